@@ -1,0 +1,35 @@
+"""The runtime of BEC. What is exported here is what a job may use."""
+
+from bec_core.errors import PageError, RetryableTaskError, TaskStopped, TerminalTaskError
+from bec_core.hookspecs import hookimpl
+from bec_core.job import (
+    JobType,
+    JobWorker,
+    ReportVolume,
+    StopSignal,
+    TaskContext,
+    WorkerSetup,
+)
+from bec_core.job_config import between, option
+from bec_core.models import Page, PageData, TaskResult, Volume, VolumeRef
+
+__all__ = [
+    "JobType",
+    "JobWorker",
+    "Page",
+    "PageData",
+    "PageError",
+    "ReportVolume",
+    "RetryableTaskError",
+    "StopSignal",
+    "TaskContext",
+    "TaskResult",
+    "TaskStopped",
+    "TerminalTaskError",
+    "Volume",
+    "VolumeRef",
+    "WorkerSetup",
+    "between",
+    "hookimpl",
+    "option",
+]

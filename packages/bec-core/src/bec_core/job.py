@@ -1,0 +1,181 @@
+"""What a plugin author writes against: a job type, its worker, and the context of one task.
+
+A job never sees a queue, a database or a bucket: it reads pages and writes artifacts through its
+:class:`TaskContext`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from attrs import field, frozen
+
+from bec_core.models import Page, PageData, TaskResult, Volume
+
+
+@frozen
+class JobType:
+    """A kind of job, as a plugin declares it.
+
+    Attributes:
+        name: what ``jobs.type`` holds and operators type; it matches exactly.
+        config: an attrs class; a job's config is structured and checked against it. Its fields'
+            ``metadata["doc"]`` says what they mean.
+        worker: import path ``package.module:factory`` of a ``WorkerFactory``; imported only by workers.
+        version: the plugin's version, kept with every task.
+        summary: one line for listings.
+        depends_on: names of jobs whose artifacts this one reads.
+        report: import path of a ``Reporter`` that turns finished volumes into a report for people, or None.
+    """
+
+    name: str
+    config: type[Any]
+    worker: str
+    version: str
+    summary: str
+    depends_on: tuple[str, ...] = ()
+    report: str | None = None
+
+
+@frozen
+class WorkerSetup:
+    """What a worker is built from, once per process.
+
+    Attributes:
+        config: the job's config, structured as the plugin's config class.
+        model_path: the checkpoint that the operator named, or None.
+        concurrency: how many tasks may call ``run`` at the same time.
+        options: the operator's per-process wishes (``threads`` …); unknown ones are to be ignored.
+    """
+
+    config: Any
+    model_path: Path | None = None
+    concurrency: int = 1
+    options: Mapping[str, Any] = field(factory=dict)
+
+
+class StopSignal(Protocol):
+    """Tells a job that it must stop."""
+
+    def is_set(self) -> bool:
+        """True once the job must stop."""
+        ...
+
+    def check(self) -> None:
+        """Raise the reason (a :class:`~bec_core.errors.TaskStopped`) once the job must stop."""
+        ...
+
+
+class TaskContext(Protocol):
+    """One task, as its job sees it. All methods may be called from several threads at once."""
+
+    @property
+    def config(self) -> Any:
+        """The job's config, structured as the plugin's config class."""
+        ...
+
+    @property
+    def volume(self) -> Volume:
+        """The volume at this version; ``volume.pages`` are in reading order."""
+        ...
+
+    @property
+    def basename(self) -> str:
+        """``{W_ID}-{I_ID}-{version}``: what artifacts' names begin with."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first time that this task is tried."""
+        ...
+
+    @property
+    def stop(self) -> StopSignal:
+        """To be checked between pages."""
+        ...
+
+    def read_page(self, page: Page) -> PageData:
+        """The page's bytes.
+
+        Raises:
+            PageError: stage ``fetch``, if the page is not there or too large.
+            StorageError: the store is in trouble (the task is worth retrying).
+        """
+        ...
+
+    def page_done(self, page: Page) -> None:
+        """Say that the page is finished, well or badly: progress and the stall timeout hang on it."""
+        ...
+
+    def page_failed(self, page: Page, error: BaseException, *, data: PageData | None = None) -> None:
+        """Record that the page failed; the runtime writes ``{basename}-errors.jsonl`` from these."""
+        ...
+
+    def write_artifact(self, suffix: str, data: bytes) -> None:
+        """Stage the artifact ``{basename}{suffix}``; it is published when the task succeeds."""
+        ...
+
+    def dependency(self, job_name: str, suffix: str) -> bytes:
+        """The artifact ``{basename}{suffix}`` of a job that this one depends on, same volume and version.
+
+        Raises:
+            RetryableTaskError: that job has not done this version yet.
+        """
+        ...
+
+
+class JobWorker(Protocol):
+    """What does the work; built once per process, ``run`` may be called from several threads."""
+
+    def run(self, ctx: TaskContext) -> TaskResult:
+        """Process one volume."""
+        ...
+
+    def close(self) -> None:
+        """Release everything (threads, device memory)."""
+        ...
+
+
+class WorkerFactory(Protocol):
+    """Builds a worker; called once per process."""
+
+    def __call__(self, setup: WorkerSetup) -> JobWorker:
+        """Build the worker; what is wrong with the model or the machine is said here."""
+        ...
+
+
+class ReportVolume(Protocol):
+    """A finished volume, as a report reads it."""
+
+    @property
+    def volume(self) -> Volume:
+        """The volume at the version that was processed."""
+        ...
+
+    @property
+    def basename(self) -> str:
+        """What the artifacts' names begin with."""
+        ...
+
+    @property
+    def marker(self) -> Mapping[str, Any]:
+        """The content of ``success.json``."""
+        ...
+
+    def artifact(self, suffix: str) -> bytes:
+        """The artifact ``{basename}{suffix}``."""
+        ...
+
+    def read_page(self, page: Page) -> PageData:
+        """The page's bytes."""
+        ...
+
+
+class Reporter(Protocol):
+    """Turns finished volumes into files for people."""
+
+    def __call__(self, volumes: Sequence[ReportVolume], directory: Path) -> Path:
+        """Write the report into ``directory`` and return the file to open first."""
+        ...

@@ -1,0 +1,161 @@
+"""A job's config against its plugin's config class: checking, defaults, and the schema for people.
+
+The class is attrs; each field's ``metadata`` may hold ``doc`` (what it means) and ``allowed`` (in words,
+what its validators accept). The fields of :class:`RuntimeConfig` belong to the runtime: every job's config
+may have them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import attrs
+import cattrs
+from attrs import field, frozen, validators
+from cattrs.errors import (
+    AttributeValidationNote,
+    BaseValidationError,
+    ForbiddenExtraKeysError,
+    IterableValidationNote,
+)
+
+from bec_core.errors import JobConfigError
+
+T = TypeVar("T")
+
+
+def option(default: Any, doc: str, *, allowed: str = "", validator: Any = None) -> Any:
+    """A field of a config class with its meaning and, in words, what is allowed."""
+    return field(default=default, validator=validator, metadata={"doc": doc, "allowed": allowed})
+
+
+def between(low: float, high: float) -> dict[str, Any]:
+    """The ``validator`` and ``allowed`` arguments of a number within ``[low, high]``."""
+    return {
+        "validator": validators.and_(validators.ge(low), validators.le(high)),
+        "allowed": f"{low} to {high}",
+    }
+
+
+def _check_prefix(_: object, __: object, value: str | None) -> None:
+    if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", value):
+        raise ValueError(f"{value!r} is not a folder's name")
+
+
+@frozen(kw_only=True)
+class RuntimeConfig:
+    """The part of every job's config that the runtime reads."""
+
+    artifact_prefix: str | None = option(
+        None, "The artifacts' first folder; default: the job's name.", validator=_check_prefix,
+        allowed="letters, digits, '.', '_', '-'",
+    )  # fmt: skip
+    max_attempts: int = option(
+        3, "Failures after which a task goes to the dead-letter queue.", **between(1, 100)
+    )
+    max_page_error_rate: float = option(
+        0.05, "Share of failed pages above which the task itself fails.", **between(0, 1)
+    )
+
+
+_RUNTIME_KEYS = frozenset(a.name for a in attrs.fields(RuntimeConfig))
+
+
+def _strict(kind: type[T]) -> Any:
+    """A structure hook that takes only values of ``kind``: no ``"yes"`` for a bool, no 1.5 for an int."""
+
+    def structure(value: Any, _: object) -> T:
+        accepted = (int, float) if kind is float else (kind,)
+        if not isinstance(value, accepted) or (kind is not bool and isinstance(value, bool)):
+            raise TypeError(f"{value!r} is not {'an' if kind is int else 'a'} {_WORDS[kind]}")
+        return kind(value)  # type: ignore[call-arg]  # bool, int, float and str all take a value
+
+    return structure
+
+
+_WORDS: dict[type[Any], str] = {bool: "true or false", int: "integer", float: "number", str: "string"}
+
+_converter = cattrs.Converter(forbid_extra_keys=True)
+for _kind in _WORDS:
+    _converter.register_structure_hook(_kind, _strict(_kind))
+
+
+def structure_config(config: Mapping[str, Any], config_class: type[T]) -> tuple[T, RuntimeConfig]:
+    """Check a job's config and give it as the plugin's class and the runtime's.
+
+    Raises:
+        JobConfigError: naming every unknown key, wrong type and value out of range, with what is allowed.
+    """
+    own = {key: value for key, value in config.items() if key not in _RUNTIME_KEYS}
+    shared = {key: value for key, value in config.items() if key in _RUNTIME_KEYS}
+    problems: list[str] = []
+    results: list[Any] = []
+    for values, target in ((own, config_class), (shared, RuntimeConfig)):
+        try:
+            results.append(_converter.structure(values, target))
+        except BaseValidationError as group:
+            problems += _describe(group, target, "")
+    if problems:
+        raise JobConfigError("config: " + "; ".join(problems))
+    return results[0], results[1]
+
+
+def _describe(group: BaseValidationError, cls: Any, path: str) -> list[str]:
+    """One sentence for each thing that is wrong in ``group``, with its path in the config."""
+    found: list[str] = []
+    fields = attrs.fields_dict(cls) if attrs.has(cls) else {}
+    for error in group.exceptions:
+        note = next((n for n in getattr(error, "__notes__", []) if type(n) is not str), None)
+        where = path
+        inner: Any = None
+        allowed = ""
+        if isinstance(note, AttributeValidationNote):
+            where = f"{path}.{note.name}" if path else note.name
+            inner = note.type
+            if note.name in fields:
+                allowed = fields[note.name].metadata.get("allowed", "")
+        elif isinstance(note, IterableValidationNote):
+            where, inner = f"{path}[{note.index}]", note.type
+        if isinstance(error, BaseValidationError):
+            found += _describe(error, inner or cls, where)
+        elif isinstance(error, ForbiddenExtraKeysError):
+            known = ", ".join(sorted({*fields, *_RUNTIME_KEYS}))
+            found += [
+                f"{key if not path else f'{path}.{key}'} is unknown (known: {known})"
+                for key in sorted(error.extra_fields)
+            ]
+        else:
+            found.append(f"{where}: {error}" + (f" (allowed: {allowed})" if allowed else ""))
+    return found
+
+
+@frozen
+class ConfigField:
+    """One field of a config class, for people."""
+
+    name: str
+    type: str
+    default: Any
+    doc: str
+    allowed: str
+
+
+def config_fields(config_class: type[Any]) -> list[ConfigField]:
+    """The fields of a plugin's config class, then the runtime's."""
+    rows = []
+    for cls in (config_class, RuntimeConfig):
+        for attribute in attrs.fields(cls):
+            kind = attribute.type
+            name = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
+            rows.append(
+                ConfigField(
+                    attribute.name,
+                    name,
+                    attribute.default,
+                    attribute.metadata.get("doc", ""),
+                    attribute.metadata.get("allowed", ""),
+                )
+            )
+    return rows

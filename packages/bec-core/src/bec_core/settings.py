@@ -1,0 +1,243 @@
+"""Everything that BEC reads from the environment, read once, here.
+
+:class:`Settings` is filled from environment variables (after a ``.env`` file, which never overrides what
+is already set) and checked as a whole: one :class:`~bec_core.errors.SettingsError` names everything that
+is bad or missing. Passwords are :class:`Secret`: printing one shows ``********``.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import cattrs
+import platformdirs
+from attrs import field, frozen
+from cattrs.errors import ClassValidationError
+from dotenv import dotenv_values
+
+from bec_core.errors import SettingsError
+
+QueueKind = Literal["postgres", "sqs"]
+LogFormat = Literal["console", "json"]
+
+
+class Secret:
+    """A string that does not show itself; :meth:`reveal` gives it."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "********"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+def _env(*names: str, doc: str, **arguments: Any) -> Any:
+    """A field that is read from the first of ``names`` that is set; ``doc`` goes into the reference."""
+    return field(metadata={"env": names, "doc": doc}, **arguments)
+
+
+def default_home() -> Path:
+    """The platform's data directory for BEC; for root ``/var/lib/bec``, which its server's user can reach."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/bec")
+    return Path(platformdirs.user_data_dir("bec"))
+
+
+def _host_name() -> str:
+    return socket.gethostname()
+
+
+@frozen
+class Settings:
+    """What the environment says. With nothing set, everything runs on this machine."""
+
+    home: Path = _env("BEC_HOME", doc="Where BEC keeps its own database and files.", factory=default_home)
+
+    sql_host: str | None = _env(
+        "BEC_SQL_HOST", doc="PostgreSQL's host. Unset: the embedded PostgreSQL under BEC_HOME.", default=None
+    )
+    sql_port: int = _env("BEC_SQL_PORT", doc="PostgreSQL's port.", default=5432)
+    sql_user: str | None = _env("BEC_SQL_USER", doc="PostgreSQL's user; needed with a host.", default=None)
+    sql_password: Secret | None = _env("BEC_SQL_PASSWORD", doc="PostgreSQL's password.", default=None)
+    sql_database: str = _env("BEC_SQL_DATABASE", doc="The database's name.", default="pipeline_v1")
+    sql_sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] | None = _env(
+        "BEC_SQL_SSLMODE", doc="TLS to PostgreSQL. Default: require off this machine.", default=None
+    )
+
+    queue: QueueKind | None = _env(
+        "BEC_QUEUE", doc="New jobs' queues: postgres or sqs. Default: sqs with BEC_SQL_HOST.", default=None
+    )
+    region: str | None = _env(
+        "BEC_REGION", "AWS_REGION", "AWS_DEFAULT_REGION", doc="AWS region.", default=None
+    )
+    endpoint_url: str | None = _env("AWS_ENDPOINT_URL", doc="Endpoint of S3 and SQS.", default=None)
+    s3_endpoint_url: str | None = _env("AWS_ENDPOINT_URL_S3", doc="Endpoint of S3 alone.", default=None)
+    sqs_endpoint_url: str | None = _env("AWS_ENDPOINT_URL_SQS", doc="Endpoint of SQS alone.", default=None)
+
+    source_s3_bucket: str = _env(
+        "BEC_SOURCE_S3_BUCKET", doc="The archive's bucket.", default="archive.tbrc.org"
+    )
+    source_url: str | None = _env(
+        "BEC_SOURCE_URL", doc="The archive as a URL (s3:// or file://), in place of the bucket.", default=None
+    )
+    ocr_benchmark_s3_bucket: str = _env(
+        "BEC_OCR_BENCHMARK_S3_BUCKET", doc="The bucket of source ocr_benchmark.", default="bec.bdrc.io"
+    )
+    dest_s3_bucket: str | None = _env("BEC_DEST_S3_BUCKET", doc="The artifacts' bucket.", default=None)
+    dest_url: str | None = _env(
+        "BEC_DEST_URL",
+        doc="The artifacts' place as a URL (s3:// or file://), in place of the bucket.",
+        default=None,
+    )
+
+    model_path: Path | None = _env(
+        "BEC_LD_MODEL_PATH",
+        doc="The line detection model's checkpoint. Unset: the model in the box.",
+        default=None,
+    )
+    worker_name: str = _env(
+        "BEC_WORKER_NAME", doc="How this worker is listed. Default: the host's name.", factory=_host_name
+    )
+    strict_plugins: bool = _env(
+        "BEC_STRICT_PLUGINS", doc="1: a plugin that fails to load is fatal.", default=False
+    )
+    log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = _env(
+        "BEC_LOG_LEVEL", doc="The least level that is logged.", default="INFO"
+    )
+    log_format: LogFormat | None = _env(
+        "BEC_LOG_FORMAT", doc="console or json. Default: console on a terminal, json else.", default=None
+    )
+
+    @property
+    def is_local(self) -> bool:
+        """True if nothing is configured: the embedded PostgreSQL serves as database and queue."""
+        return self.sql_host is None
+
+    @property
+    def queue_kind(self) -> QueueKind:
+        """What new jobs' queues are made of."""
+        return self.queue or ("postgres" if self.is_local else "sqs")
+
+    @property
+    def source_location(self) -> str:
+        """The archive's URL."""
+        return self.source_url or f"s3://{self.source_s3_bucket}"
+
+    @property
+    def dest_location(self) -> str:
+        """Where artifacts go, as a URL.
+
+        Raises:
+            SettingsError: none is set, and this is not the local world, which has a default.
+        """
+        if self.dest_url:
+            return self.dest_url
+        if self.dest_s3_bucket:
+            return f"s3://{self.dest_s3_bucket}"
+        if self.is_local:
+            return (self.home / "artifacts").as_uri()
+        raise SettingsError("BEC_DEST_S3_BUCKET is not set: name the bucket (or BEC_DEST_URL) for artifacts")
+
+    @property
+    def sslmode(self) -> str:
+        """TLS to PostgreSQL: ``require`` unless the server is on this machine or it was said otherwise."""
+        if self.sql_sslmode:
+            return self.sql_sslmode
+        local = self.sql_host in (None, "localhost", "127.0.0.1", "::1") or str(self.sql_host).startswith("/")
+        return "prefer" if local else "require"
+
+
+def _to_bool(value: object, _: object) -> bool:
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
+    text = str(value).strip().lower()
+    if text not in words:
+        raise ValueError(f"{value!r} is neither 1 nor 0")
+    return words[text]
+
+
+def _to_int(value: object, _: object) -> int:
+    return int(str(value))
+
+
+_converter = cattrs.Converter(forbid_extra_keys=True)
+_converter.register_structure_hook(Secret, lambda value, _: Secret(str(value)))
+_converter.register_structure_hook(bool, _to_bool)
+_converter.register_structure_hook(int, _to_int)
+_converter.register_structure_hook(Path, lambda value, _: Path(str(value)).expanduser())
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, dotenv: Path | None = None, **overrides: object
+) -> Settings:
+    """Read the settings; ``overrides`` (by field name, ``None`` ignored) win over the environment.
+
+    Args:
+        environ: the environment; default the process's own.
+        dotenv: a file of ``NAME=value`` lines that fills what the environment does not set.
+        overrides: what the command line says.
+
+    Raises:
+        SettingsError: naming every value that is bad and everything that is missing.
+    """
+    known: dict[str, str | None] = dict(dotenv_values(dotenv)) if dotenv and dotenv.is_file() else {}
+    known.update(os.environ if environ is None else environ)
+    values: dict[str, object] = {}
+    names = {a.name: a.metadata["env"] for a in attrs.fields(Settings)}
+    for name, variables in names.items():
+        for variable in variables:
+            if value := known.get(variable):
+                values[name] = value
+                break
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    problems: list[str] = []
+    try:
+        settings = _converter.structure(values, Settings)
+    except ClassValidationError as group:
+        problems += [
+            f"{names[error_name][0]}={values[error_name]!r}: {reason}"
+            for error_name, reason in _bad_fields(group)
+        ]
+        raise SettingsError("settings: " + "; ".join(problems)) from None
+    if settings.sql_host and not settings.sql_user:
+        problems.append("BEC_SQL_HOST is set, but BEC_SQL_USER is not")
+    if not settings.sql_host and (settings.sql_user or settings.sql_password):
+        problems.append("BEC_SQL_USER or BEC_SQL_PASSWORD is set, but BEC_SQL_HOST is not")
+    if settings.queue_kind == "sqs" and not settings.region:
+        problems.append("BEC_REGION is not set, and the queues are SQS (or set BEC_QUEUE=postgres)")
+    if problems:
+        raise SettingsError("settings: " + "; ".join(problems))
+    return attrs.evolve(settings, home=settings.home.absolute())
+
+
+def _bad_fields(group: ClassValidationError) -> list[tuple[str, str]]:
+    """Each bad field's name with what is wrong with it, in words."""
+    found = []
+    for error in group.exceptions:
+        for note in getattr(error, "__notes__", []):
+            if name := getattr(note, "name", None):
+                found.append((str(name), str(error)))
+    return found
