@@ -1,0 +1,271 @@
+"""The store of ``file://``: a directory, written so that a crash leaves a whole object or none.
+
+Plain system calls rather than obstore's local store: that one can't compare and swap, does not fsync,
+and can't list a folder in which a single name holds a control character.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bec_core.errors import ObjectChanged, ObjectNotFound, StorageError
+from bec_core.storage.base import ObjectInfo, ObjectTooLarge, Store, StoredObject, check_key
+
+_TEMP = ".bec-tmp-"
+_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+class FileStore(Store):
+    """Objects as files below ``root``, which is created when missing.
+
+    An etag is made of the file's inode, time (nanoseconds) and size: it changes with every write of
+    ours. Writing syncs the file and its directory before it returns. :meth:`swap` and :meth:`delete`
+    hold ``flock`` on the object's directory, so they exclude each other on one machine;
+    :meth:`put` does not look, so don't mix it with :meth:`swap` on one key. Symbolic links are followed
+    for reading; a listing doesn't descend into linked directories.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = Path(os.path.abspath(root))  # noqa: PTH100 - absolute() would keep '..'
+        with _system_errors(self._root):
+            _make_folder(self._root)
+
+    @property
+    def url(self) -> str:
+        """The root's ``file://`` URL."""
+        return self._root.as_uri()
+
+    @property
+    def etags_are_md5(self) -> bool:
+        """No: they name inode, time and size."""
+        return False
+
+    def uri(self, key: str) -> str:
+        """The file's URL."""
+        return self._path(key).as_uri()
+
+    def get(self, key: str, *, max_bytes: int | None = None) -> StoredObject:
+        """See :meth:`Store.get`; a file that is being rewritten in place is a StorageError."""
+        path = self._path(key)
+        with _reading(path) as descriptor:
+            before = _regular(os.fstat(descriptor), path)
+            if max_bytes is not None and before.st_size > max_bytes:
+                raise ObjectTooLarge(
+                    f"{path.as_uri()} has {before.st_size:,} bytes; at most {max_bytes:,} are read"
+                )
+            data = _read_exactly(descriptor, before.st_size)
+            if len(data) != before.st_size or _etag(os.fstat(descriptor)) != _etag(before):
+                raise StorageError(f"{path.as_uri()} changed while it was read: try again")
+        return StoredObject(data, _etag(before), _time(before), path.as_uri())
+
+    def head(self, key: str) -> ObjectInfo:
+        """See :meth:`Store.head`."""
+        path = self._path(key)
+        with _system_errors(path, missing=True):
+            found = _regular(path.stat(), path)
+        return ObjectInfo(key, found.st_size, _etag(found), _time(found), path.as_uri())
+
+    def exists(self, key: str) -> bool:
+        """See :meth:`Store.exists`."""
+        try:
+            self.head(key)
+        except ObjectNotFound:
+            return False
+        return True
+
+    def list(self, prefix: str = "", *, recursive: bool = True) -> builtins.list[ObjectInfo]:
+        """See :meth:`Store.list`; unfinished writes and dangling links are not objects."""
+        folder = self._path(prefix) if prefix else self._root
+        found: list[ObjectInfo] = []
+        with _system_errors(folder):
+            pending = [(folder, f"{prefix}/" if prefix else "")]
+            while pending:
+                here, base = pending.pop()
+                for entry in _entries(here):
+                    if entry.is_dir(follow_symlinks=False):
+                        if recursive:
+                            pending.append((Path(entry.path), f"{base}{entry.name}/"))
+                    elif not entry.name.startswith(_TEMP) and (info := _info(entry, base)):
+                        found.append(info)
+        return sorted(found, key=lambda info: info.key)
+
+    def put(self, key: str, data: bytes) -> str | None:
+        """See :meth:`Store.put`."""
+        path = self._path(key)
+        with _system_errors(path), _written(path, data) as temporary:
+            etag = _etag(temporary.stat())
+            temporary.replace(path)
+        return etag
+
+    def swap(self, key: str, data: bytes, *, if_etag: str | None) -> str | None:
+        """See :meth:`Store.swap`."""
+        path = self._path(key)
+        with _system_errors(path), _written(path, data) as temporary:
+            etag = _etag(temporary.stat())
+            if if_etag is None:
+                _create(temporary, path)
+            else:
+                with _locked(path.parent):
+                    _expect(path, if_etag)
+                    temporary.replace(path)
+        return etag
+
+    def delete(self, key: str) -> None:
+        """See :meth:`Store.delete`."""
+        path = self._path(key)
+        try:
+            with _system_errors(path, missing=True), _locked(path.parent):
+                path.unlink()
+                _sync_folder(path.parent)
+        except ObjectNotFound:
+            return
+
+    def _path(self, key: str) -> Path:
+        return self._root / check_key(key)
+
+
+@contextlib.contextmanager
+def _system_errors(path: Path, *, missing: bool = False) -> Iterator[None]:
+    """Turn the system's errors into ours; ``missing``: no such file is an ObjectNotFound."""
+    try:
+        yield
+    except OSError as error:
+        if missing and isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+            raise ObjectNotFound(f"there is no object {path.as_uri()}") from None
+        raise StorageError(f"{path.as_uri()}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[int]:
+    """The descriptor of the open file; O_NONBLOCK, so that a named pipe can't hold us up."""
+    with _system_errors(path, missing=True):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _etag(found: os.stat_result) -> str:
+    return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
+
+
+def _time(found: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(found.st_mtime, UTC)
+
+
+def _regular(found: os.stat_result, path: Path) -> os.stat_result:
+    if not stat.S_ISREG(found.st_mode):
+        raise ObjectNotFound(f"{path.as_uri()} is not a file")
+    return found
+
+
+def _read_exactly(descriptor: int, size: int) -> bytes:
+    parts = []
+    while size > 0 and (part := os.read(descriptor, min(size, 1 << 30))):
+        parts.append(part)
+        size -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _info(entry: os.DirEntry[str], base: str) -> ObjectInfo | None:
+    try:
+        found = entry.stat()
+    except OSError:  # gone since, a dangling link, or a loop of links: no object
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return ObjectInfo(base + entry.name, found.st_size, _etag(found), _time(found), Path(entry.path).as_uri())
+
+
+@contextlib.contextmanager
+def _written(path: Path, data: bytes) -> Iterator[Path]:
+    """A synced temporary file beside ``path`` with ``data``; the body moves it into place."""
+    _make_folder(path.parent)
+    temporary = path.parent / (_TEMP + uuid.uuid4().hex)
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            # the kernel's own stamp is as coarse as its tick: two writes could get one etag
+            os.utime(file.fileno(), ns=(now := time.time_ns(), now))
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _create(temporary: Path, path: Path) -> None:
+    """Give ``temporary`` the name ``path`` if that is free, in one step."""
+    taken = ObjectChanged(f"{path.as_uri()} exists already")
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise taken from None
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        # exFAT and its like have no links: look and rename, alone in the directory
+        with _locked(path.parent):
+            if os.path.lexists(path):
+                raise taken from None
+            temporary.replace(path)
+
+
+def _expect(path: Path, etag: str) -> None:
+    try:
+        present = _etag(path.stat())
+    except FileNotFoundError:
+        raise ObjectChanged(f"{path.as_uri()} was removed in the meantime") from None
+    if present != etag:
+        raise ObjectChanged(f"{path.as_uri()} was written by somebody else in the meantime")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_folder(folder: Path) -> None:
+    """Create ``folder`` and its parents, each one's name synced into its parent."""
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        _make_folder(folder.parent)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, "a file is in the way of the folder", str(folder)) from None
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
