@@ -1,17 +1,14 @@
-"""Why a page could not be done."""
+"""What can go wrong in line detection."""
+
+from bec_core import PageError
 
 
-class PageProblem(Exception):
-    """A page that can't be processed; the volume goes on without it.
+class PageProblem(PageError):
+    """A page that line detection can't process; the volume goes on without it.
 
-    Args:
-        message: what is wrong, naming the thing, and what to do about it where something can be done.
-        stage: the step that failed: "fetch", "decode", "scale", "detect", "rectify" or "record".
-        retryable: whether the same page may succeed when it is tried again.
+    `stage` is "decode", "detect", "rectify" or "record".
     """
 
-    def __init__(self, message: str, *, stage: str, retryable: bool = False) -> None:
-        super().__init__(message)
-        self.message = message
-        self.stage = stage
-        self.retryable = retryable
+
+class CheckpointError(Exception):
+    """A model file that can't be used; the message says what was expected and what was found."""

@@ -1,0 +1,24 @@
+"""From upright pages back to the stored raster, for pages with an EXIF orientation.
+
+Manifests give the size of the stored raster, so records hold its pixels; but lines can only be found on the
+upright page.
+"""
+
+import numpy as np
+
+from bec_ldv1.contours import Points
+
+
+def to_stored(points: Points, orientation: int, width: int, height: int) -> Points:
+    """Points x, y of an upright page `width` × `height` in the stored raster's pixels."""
+    x, y = points[:, 0], points[:, 1]
+    if orientation in (3, 4, 7, 8):
+        y = height - 1 - y
+    if orientation in (2, 3, 6, 7):
+        x = width - 1 - x
+    return np.column_stack((y, x) if orientation >= 5 else (x, y))
+
+
+def stored_angle(angle: float, orientation: int) -> float:
+    """An upright page's rotation as one of the stored raster: mirrored rasters turn the other way."""
+    return -angle if orientation in (2, 4, 5, 7) else angle

@@ -1,0 +1,119 @@
+"""The thin-plate spline that straightens bowed lines: numerics 8.
+
+The spline maps a point of the *output* (the straightened page) to the point of the *input* (the bowed page)
+that is sampled there: it is fitted from the control points' outputs to their inputs. So warping the image and
+mapping points of the straightened page back are direct; the other direction is solved by iteration.
+
+Kernel r² log r with a polynomial of degree 1; `alpha` is added to the kernel matrix's diagonal
+(Bookstein 1989, "Principal warps"; the regularisation of Wahba 1990, "Spline models for observational data").
+"""
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from bec_ldv1.contours import Points
+from bec_ldv1.errors import PageProblem
+
+ALPHA = 0.5
+_ITERATIONS = 100
+_TOLERANCE = 1e-3
+_TINY = np.float32(1e-30)
+
+
+@attrs.frozen(eq=False)
+class ControlPoints:
+    """Where points of the bowed page lie on the straightened one; both points × 2, each x, y, in px."""
+
+    inputs: Points
+    outputs: Points
+
+    def scaled(self, scale: tuple[float, float]) -> "ControlPoints":
+        """The same in other pixels: x and y multiplied by their factors."""
+        return ControlPoints(self.inputs * np.asarray(scale), self.outputs * np.asarray(scale))
+
+    def rows(self) -> npt.NDArray[np.float32]:
+        """As the records hold them: one row `in_y, in_x, out_y, out_x` per point."""
+        return np.hstack((self.inputs[:, ::-1], self.outputs[:, ::-1])).astype(np.float32)
+
+    @classmethod
+    def from_rows(cls, rows: npt.NDArray[np.float32]) -> "ControlPoints":
+        """Read what `rows` wrote."""
+        table = np.asarray(rows, dtype=np.float64).reshape(-1, 4)
+        return cls(table[:, 1::-1].copy(), table[:, 3:1:-1].copy())
+
+
+@attrs.frozen(eq=False)
+class Spline:
+    """A fitted spline, output to input.
+
+    Attributes:
+        nodes: the control points' outputs, n × 2.
+        weights: the kernel's weights, n × 2.
+        affine: constant, x and y coefficients, 3 × 2.
+    """
+
+    nodes: Points
+    weights: Points
+    affine: Points
+
+    @classmethod
+    def fit(cls, points: ControlPoints, alpha: float = ALPHA) -> "Spline":
+        """Solve for the spline.
+
+        Raises:
+            PageProblem: the control points lie on one line or coincide, so that no spline exists.
+        """
+        nodes, count = points.outputs, len(points.outputs)
+        polynomial = np.column_stack((np.ones(count), nodes))
+        system = np.zeros((count + 3, count + 3))
+        system[:count, :count] = _kernel(nodes, nodes) + alpha * np.eye(count)
+        system[:count, count:] = polynomial
+        system[count:, :count] = polynomial.T
+        wanted = np.vstack((points.inputs, np.zeros((3, 2))))
+        try:
+            solution = np.linalg.solve(system, wanted).astype(np.float64)
+        except np.linalg.LinAlgError as error:
+            raise PageProblem("the curve's control points admit no spline", stage="rectify") from error
+        return cls(nodes, solution[:count], solution[count:])
+
+    def to_input(self, points: Points) -> Points:
+        """Where points x, y of the straightened page lie on the bowed one."""
+        bent = _kernel(points, self.nodes) @ self.weights
+        return np.asarray(bent + self.affine[0] + points @ self.affine[1:], dtype=np.float64)
+
+    def to_output(self, points: Points) -> Points:
+        """Where points x, y of the bowed page lie on the straightened one (solved to 1/1000 px).
+
+        Raises:
+            PageProblem: the spline folds over itself there, so that there is no single answer.
+        """
+        guess = points.astype(np.float64, copy=True)
+        for _ in range(_ITERATIONS):
+            missing = points - self.to_input(guess)
+            if not missing.size or np.abs(missing).max() < _TOLERANCE:
+                return guess
+            guess += missing
+        raise PageProblem("the page is bowed too strongly to map points onto it", stage="rectify")
+
+    def input_maps(self, width: int, height: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """For every pixel of the straightened page the x and y to sample: two planes, height × width."""
+        columns = np.arange(width, dtype=np.float32)
+        rows = np.arange(height, dtype=np.float32)[:, None]
+        constant, by_x, by_y = self.affine.astype(np.float32)
+        map_x = constant[0] + by_x[0] * columns + by_y[0] * rows
+        map_y = constant[1] + by_x[1] * columns + by_y[1] * rows
+        for (node_x, node_y), (weight_x, weight_y) in zip(
+            self.nodes.astype(np.float32), self.weights.astype(np.float32), strict=True
+        ):
+            squared = (columns - node_x) ** 2 + (rows - node_y) ** 2
+            kernel = squared * np.log(np.maximum(squared, _TINY)) / 2
+            map_x += weight_x * kernel
+            map_y += weight_y * kernel
+        return map_x, map_y
+
+
+def _kernel(points: Points, nodes: Points) -> Points:
+    """r² log r between every point and every node, 0 at 0: points × nodes."""
+    squared = ((points[:, None] - nodes[None]) ** 2).sum(axis=-1)
+    return np.asarray(squared * np.log(np.maximum(squared, _TINY)) / 2, dtype=np.float64)
