@@ -1,0 +1,270 @@
+"""Page layouts: where lines, frames and everything else go on a sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import numpy as np
+
+from linepages import marks
+from linepages.fonts import load_faces
+from linepages.ink import Band, Hand, Pen, Sheet, band_of, stamp, write_line
+from linepages.text import INDIC, TextStream, Token, vocabulary
+
+
+@attrs.frozen
+class Style:
+    """What a page's writing looks like."""
+
+    pen: Pen
+    hand: Hand
+    stream: TextStream
+    pitch: float
+    waver: float
+    handwritten: bool
+
+
+def _hand(rng: np.random.Generator, strength: float, umeh: bool) -> Hand:
+    """Draw a hand of some unsteadiness (0 = a printer's, 1 = a hurried scribe's)."""
+    return Hand(
+        slant=float(rng.normal(0, 0.1)) * strength,
+        size=0.08 * strength,
+        lift=0.07 * strength,
+        spacing=0.12 * strength,
+        flourish=float(rng.uniform(0, 0.15)) if umeh and rng.random() < 0.4 else 0.0,
+        squeeze=float(rng.uniform(0.8, 1.25)) if rng.random() < 0.6 else 1.0,
+    )
+
+
+def make_style(rng: np.random.Generator, pitch: float, umeh: bool, print_only: bool = False) -> Style:
+    """Choose face, size and hand for lines that are `pitch` sheet pixels apart."""
+    faces = load_faces()["umeh" if umeh else "uchen"]
+    face = faces[int(rng.integers(len(faces)))]
+    reach = (float(rng.uniform(0.4, 1.3)), float(rng.uniform(0.8, 2.0)), 0.5) if umeh else None
+    # Umeh bodies are small between long legs; tight uchen leaves reach half the pitch.
+    share = float(rng.uniform(0.2, 0.42) if umeh else rng.uniform(0.27, 0.56))
+    pen = Pen(face, max(pitch * share, 4.0), reach if rng.random() < 0.93 else None)
+    handwritten = not print_only and rng.random() < (0.85 if umeh else 0.55)
+    strength = float(rng.uniform(0.15, 1.0)) if handwritten else 0.0
+    words = vocabulary(rng, 70, stacks=float(rng.uniform(0.02, 0.3)))
+    return Style(
+        pen=pen,
+        hand=_hand(rng, strength, umeh) if handwritten else Hand(),
+        stream=TextStream(rng, words, gap=float(rng.uniform(0.5, 3.5))),
+        pitch=pitch,
+        waver=0.12 * pen.body * strength,
+        handwritten=handwritten,
+    )
+
+
+def _baseline(rng: np.random.Generator, level: float, style: Style, width: float) -> Callable[[float], float]:
+    """Return a line's baseline: straight in print, wavering and a little sloped in handwriting."""
+    if not style.handwritten:
+        return lambda _: level
+    waves = rng.uniform(0.5, 4, 2) * 2 * np.pi / max(width, 1.0)
+    phases = rng.uniform(0, 2 * np.pi, 2)
+    slope = float(rng.normal(0, 0.25)) * style.pen.body / max(width, 1.0)
+    return lambda x: level + slope * x + style.waver * float(np.sin(waves * x + phases).sum())
+
+
+def fill_line(
+    sheet: Sheet,
+    style: Style,
+    x0: float,
+    x1: float,
+    level: float,
+    rng: np.random.Generator,
+    opening: bool = False,
+    share: float = 1.0,
+    holes: list[tuple[float, float, float]] | None = None,
+) -> Band | None:
+    """Write one line of text from `x0` towards `x1` with its baseline at `level`, and note its band.
+
+    Args:
+        opening: begin with a head mark.
+        share: how much of the width to fill.
+        holes: `(x, y, radius)` rounds that the line steps over.
+    """
+    baseline = _baseline(rng, level, style, x1 - x0)
+    end = x0 + share * (x1 - x0)
+    body = style.pen.body
+    tokens: list[Token] = style.stream.head() if opening else []
+    stops = sorted(
+        (cx - r, cx + r) for cx, cy, r in holes or [] if abs(cy - level + 0.4 * body) < r + 0.4 * body
+    )
+    points: list[tuple[float, float, float]] = []
+    x = x0
+    for left, right in [*[s for s in stops if s[0] > x0 + body], (end, end)]:
+        budget = int((left - x) / (body * 0.7)) + 4
+        run = tokens + [token for _ in range(budget) for token in style.stream.next()]
+        _, found = write_line(sheet.lines, style.pen, run, x, min(left, end), baseline, rng, style.hand)
+        points += found
+        tokens, x = [], right
+        if x >= end:
+            break
+    if not points:
+        return None
+    band = band_of(points, body, style.pitch)
+    sheet.bands.append(band)
+    return band
+
+
+def text_block(
+    sheet: Sheet,
+    style: Style,
+    box: marks.Box,
+    count: int,
+    rng: np.random.Generator,
+    opening: bool = False,
+    holes: list[tuple[float, float, float]] | None = None,
+) -> None:
+    """Fill `box` with `count` lines, one pitch apart, from its upper edge."""
+    x0, y0, x1, _ = box
+    ascent = (style.pitch - style.pen.body) * float(rng.uniform(0.35, 0.6))
+    ragged = float(rng.uniform(0, 1.5)) * style.pen.body if style.handwritten else 0.0
+    noted = rng.random() < 0.12
+    for row in range(count):
+        jitter = float(rng.normal(0, 0.05)) * style.pitch if style.handwritten else 0.0
+        level = y0 + row * style.pitch + ascent - style.pen.body_top + jitter
+        short = row == count - 1 and rng.random() < 0.3
+        share = float(rng.uniform(0.15, 0.95)) if short else 1.0
+        start = x0 + abs(float(rng.normal(0, 1))) * ragged
+        first = opening and row == 0
+        band = fill_line(sheet, style, start, x1, level, rng, first, share, holes)
+        if band is not None and noted:
+            _interlinear(sheet, style, band, rng)
+
+
+def _interlinear(sheet: Sheet, style: Style, band: Band, rng: np.random.Generator) -> None:
+    """Write small notes under (or over) a line: no lines of their own."""
+    pen = Pen(style.pen.face, max(style.pen.body * float(rng.uniform(0.35, 0.55)), 3.0))
+    for _ in range(int(rng.integers(0, 4))):
+        x, top, bottom = band.points[int(rng.integers(len(band.points)))]
+        if rng.random() < 0.7:
+            y = bottom + 0.5 * (style.pitch - (bottom - top)) + pen.body / 2
+        else:
+            y = top - 0.35 * style.pen.body
+        width = float(rng.uniform(2, 10)) * style.pen.body
+        before = sheet.marks
+        marks.small_note(sheet, pen, x, y, width, rng)
+        if rng.random() < 0.3:
+            before[round(y) : round(y) + 2, round(x) : round(x + width)] = 255
+
+
+def _sides(sheet: Sheet, box: marks.Box, style: Style, rng: np.random.Generator, unit: float) -> None:
+    """Write side titles and folio numbers to the left and right of a leaf's text."""
+    x0, y0, x1, y1 = box
+    pen = Pen(style.pen.face, max(style.pen.body * float(rng.uniform(0.4, 0.9)), 4.0))
+    wide = 3 * pen.body
+    for left in (True, False):
+        if rng.random() < 0.5:
+            gap = float(rng.uniform(0.3, 3)) * pen.body
+            column = (x0 - gap - wide, y0, x0 - gap, y1) if left else (x1 + gap, y0, x1 + gap + wide, y1)
+            marks.side_title(sheet, column, pen, rng)
+        if rng.random() < 0.3:
+            strip = marks.number(rng, float(rng.uniform(8, 22)) * unit)
+            x = x0 - wide * 1.5 if left else x1 + wide * 0.5
+            stamp(sheet.marks, strip, x, rng.uniform(y0, max(y1 - strip.shape[0], y0 + 1)))
+
+
+def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
+    """Lay a pecha leaf into `box`: 1–9 lines, with or without frame, pictures, holes, titles."""
+    x0, y0, x1, y1 = box
+    height, width = y1 - y0, x1 - x0
+    margin_x = float(rng.uniform(0.02, 0.13)) * width
+    margin_y = float(rng.uniform(0.03, 0.28)) * height
+    shift = float(rng.uniform(-0.7, 0.7)) * margin_y
+    text = (
+        x0 + margin_x,
+        y0 + margin_y + shift,
+        x1 - margin_x * float(rng.uniform(0.5, 1)),
+        y1 - margin_y + shift,
+    )
+    count = int(rng.choice(np.arange(1, 10), p=[0.05, 0.05, 0.06, 0.1, 0.18, 0.22, 0.22, 0.07, 0.05]))
+    pitch = (text[3] - text[1]) / max(count, 2.5)
+    style = make_style(rng, pitch, umeh=bool(rng.random() < 0.45))
+    body = style.pen.body
+    pad = float(rng.uniform(0.1, 1.6)) * body
+    framed = rng.random() < 0.6
+    if framed:
+        marks.frame(
+            sheet, (text[0] - pad, text[1] - 0.3 * pad, text[2] + pad, text[3] + 0.3 * pad), rng, unit
+        )
+    edges = [text[0], text[2]]
+    if rng.random() < 0.1:
+        for side in (0, 1):
+            if rng.random() < 0.75:
+                size = (text[3] - text[1]) * float(rng.uniform(0.6, 1.1))
+                start = edges[0] if side == 0 else edges[1] - size
+                marks.picture(sheet, (start, text[1], start + size, text[3]), rng, unit)
+                gap = size + float(rng.uniform(-0.1, 1.5)) * body
+                edges[side] += gap if side == 0 else -gap
+    holes = _string_holes(text, rng) if rng.random() < 0.1 else []
+    block = (edges[0], text[1], edges[1], text[3])
+    text_block(sheet, style, block, count, rng, opening=bool(rng.random() < 0.45), holes=holes)
+    for cx, cy, radius in holes:
+        marks.hole(sheet, (cx, cy), radius * 0.9, rng, unit)
+    outer = 2.2 * pad if framed else 0.5 * body
+    _sides(sheet, (text[0] - outer, text[1], text[2] + outer, text[3]), style, rng, unit)
+
+
+def _string_holes(text: marks.Box, rng: np.random.Generator) -> list[tuple[float, float, float]]:
+    """Place one or two string holes inside the text."""
+    x0, y0, x1, y1 = text
+    radius = (y1 - y0) * float(rng.uniform(0.06, 0.16))
+    middle = (y0 + y1) / 2
+    places = [0.5] if rng.random() < 0.4 else [0.33, 0.67]
+    return [(x0 + place * (x1 - x0), middle, radius) for place in places]
+
+
+def title_leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
+    """Lay a title page: one to three lines in a small box, the first sometimes in another script."""
+    x0, y0, x1, y1 = box
+    height, width = y1 - y0, x1 - x0
+    count = int(rng.choice([1, 2, 3], p=[0.5, 0.2, 0.3]))
+    pitch = height * float(rng.uniform(0.1, 0.22))
+    style = make_style(rng, pitch, umeh=bool(rng.random() < 0.5))
+    span = float(rng.uniform(0.2, 0.75)) * width
+    left = x0 + (width - span) * float(rng.uniform(0.25, 0.6))
+    top = y0 + (height - count * pitch) * float(rng.uniform(0.3, 0.6))
+    first = 0
+    if count >= 2 and rng.random() < 0.5:
+        _foreign_line(sheet, style, left, left + span, top, rng)
+        first = 1
+    for row in range(first, count):
+        level = top + row * pitch + 0.45 * (pitch - style.pen.body) - style.pen.body_top
+        fill_line(
+            sheet, style, left, left + span, level, rng, bool(rng.random() < 0.4), float(rng.uniform(0.5, 1))
+        )
+    if rng.random() < 0.75:
+        pad_x, pad_y = (
+            float(rng.uniform(0.5, 6)) * style.pen.body,
+            float(rng.uniform(0.3, 3)) * style.pen.body,
+        )
+        inner = (left - pad_x, top - pad_y, left + span + pad_x, top + count * pitch + pad_y)
+        for _ in range(int(rng.integers(1, 4))):
+            marks.frame(sheet, inner, rng, unit)
+            more = float(rng.uniform(8, 60)) * unit
+            inner = (inner[0] - more, inner[1] - more * 0.6, inner[2] + more, inner[3] + more * 0.6)
+    if rng.random() < 0.4:
+        _sides(
+            sheet,
+            (left - 3 * style.pen.body, y0 + 0.2 * height, left + span, y1 - 0.2 * height),
+            style,
+            rng,
+            unit,
+        )
+
+
+def _foreign_line(
+    sheet: Sheet, style: Style, x0: float, x1: float, top: float, rng: np.random.Generator
+) -> None:
+    """Write a line in Devanagari drawn tall and heavy, as Lantsa stands on title pages."""
+    faces = load_faces()["indic"]
+    pen = Pen(faces[int(rng.integers(len(faces)))], style.pen.body * float(rng.uniform(0.9, 1.5)))
+    tokens = [Token(text=str(rng.choice(INDIC)) + str(rng.choice(["", "", " "]))) for _ in range(60)]
+    level = top + 0.45 * (style.pitch - pen.body) - pen.body_top
+    _, points = write_line(sheet.lines, pen, tokens, x0, x1, lambda _: level, rng)
+    if points:
+        sheet.bands.append(band_of(points, pen.body, style.pitch))

@@ -1,0 +1,238 @@
+"""Ink that is no line: frames, pictures, stamps, side titles, notes, forms. Everything is drawn into `Sheet.marks`."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from linepages.fonts import load_faces
+from linepages.ink import Gray, Pen, Sheet, stamp, write_line
+from linepages.text import LATIN_WORDS, TextStream, Token, vocabulary
+
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in sheet pixels."""
+
+
+def _rule(canvas: Gray, start: tuple[float, float], end: tuple[float, float], width: int, dark: int) -> None:
+    """Draw a straight rule."""
+    cv2.line(
+        canvas,
+        (round(start[0]), round(start[1])),
+        (round(end[0]), round(end[1])),
+        dark,
+        max(width, 1),
+        cv2.LINE_AA,
+    )
+
+
+def frame(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> None:
+    """Draw a frame around `box`: one to three rules of any weight, black or red (lighter), often broken.
+
+    Args:
+        unit: the sheet's pixels per detection pixel, which scales the rules' weights.
+    """
+    canvas = np.zeros_like(sheet.marks)
+    dark = int(rng.choice([255, 255, 150, 110]))
+    weights = [int(rng.integers(1, 4)) for _ in range(int(rng.choice([1, 2, 3], p=[0.45, 0.4, 0.15])))]
+    if rng.random() < 0.25:
+        weights[-1] = int(rng.integers(4, 10))
+    offset = 0.0
+    x0, y0, x1, y1 = box
+    slip = [rng.normal(0, 1.5) * unit for _ in range(8)] if rng.random() < 0.5 else [0.0] * 8
+    for weight in weights:
+        thick = max(round(weight * unit), 1)
+        corners = [
+            (x0 - offset + slip[0], y0 - offset + slip[1]),
+            (x1 + offset + slip[2], y0 - offset + slip[3]),
+            (x1 + offset + slip[4], y1 + offset + slip[5]),
+            (x0 - offset + slip[6], y1 + offset + slip[7]),
+        ]
+        for side in range(4):
+            if rng.random() > 0.04:
+                _rule(canvas, corners[side], corners[(side + 1) % 4], thick, dark)
+        offset += (weight + float(rng.uniform(2, 9))) * unit
+    for side in (-1, 1):
+        if rng.random() < 0.5:
+            x = x0 if side < 0 else x1
+            for number in range(int(rng.integers(1, 4))):
+                at = x + side * (12 + 9 * number * rng.uniform(0.6, 1.6)) * unit
+                _rule(canvas, (at, y0), (at, y1), round(rng.integers(1, 4) * unit), dark)
+    if rng.random() < 0.35:
+        wear(canvas, rng, unit, float(rng.uniform(0.15, 0.6)))
+    np.maximum(sheet.marks, canvas, out=sheet.marks)
+
+
+def wear(canvas: Gray, rng: np.random.Generator, unit: float, share: float) -> None:
+    """Wear `share` of the ink off, in blotches."""
+    height, width = canvas.shape
+    cell = float(rng.uniform(3, 14)) * unit
+    small = rng.random((max(int(height / cell), 2), max(int(width / cell), 2)), np.float32)
+    worn = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR) < np.quantile(small, share)
+    canvas[np.asarray(worn)] = 0
+
+
+def picture(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> None:
+    """Draw a deity-like picture into `box`: haloes, rays, drapery, petals, often in a frame of its own."""
+    x0, y0, x1, y1 = (round(value) for value in box)
+    width, height = x1 - x0, y1 - y0
+    if width < 8 or height < 8:
+        return
+    canvas = np.zeros((height, width), np.uint8)
+    middle = (width // 2 + int(rng.normal(0, width * 0.05)), int(height * rng.uniform(0.3, 0.6)))
+    thick = max(round(float(rng.uniform(0.8, 2.2)) * unit), 1)
+    for _ in range(int(rng.integers(2, 6))):
+        radius = float(rng.uniform(0.1, 0.6))
+        axes = (max(int(radius * width * 0.6), 1), max(int(radius * height * rng.uniform(0.5, 1.0)), 1))
+        cv2.ellipse(canvas, middle, axes, float(rng.uniform(-20, 20)), 0, 360, 255, thick, cv2.LINE_AA)
+    if rng.random() < 0.5:
+        rays = int(rng.integers(16, 60))
+        inner, outer = float(rng.uniform(0.15, 0.3)), float(rng.uniform(0.35, 0.7))
+        for angle in np.linspace(0, 2 * np.pi, rays, endpoint=False):
+            dx, dy = np.cos(angle) * width, np.sin(angle) * height
+            start = (int(middle[0] + inner * dx), int(middle[1] + inner * dy))
+            cv2.line(
+                canvas,
+                start,
+                (int(middle[0] + outer * dx), int(middle[1] + outer * dy)),
+                255,
+                thick,
+                cv2.LINE_AA,
+            )
+    for _ in range(int(rng.integers(15, 90))):
+        centre = (int(rng.integers(width)), int(rng.integers(height)))
+        axes = (int(rng.uniform(0.02, 0.18) * width) + 1, int(rng.uniform(0.02, 0.15) * height) + 1)
+        begin = int(rng.integers(360))
+        cv2.ellipse(
+            canvas,
+            centre,
+            axes,
+            int(rng.integers(180)),
+            begin,
+            begin + int(rng.integers(60, 300)),
+            255,
+            thick,
+            cv2.LINE_AA,
+        )
+    if rng.random() < 0.5:
+        blob = (int(width * rng.uniform(0.05, 0.15)) + 1, int(height * rng.uniform(0.03, 0.12)) + 1)
+        cv2.ellipse(canvas, (middle[0], int(height * 0.2)), blob, 0, 0, 360, 255, -1, cv2.LINE_AA)
+    if rng.random() < 0.7:
+        cv2.rectangle(canvas, (0, 0), (width - 1, height - 1), 255, max(round(rng.integers(1, 5) * unit), 1))
+    stamp(sheet.marks, canvas, x0, y0)
+
+
+def hole(
+    sheet: Sheet, centre: tuple[float, float], radius: float, rng: np.random.Generator, unit: float
+) -> None:
+    """Clear a round for the string that binds the leaves, with or without a drawn circle."""
+    at = (round(centre[0]), round(centre[1]))
+    for canvas in (sheet.lines, sheet.marks):
+        cv2.circle(canvas, at, round(radius), 0, -1)
+    if rng.random() < 0.7:
+        cv2.circle(
+            sheet.marks,
+            at,
+            round(radius * 0.9),
+            int(rng.choice([255, 140])),
+            max(round(unit), 1),
+            cv2.LINE_AA,
+        )
+    if rng.random() < 0.3:
+        cv2.circle(sheet.marks, at, max(round(radius * 0.2), 2), 255, -1, cv2.LINE_AA)
+
+
+def drawn_text(words: list[str], pen: Pen, rng: np.random.Generator, width: float) -> Gray:
+    """Return a strip with words written on it, cut to its ink."""
+    strip = np.zeros((int(pen.body * 5) + 4, int(width) + 4), np.uint8)
+    level = pen.body * 2.5
+    tokens = [Token(text=word) for word in words]
+    write_line(strip, pen, tokens, 2, width, lambda _: level, rng)
+    rows, columns = np.flatnonzero(strip.max(axis=1)), np.flatnonzero(strip.max(axis=0))
+    if not rows.size:
+        return strip[:1, :1]
+    return strip[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def side_title(sheet: Sheet, box: Box, pen: Pen, rng: np.random.Generator) -> None:
+    """Write a folio title into the narrow column `box`: turned by 90 degrees, or syllables one below another."""
+    x0, y0, x1, y1 = box
+    words = vocabulary(rng, int(rng.integers(1, 7)))
+    if rng.random() < 0.75:
+        strip = drawn_text(words, pen, rng, y1 - y0)
+        turned = np.ascontiguousarray(np.rot90(strip, int(rng.choice([1, 3]))))
+        stamp(sheet.marks, turned, (x0 + x1 - turned.shape[1]) / 2, y0 + rng.uniform(0, 0.4) * (y1 - y0))
+        return
+    y = y0 + pen.body * rng.uniform(0, 2)
+    for word in words:
+        strip = drawn_text([word], pen, rng, 30 * pen.body)
+        if y + strip.shape[0] > y1:
+            break
+        stamp(sheet.marks, strip, (x0 + x1 - strip.shape[1]) / 2, y)
+        y += strip.shape[0] + pen.body * rng.uniform(0.3, 2.5)
+
+
+def latin(rng: np.random.Generator, body: float, words: int, width: float) -> Gray:
+    """Return a strip of Latin words or a number."""
+    faces = load_faces()["latin"]
+    pen = Pen(faces[int(rng.integers(len(faces)))], body)
+    chosen = [str(rng.choice(LATIN_WORDS)) + " " for _ in range(words)]
+    return drawn_text(chosen, pen, rng, width)
+
+
+def number(rng: np.random.Generator, body: float) -> Gray:
+    """Return a strip with a page or folio number."""
+    faces = load_faces()["latin"]
+    pen = Pen(faces[int(rng.integers(len(faces)))], body)
+    text = str(int(rng.integers(1, 999))) + str(rng.choice(["", "", "a", "b", " -"]))
+    strip = drawn_text([text], pen, rng, 12 * body)
+    return np.ascontiguousarray(np.rot90(strip, int(rng.choice([1, 3])))) if rng.random() < 0.25 else strip
+
+
+def seal(
+    sheet: Sheet, centre: tuple[float, float], radius: float, rng: np.random.Generator, unit: float
+) -> None:
+    """Stamp a round or square seal with some writing in it."""
+    size = max(int(radius), 6)
+    canvas = np.zeros((2 * size + 1, 2 * size + 1), np.uint8)
+    thick = max(round(rng.integers(1, 4) * unit), 1)
+    if rng.random() < 0.5:
+        cv2.circle(canvas, (size, size), size - thick, 255, thick, cv2.LINE_AA)
+        cv2.circle(canvas, (size, size), max(int(size * 0.7), 1), 255, 1, cv2.LINE_AA)
+    else:
+        cv2.rectangle(canvas, (thick, thick), (2 * size - thick, 2 * size - thick), 255, thick)
+    for row in range(int(rng.integers(1, 4))):
+        strip = latin(rng, size * 0.2, int(rng.integers(1, 3)), 1.5 * size)
+        stamp(canvas, strip, size - strip.shape[1] / 2, size * (0.5 + 0.4 * row))
+    wear(canvas, rng, unit, float(rng.uniform(0, 0.4)))
+    canvas = (canvas * rng.uniform(0.4, 1.0)).astype(np.uint8)
+    stamp(sheet.marks, canvas, centre[0] - size, centre[1] - size)
+
+
+def small_note(sheet: Sheet, pen: Pen, x: float, y: float, width: float, rng: np.random.Generator) -> None:
+    """Write a short note in small letters with its baseline at (x, y)."""
+    stream = TextStream(rng, vocabulary(rng, 12))
+    tokens = [token for _ in range(int(rng.integers(1, 9))) for token in stream.next()]
+    write_line(sheet.marks, pen, tokens, x, x + width, lambda _: y, rng)
+
+
+def scribbles(sheet: Sheet, rng: np.random.Generator, unit: float, count: int) -> None:
+    """Draw pen strokes, cracks and worm tracks."""
+    for _ in range(count):
+        steps = int(rng.integers(2, 12))
+        x, y = rng.uniform(0, sheet.width), rng.uniform(0, sheet.height)
+        angle = rng.uniform(0, 2 * np.pi)
+        points = [(x, y)]
+        for _ in range(steps):
+            angle += rng.normal(0, 0.5)
+            length = float(rng.uniform(3, 60)) * unit
+            x, y = x + np.cos(angle) * length, y + np.sin(angle) * length
+            points.append((x, y))
+        path = np.round(np.array(points)).astype(np.int32)
+        cv2.polylines(
+            sheet.marks,
+            [path],
+            False,
+            int(rng.integers(90, 256)),
+            max(round(rng.uniform(0.6, 3) * unit), 1),
+            cv2.LINE_AA,
+        )

@@ -1,0 +1,131 @@
+"""One training page: a seed in, what the network sees and what it should say out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import cv2
+import numpy as np
+
+from bec_ldv1.binarize import binarize
+from bec_ldv1.decode import DecodedPage
+from bec_ldv1.scale import detection_scale, shrink
+from linepages import books, layouts
+from linepages.ink import IGNORED, LINE, PAPER, Gray, Sheet
+from linepages.scan import Scan, scan, wood
+
+Layout = Callable[[Sheet, tuple[float, float, float, float], np.random.Generator, float], None]
+
+LAYOUTS: dict[str, tuple[float, Layout | None, str]] = {
+    "leaf": (0.50, layouts.leaf, "leaf"),
+    "title": (0.07, layouts.title_leaf, "leaf"),
+    "book": (0.13, books.book_page, "portrait"),
+    "manuscript": (0.03, books.handwritten_page, "portrait"),
+    "stacked": (0.03, books.stacked_leaves, "portrait"),
+    "spread": (0.02, books.spread, "spread"),
+    "form": (0.06, books.form, "portrait"),
+    "empty": (0.06, books.empty_frame, "leaf"),
+    "blank": (0.06, books.labelled_blank, "leaf"),
+    "wood": (0.04, None, "leaf"),
+}
+"""Kind → its share of the pages, how it is laid out, and the sheet's shape."""
+
+
+@attrs.frozen(eq=False)
+class TrainingPage:
+    """A page at detection size: what the network sees (0 ink, 255 paper) and the label classes, `(H, W)` uint8."""
+
+    kind: str
+    plane: Gray
+    labels: Gray
+
+
+def sheet_size(shape: str, rng: np.random.Generator) -> tuple[int, int, float]:
+    """Return a sheet's height, width and its pixels per detection pixel."""
+    zoom = float(rng.choice([1.0, rng.uniform(1.0, 1.5), rng.uniform(1.5, 2.2)], p=[0.35, 0.4, 0.25]))
+    if shape == "leaf":
+        base = 512.0 if rng.random() < 0.75 else float(rng.uniform(220, 512))
+        height = base * (zoom if base == 512 else 1.0)
+        width = height * float(rng.choice([rng.uniform(2.6, 4.2), rng.uniform(4, 7)], p=[0.3, 0.7]))
+    elif shape == "spread":
+        height = float(rng.uniform(700, 1024)) * zoom
+        width = height * float(rng.uniform(1.2, 1.6))
+    else:
+        height = float(rng.uniform(900, 1024)) * zoom
+        width = height / float(rng.uniform(1.15, 1.6))
+    size = round(height), round(width)
+    return *size, 1 / min(detection_scale(size[1], size[0]), 1.0)
+
+
+def scanned(seed: int, kind: str | None = None) -> tuple[str, Scan]:
+    """Draw and scan one page; the same seed gives the same page."""
+    rng = np.random.default_rng(seed)
+    kinds, shares = list(LAYOUTS), [share for share, _, _ in LAYOUTS.values()]
+    chosen = kind or str(rng.choice(kinds, p=np.array(shares) / sum(shares)))
+    _, layout, shape = LAYOUTS[chosen]
+    height, width, unit = sheet_size(shape, rng)
+    if layout is None:
+        plane = wood(rng, height, width)
+        nothing = np.zeros_like(plane)
+        return chosen, Scan(plane, False, nothing, nothing)
+    sheet = Sheet.blank(height, width)
+    layout(sheet, (0.0, 0.0, float(width), float(height)), rng, unit)
+    if rng.random() < 0.12:
+        _labels_and_seals(sheet, rng, unit)
+    pitch = float(np.median([band.pitch for band in sheet.bands])) if sheet.bands else height / 8
+    bilevel = bool(rng.random() < (0.75 if chosen == "form" else 0.45))
+    return chosen, scan(sheet, rng, unit, pitch, bilevel)
+
+
+def _labels_and_seals(sheet: Sheet, rng: np.random.Generator, unit: float) -> None:
+    """Add what later hands put on pages: numbers, seals, pen strokes."""
+    from linepages import marks
+    from linepages.ink import stamp
+
+    if rng.random() < 0.6:
+        strip = marks.number(rng, float(rng.uniform(9, 28)) * unit)
+        x = rng.choice([0.03, 0.9, 0.95]) * sheet.width
+        stamp(sheet.marks, strip, x, rng.uniform(0.02, 0.9) * sheet.height)
+    if rng.random() < 0.3:
+        centre = (rng.uniform(0, sheet.width), rng.uniform(0, sheet.height))
+        marks.seal(sheet, centre, float(rng.uniform(20, 60)) * unit, rng, unit)
+    marks.scribbles(sheet, rng, unit, int(rng.integers(0, 4)))
+
+
+def forget_lost_ink(labels: Gray, ink: Gray, plane: Gray) -> Gray:
+    """Drop labels where the lines' ink did not survive fading and binarisation.
+
+    A network asked to see what is not there learns noise. Where under a tenth of the clean ink is left, the label
+    becomes paper; up to a third, it counts for nothing.
+
+    Args:
+        labels: classes `(H, W)`.
+        ink: the lines' clean ink, 0–255, `(H, W)`.
+        plane: what the network sees, 0 = ink, `(H, W)`.
+    """
+    rows = np.flatnonzero((labels == LINE).any(axis=1))
+    if not rows.size:
+        return labels
+    window = (61, 15)
+    expected = ((ink > 96) & (labels == LINE)).astype(np.float32)
+    near = cv2.dilate(expected.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
+    left = cv2.boxFilter(near * (plane == 0), -1, window)
+    share = left / np.maximum(cv2.boxFilter(expected, -1, window), 1e-6)
+    inked = cv2.boxFilter(expected, -1, window) > 0.02
+    result = labels.copy()
+    on_line = labels == LINE
+    result[on_line & inked & (share < 0.33)] = IGNORED
+    result[on_line & inked & (share < 0.1)] = PAPER
+    return result
+
+
+def render(seed: int, kind: str | None = None) -> TrainingPage:
+    """Render one training page through the detector's own scaling and binarisation."""
+    chosen, page = scanned(seed, kind)
+    decoded = DecodedPage(page.plane, page.bilevel)
+    plane = binarize(shrink(decoded), bilevel=page.bilevel)
+    size = (plane.shape[1], plane.shape[0])
+    labels = np.asarray(cv2.resize(page.labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    ink = np.asarray(cv2.resize(page.ink, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return TrainingPage(chosen, plane, forget_lost_ink(labels, ink, plane))
