@@ -1,0 +1,6 @@
+"""Whole text lines from a network's probability map."""
+
+from bec_ldv1.lines.assemble import assemble_lines
+from bec_ldv1.lines.values import Line, LineSettings, Points, map_line
+
+__all__ = ["Line", "LineSettings", "Points", "assemble_lines", "map_line"]

@@ -1,0 +1,214 @@
+"""Line assembly on drawn maps and pages whose lines are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bec_ldv1.lines import Line, LineSettings, Points, assemble_lines, map_line
+
+Curve = Callable[[float], float]
+
+
+class Canvas:
+    """A page under construction: the network's map and the ink that belongs to it."""
+
+    def __init__(self, width: int = 2048, height: int = 512) -> None:
+        self.map = np.zeros((height, width), np.float32)
+        self.ink = np.full((height, width), 255, np.uint8)
+
+    def line(
+        self, y: float | Curve, x0: int = 200, x1: int = 1850, *, body: int = 24, value: float = 0.97
+    ) -> Canvas:
+        """A band with the centre ``y`` and letters (vertical strokes every 8 px) in it."""
+        course: Curve = y if callable(y) else lambda _: y
+        for x in range(x0, x1):
+            middle = course(x)
+            top, bottom = round(middle - body / 2), round(middle + body / 2)
+            self.map[top:bottom, x] = value
+            if (x // 3) % 3 == 0:
+                self.ink[top + 2 : bottom - 2, x] = 0
+        return self
+
+    def blob(self, x0: int, y0: int, x1: int, y1: int, value: float = 0.9) -> Canvas:
+        self.map[y0:y1, x0:x1] = value
+        return self
+
+    def draw(self, x0: int, y0: int, x1: int, y1: int) -> Canvas:
+        self.ink[y0:y1, x0:x1] = 0
+        return self
+
+    def lines(self, settings: LineSettings | None = None) -> list[Line]:
+        soft = np.asarray(cv2.GaussianBlur(self.map, (0, 0), 2), np.float32)
+        return assemble_lines(soft, self.ink, settings or LineSettings())
+
+
+def middles(lines: Sequence[Line]) -> list[float]:
+    return [round(float(line.baseline[:, 1].mean())) for line in lines]
+
+
+def extent(line: Line) -> tuple[float, float]:
+    return float(line.polygon[:, 0].min()), float(line.polygon[:, 0].max())
+
+
+def test_straight_lines_in_reading_order() -> None:
+    lines = Canvas().line(300).line(100).line(200).lines()
+    assert middles(lines) == pytest.approx([100, 200, 300], abs=2)
+    for line in lines:
+        assert extent(line) == pytest.approx((200, 1850), abs=10)
+        assert line.confidence > 0.85
+        assert line.polygon.dtype == line.baseline.dtype == np.float32
+        assert (np.diff(line.baseline[:, 0]) > 0).all()
+
+
+def test_regions_go_half_way_to_the_neighbours() -> None:
+    lines = Canvas().line(100).line(140).line(180).lines()
+    middle = lines[1].polygon
+    assert middle[:, 1].min() == pytest.approx(120, abs=2)
+    assert middle[:, 1].max() == pytest.approx(160, abs=2)
+    assert lines[0].polygon[:, 1].min() > 70  # no neighbour above: not to the page's edge
+
+
+def test_skewed_and_curved_lines_get_polygons_along_them() -> None:
+    def curve(offset: float) -> Curve:
+        return lambda x: offset + 0.04 * x + 18 * np.sin(x / 2048 * np.pi)
+
+    lines = Canvas().line(curve(80)).line(curve(140)).line(curve(200)).lines()
+    assert len(lines) == 3
+    for line, offset in zip(lines, (80, 140, 200), strict=True):
+        expected = [curve(offset)(float(x)) for x in line.baseline[:, 0]]
+        np.testing.assert_allclose(line.baseline[:, 1], expected, atol=3)
+    assert len(lines[0].polygon) > 8
+
+
+def test_a_wide_gap_does_not_split_a_line() -> None:
+    lines = Canvas().line(100).line(160, 200, 300).line(160, 900, 1850).line(220).lines()
+    assert middles(lines) == pytest.approx([100, 160, 220], abs=2)
+    assert extent(lines[1]) == pytest.approx((200, 1850), abs=10)
+
+
+def test_a_gap_on_a_skewed_page_joins_the_right_pieces() -> None:
+    slope = 0.06  # over the gap of 900 px the lines sink by more than one line distance of 50
+
+    def course(offset: float) -> Curve:
+        return lambda x: offset + slope * x
+
+    canvas = Canvas()
+    for offset in (60, 110, 160, 210):
+        canvas.line(course(offset), 150, 650).line(course(offset), 1400, 1900)
+    lines = canvas.line(course(260), 150, 1900).lines()
+    assert len(lines) == 5
+    for line, offset in zip(lines, (60, 110, 160, 210, 260), strict=True):
+        expected = [course(offset)(float(x)) for x in line.baseline[:, 0]]
+        np.testing.assert_allclose(line.baseline[:, 1], expected, atol=4)
+
+
+def test_a_bridge_between_lines_does_not_merge_them() -> None:
+    canvas = Canvas().line(100).line(150).line(200)
+    lines = canvas.blob(700, 100, 740, 150).blob(1200, 140, 1210, 200).lines()
+    assert middles(lines) == pytest.approx([100, 150, 200], abs=3)
+    assert all(extent(line) == pytest.approx((200, 1850), abs=10) for line in lines)
+
+
+def test_lines_that_touch_faintly_over_their_whole_length_are_parted() -> None:
+    canvas = Canvas().blob(200, 90, 1850, 170, value=0.62).line(100).line(132).line(164)
+    assert middles(canvas.lines()) == pytest.approx([100, 132, 164], abs=3)
+
+
+def test_a_band_without_ink_and_a_band_on_a_rule_are_no_lines() -> None:
+    canvas = Canvas().line(100).line(200).blob(200, 300, 1850, 324)
+    canvas.blob(200, 388, 1850, 412).draw(150, 398, 1900, 402)
+    assert middles(canvas.lines()) == pytest.approx([100, 200], abs=2)
+
+
+def test_a_picture_is_no_line() -> None:
+    canvas = Canvas().line(100).line(200).blob(300, 300, 900, 330).draw(290, 280, 910, 350)
+    assert len(canvas.lines()) == 2
+
+
+def test_ends_that_overshoot_are_cut_back_to_the_ink_and_frames_do_not_hold_them() -> None:
+    canvas = Canvas().line(100).line(160).line(220)
+    canvas.blob(1850, 148, 2000, 172)  # the map runs on to the frame
+    canvas.draw(1960, 40, 1966, 300)
+    assert extent(canvas.lines()[1]) == pytest.approx((200, 1850), abs=10)
+
+
+def test_specks_and_faint_bands_are_no_lines() -> None:
+    canvas = Canvas().line(100).blob(500, 300, 520, 320).draw(505, 305, 515, 315)
+    canvas.line(400, value=0.54)
+    assert middles(canvas.lines()) == pytest.approx([100], abs=2)
+
+
+def test_a_label_beside_the_text_block_is_dropped_but_a_short_last_line_kept() -> None:
+    canvas = Canvas().line(100).line(160).line(220).line(280, 200, 330)
+    canvas.line(165, 60, 130)
+    lines = canvas.lines()
+    assert middles(lines) == pytest.approx([100, 160, 220, 280], abs=2)
+    assert extent(lines[1])[0] == pytest.approx(200, abs=10)
+
+
+def test_mixed_letter_sizes_are_all_kept() -> None:
+    lines = Canvas().line(80, body=44).line(160, body=44).line(220, body=14).line(250, body=14).lines()
+    assert middles(lines) == pytest.approx([80, 160, 220, 250], abs=2)
+
+
+def test_two_columns_are_read_one_after_the_other() -> None:
+    canvas = Canvas(1000, 1000).line(60, 100, 900)
+    for y in range(150, 651, 50):
+        canvas.line(y, 100, 460).line(y + 4, 540, 900)
+    lines = canvas.lines()
+    assert len(lines) == 23
+    assert extent(lines[0]) == pytest.approx((100, 900), abs=10)
+    assert all(extent(line)[1] < 480 for line in lines[1:12])
+    assert all(extent(line)[0] > 520 for line in lines[12:])
+    assert middles(lines[1:12]) == sorted(middles(lines[1:12]))
+
+
+def test_a_picture_in_the_middle_of_a_leaf_makes_no_columns() -> None:
+    canvas = Canvas()
+    for y in range(60, 361, 50):
+        canvas.line(y, 100, 860).line(y, 1140, 1900)
+    lines = canvas.lines()
+    assert len(lines) == 7
+    assert all(extent(line) == pytest.approx((100, 1900), abs=10) for line in lines)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40), (512, 512), (7, 4096)])
+def test_empty_and_tiny_planes(shape: tuple[int, int]) -> None:
+    empty = np.zeros(shape, np.float32)
+    white, black = np.full(shape, 255, np.uint8), np.zeros(shape, np.uint8)
+    assert assemble_lines(empty, white, LineSettings()) == []
+    assert assemble_lines(np.ones_like(empty), black, LineSettings()) == []
+
+
+def test_noise_never_fails() -> None:
+    rng = np.random.default_rng(5)
+    for width in (15, 333, 1030):
+        noise = rng.random((257, width), dtype=np.float32)
+        ink: NDArray[np.uint8] = np.where(rng.random((257, width)) < 0.2, 0, 255).astype(np.uint8)
+        for line in assemble_lines(noise, ink, LineSettings(threshold=0.3, min_probability=0.1)):
+            assert np.isfinite(line.polygon).all()
+
+
+def test_shapes_must_agree() -> None:
+    with pytest.raises(ValueError, match="differ in shape"):
+        assemble_lines(np.zeros((10, 10), np.float32), np.zeros((10, 11), np.uint8), LineSettings())
+
+
+def test_mapping_a_line_there_and_back() -> None:
+    (line,) = Canvas().line(100).lines()
+
+    def there(points: Points) -> Points:
+        return points * np.float32(2) + np.array([10, -5], np.float32)
+
+    def back(points: Points) -> Points:
+        return (points - np.array([10, -5], np.float32)) / np.float32(2)
+
+    mapped = map_line(line, there)
+    assert mapped.confidence == line.confidence
+    np.testing.assert_allclose(mapped.baseline[:, 0], line.baseline[:, 0] * 2 + 10)
+    np.testing.assert_allclose(map_line(mapped, back).polygon, line.polygon, atol=1e-4)
