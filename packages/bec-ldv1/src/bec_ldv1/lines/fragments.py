@@ -31,16 +31,17 @@ class Fragment:
     top: Floats
     bottom: Floats
     mass: Floats
+    body: float = attrs.field(init=False)  # the median height, in reduced rows
+
+    @body.default
+    def _median_height(self) -> float:
+        heights = np.sort(self.bottom - self.top)
+        return float(heights[heights.size // 2])
 
     @property
     def last(self) -> int:
         """The last station's number."""
         return self.first + self.top.size - 1
-
-    @property
-    def body(self) -> float:
-        """The median height, in reduced rows."""
-        return float(np.median(self.bottom - self.top))
 
 
 @attrs.frozen(eq=False)

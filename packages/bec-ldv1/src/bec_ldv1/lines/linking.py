@@ -87,7 +87,10 @@ class Course:
 
     def slope(self, x: Doubles, y: Doubles) -> Doubles:
         """dy/dx at the places (x, y), in pixels of the plane."""
-        return np.clip(self._terms(x, y) @ self._weights, -_STEEPEST, _STEEPEST)
+        level, across_weight, down_weight, bend = self._weights.tolist()
+        across, down = 2 * x / self._width - 1, 2 * y / self._height - 1
+        slope = level + (across_weight + bend * across) * across + down_weight * down
+        return np.minimum(np.maximum(slope, -_STEEPEST), _STEEPEST)
 
 
 def _local_slopes(fragments: Sequence[Fragment]) -> tuple[Doubles, Doubles, Doubles]:
@@ -190,11 +193,12 @@ def _candidates(
 def _end_height(draft: Draft, course: Course, *, left: bool) -> float:
     """The centre line's y at an end: the median of its last stations carried there along the course."""
     part = slice(None, _END_SPAN) if left else slice(-_END_SPAN, None)
-    stations = np.arange(draft.first, draft.last + 1)[part]
-    middle = draft.middle[part]
-    x = (stations + 0.5) * STATION
+    middle = (draft.top[part] + draft.bottom[part]) / 2
+    start = draft.first if left else draft.last + 1 - middle.size
+    x = (np.arange(start, start + middle.size) + 0.5) * STATION
     end = float(draft.first if left else draft.last + 1) * STATION
-    return float(np.median(middle + course.slope((x + end) / 2, middle) * (end - x)))
+    heights = np.sort(middle + course.slope((x + end) / 2, middle) * (end - x))
+    return float(heights[heights.size // 2] + heights[(heights.size - 1) // 2]) / 2
 
 
 def _join(pieces: Sequence[Draft]) -> Draft:
