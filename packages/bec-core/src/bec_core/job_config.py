@@ -9,17 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
 from attrs import field, frozen, validators
-from cattrs.errors import (
-    AttributeValidationNote,
-    BaseValidationError,
-    ForbiddenExtraKeysError,
-    IterableValidationNote,
-)
+from cattrs.errors import BaseValidationError
 
 from bec_core.errors import JobConfigError
 
@@ -82,6 +77,15 @@ for _kind in _WORDS:
     _converter.register_structure_hook(_kind, _strict(_kind))
 
 
+def _structure_literal(value: Any, kind: Any) -> Any:
+    if value not in get_args(kind):
+        raise ValueError(f"{value!r} is none of {', '.join(map(repr, get_args(kind)))}")
+    return value
+
+
+_converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _structure_literal)
+
+
 def structure_config(config: Mapping[str, Any], config_class: type[T]) -> tuple[T, RuntimeConfig]:
     """Check a job's config and give it as the plugin's class and the runtime's.
 
@@ -90,45 +94,39 @@ def structure_config(config: Mapping[str, Any], config_class: type[T]) -> tuple[
     """
     own = {key: value for key, value in config.items() if key not in _RUNTIME_KEYS}
     shared = {key: value for key, value in config.items() if key in _RUNTIME_KEYS}
-    problems: list[str] = []
-    results: list[Any] = []
-    for values, target in ((own, config_class), (shared, RuntimeConfig)):
-        try:
-            results.append(_converter.structure(values, target))
-        except BaseValidationError as group:
-            problems += _describe(group, target, "")
+    problems = [
+        f"{key} is unknown (known: {', '.join(sorted({*attrs.fields_dict(config_class), *_RUNTIME_KEYS}))})"
+        for key in sorted(set(own) - set(attrs.fields_dict(config_class)))
+    ]
+    own_values = _structure_fields(own, config_class, problems)
+    shared_values = _structure_fields(shared, RuntimeConfig, problems)
     if problems:
         raise JobConfigError("config: " + "; ".join(problems))
-    return results[0], results[1]
+    return config_class(**own_values), RuntimeConfig(**shared_values)
 
 
-def _describe(group: BaseValidationError, cls: Any, path: str) -> list[str]:
-    """One sentence for each thing that is wrong in ``group``, with its path in the config."""
-    found: list[str] = []
-    fields = attrs.fields_dict(cls) if attrs.has(cls) else {}
-    for error in group.exceptions:
-        note = next((n for n in getattr(error, "__notes__", []) if type(n) is not str), None)
-        where = path
-        inner: Any = None
-        allowed = ""
-        if isinstance(note, AttributeValidationNote):
-            where = f"{path}.{note.name}" if path else note.name
-            inner = note.type
-            if note.name in fields:
-                allowed = fields[note.name].metadata.get("allowed", "")
-        elif isinstance(note, IterableValidationNote):
-            where, inner = f"{path}[{note.index}]", note.type
-        if isinstance(error, BaseValidationError):
-            found += _describe(error, inner or cls, where)
-        elif isinstance(error, ForbiddenExtraKeysError):
-            known = ", ".join(sorted({*fields, *_RUNTIME_KEYS}))
-            found += [
-                f"{key if not path else f'{path}.{key}'} is unknown (known: {known})"
-                for key in sorted(error.extra_fields)
-            ]
+def _structure_fields(values: Mapping[str, Any], cls: type[Any], problems: list[str]) -> dict[str, Any]:
+    """Structure and validate each known field by itself, so that one mistake does not hide another."""
+    structured: dict[str, Any] = {}
+    for attribute in attrs.fields(attrs.resolve_types(cls)):
+        if attribute.name not in values:
+            continue
+        allowed = attribute.metadata.get("allowed", "")
+        hint = f" (allowed: {allowed})" if allowed else ""
+        try:
+            value = _converter.structure(values[attribute.name], attribute.type)
+            if attribute.validator is not None:
+                attribute.validator(None, attribute, value)
+        except (BaseValidationError, ValueError, TypeError) as error:
+            for reason in cattrs.transform_error(error, path=attribute.name, format_exception=_reason):
+                problems.append(reason + hint)
         else:
-            found.append(f"{where}: {error}" + (f" (allowed: {allowed})" if allowed else ""))
-    return found
+            structured[attribute.name] = value
+    return structured
+
+
+def _reason(error: BaseException, _: type | None) -> str:
+    return str(error.args[0]) if error.args else type(error).__name__
 
 
 @frozen

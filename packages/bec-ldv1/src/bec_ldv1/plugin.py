@@ -1,0 +1,35 @@
+"""The plugin: what ``bec`` imports to list job types. Light on purpose: no torch, no numpy."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from bec_core import JobType, hookimpl
+from bec_ldv1.config import Ldv1Config
+
+if TYPE_CHECKING:
+    import click
+
+
+@hookimpl
+def bec_job_types() -> list[JobType]:
+    """The job type ``ldv1``."""
+    return [
+        JobType(
+            name="ldv1",
+            config=Ldv1Config,
+            worker="bec_ldv1.worker:build_worker",
+            version=version("bec-ldv1"),
+            summary="Find the text lines on page images.",
+            report="bec_ldv1.report:write_report",
+        )
+    ]
+
+
+@hookimpl
+def bec_commands(cli: click.Group) -> None:
+    """Add ``bec ldv1``."""
+    from bec_ldv1.cli import ldv1
+
+    cli.add_command(ldv1)
