@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import attrs
 import cattrs
@@ -83,7 +83,9 @@ def _structure_literal(value: Any, kind: Any) -> Any:
     return value
 
 
-_converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _structure_literal)
+_converter.register_structure_hook_func(
+    lambda kind: str(get_origin(kind)) == "typing.Literal", _structure_literal
+)
 
 
 def structure_config(config: Mapping[str, Any], config_class: type[T]) -> tuple[T, RuntimeConfig]:
@@ -94,9 +96,10 @@ def structure_config(config: Mapping[str, Any], config_class: type[T]) -> tuple[
     """
     own = {key: value for key, value in config.items() if key not in _RUNTIME_KEYS}
     shared = {key: value for key, value in config.items() if key in _RUNTIME_KEYS}
+    known = {attribute.name for attribute in attrs.fields(cast(Any, config_class))}
     problems = [
-        f"{key} is unknown (known: {', '.join(sorted({*attrs.fields_dict(config_class), *_RUNTIME_KEYS}))})"
-        for key in sorted(set(own) - set(attrs.fields_dict(config_class)))
+        f"{key} is unknown (known: {', '.join(sorted(known | _RUNTIME_KEYS))})"
+        for key in sorted(set(own) - known)
     ]
     own_values = _structure_fields(own, config_class, problems)
     shared_values = _structure_fields(shared, RuntimeConfig, problems)
@@ -118,8 +121,9 @@ def _structure_fields(values: Mapping[str, Any], cls: type[Any], problems: list[
             if attribute.validator is not None:
                 attribute.validator(None, attribute, value)
         except (BaseValidationError, ValueError, TypeError) as error:
-            for reason in cattrs.transform_error(error, path=attribute.name, format_exception=_reason):
-                problems.append(reason + hint)
+            for line in cattrs.transform_error(error, path=attribute.name, format_exception=_reason):
+                reason, _, path = line.rpartition(" @ ")
+                problems.append(f"{path}: {reason}{hint}")
         else:
             structured[attribute.name] = value
     return structured
