@@ -12,6 +12,9 @@ import argparse
 import csv
 import math
 import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
@@ -21,12 +24,11 @@ import torch
 from torch.nn import functional
 
 from bec_ldv1.model.box import BoxNet
-from linepages.cache import Crops, render_crops
+from linepages.cache import NEAR, UNKNOWN, Crops, render_crops
 from linepages.curve import draw_curve
-from linepages.ink import BETWEEN, IGNORED, LINE
 
 ROOT = Path(__file__).resolve().parent
-ARCHITECTURE: dict[str, object] = {"widths": [32, 48, 64, 64], "blocks": [1, 2, 1, 0], "reach": 15}
+ARCHITECTURE: dict[str, object] = {"widths": [24, 48, 64, 96], "blocks": [0, 2, 2, 0], "reach": 15}
 POSTPROCESS = {"threshold": 0.5}
 BETWEEN_WEIGHT = 3.0
 HELD_OUT_SEED = 1_000_000_000
@@ -74,43 +76,59 @@ def parse() -> Options:
 def load_crops(folder: Path, pages: int, seed: int, processes: int) -> Crops:
     """Render pages, or take them from the cache, into one array of crops."""
     started = time.monotonic()
-    parts = []
+    parts: list[Crops] = []
     for part in render_crops(folder, pages, seed, processes):
-        parts.append(part.packed)
+        parts.append(part)
         if len(parts) % 10 == 0:
             print(f"rendered {len(parts)} chunks in {time.monotonic() - started:.0f} s", flush=True)
-    return Crops(np.concatenate(parts))
+    return Crops.joined(parts)
 
 
-def augment(ink: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def augment(ink: np.ndarray, goal: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Vary a tile cheaply: mirrored, strokes heavier or thinner, specks."""
     if rng.random() < 0.3:
-        ink, label = ink[:, ::-1], label[:, ::-1]
+        ink, goal = np.ascontiguousarray(ink[:, ::-1]), goal[:, ::-1]
     draw = rng.random()
     if draw < 0.1:
-        ink = cv2.dilate(np.ascontiguousarray(ink), np.ones((2, 2), np.uint8))
+        ink = cv2.dilate(ink, np.ones((2, 2), np.uint8))
     elif draw < 0.15:
-        ink = cv2.erode(np.ascontiguousarray(ink), np.ones((1, 2), np.uint8))
+        ink = cv2.erode(ink, np.ones((1, 2), np.uint8))
     if rng.random() < 0.2:
         specks = rng.integers(0, 512, (2, int(10 ** rng.uniform(1, 3.3))))
-        ink = ink.copy()
         ink[specks[0], specks[1]] = rng.random() < 0.7
-    return ink, label
+    return ink, goal
 
 
 def batch_of(
     crops: Crops, indices: np.ndarray, rng: np.random.Generator | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return a batch: planes (1 = paper), soft targets and weights at a quarter of the size."""
-    pairs = [crops.unpack(int(index)) for index in indices]
+    pairs = [(np.unpackbits(crops.ink[index], axis=-1), crops.goals[index]) for index in indices]
     if rng is not None:
-        pairs = [augment(ink, label, rng) for ink, label in pairs]
-    planes = 1 - torch.from_numpy(np.stack([ink for ink, _ in pairs])).float().unsqueeze(1)
-    labels = torch.from_numpy(np.stack([label for _, label in pairs])).unsqueeze(1)
-    known = functional.avg_pool2d((labels != IGNORED).float(), 4)
-    lines = functional.avg_pool2d((labels == LINE).float(), 4) / known.clamp(min=1e-6)
-    between = functional.avg_pool2d((labels == BETWEEN).float(), 4)
-    return planes, lines.clamp(max=1), known * (1 + (BETWEEN_WEIGHT - 1) * between)
+        pairs = [augment(ink, goal, rng) for ink, goal in pairs]
+    planes = 1 - torch.from_numpy(np.stack([ink for ink, _ in pairs])).to(torch.bfloat16).unsqueeze(1)
+    goals = torch.from_numpy(np.stack([goal for _, goal in pairs])).unsqueeze(1)
+    target = (goals & 31).float() / 16
+    weight = torch.where((goals & NEAR) > 0, BETWEEN_WEIGHT, 1.0).where((goals & UNKNOWN) == 0, 0.0)
+    return planes, target, weight
+
+
+def feed_of(
+    crops: Crops, batch: int, rng: np.random.Generator
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Yield batches for ever, each pass in a new order; the next two are made by a thread meanwhile."""
+
+    def orders() -> Iterator[np.ndarray]:
+        while True:
+            order = rng.permutation(len(crops))
+            yield from (order[first : first + batch] for first in range(0, len(order) - batch + 1, batch))
+
+    with ThreadPoolExecutor(1) as maker:
+        waiting: deque[Future[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]] = deque()
+        for indices in orders():
+            waiting.append(maker.submit(batch_of, crops, indices, rng))
+            if len(waiting) > 2:
+                yield waiting.popleft().result()
 
 
 def loss_of(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -166,18 +184,15 @@ def train(options: Options, crops: Crops, held_out: Crops) -> None:
         model.load_state_dict(torch.load(options.start, weights_only=True)["state_dict"])
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=1e-2)
     budget, started, step, mean = options.minutes * 60, time.monotonic(), 0, 0.0
-    order = rng.permutation(len(crops))
     curve: list[dict[str, float]] = []
     next_check = 60.0
+    feed = feed_of(crops, options.batch, rng)
     while (elapsed := time.monotonic() - started) < budget:
         part = elapsed / budget
         rate = options.rate * min(part / 0.03 + 0.02, 1.0) * 0.5 * (1 + math.cos(math.pi * part))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        begin = step * options.batch % max(len(crops) - options.batch, 1)
-        if step and begin < options.batch:
-            order = rng.permutation(len(crops))
-        planes, target, weight = batch_of(crops, order[begin : begin + options.batch], rng)
+        planes, target, weight = next(feed)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model.coarse(planes.contiguous(memory_format=torch.channels_last))
         loss = loss_of(logits.float(), target, weight)

@@ -188,12 +188,20 @@ def empty_frame(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: fl
             cv2.line(sheet.marks, (round(inner[0]), y), (round(inner[2]), y), dark, max(round(unit), 1))
     if rng.random() < 0.3:
         marks.picture(sheet, (inner[0], inner[1], inner[0] + (inner[3] - inner[1]), inner[3]), rng, unit)
+    if rng.random() < 0.35:
+        marks.smudges(sheet, box, rng, unit, int(rng.integers(1, 5)))
+    if rng.random() < 0.25:
+        tall = float(rng.uniform(8, 40)) * unit
+        for y in (inner[1], inner[3] - tall)[: int(rng.integers(1, 3))]:
+            marks.ornament_row(sheet, (inner[0], y, inner[2], y + tall), rng, unit)
 
 
 def labelled_blank(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
     """Lay a cover without text: at most a number, a seal, some Latin, some scribbles."""
     x0, y0, x1, y1 = box
     marks.scribbles(sheet, rng, unit, int(rng.integers(0, 12)))
+    if rng.random() < 0.5:
+        marks.smudges(sheet, box, rng, unit, int(rng.integers(1, 7)))
     for _ in range(int(rng.integers(0, 3))):
         strip = marks.number(rng, float(rng.uniform(8, 40)) * unit)
         stamp(sheet.marks, strip, rng.uniform(x0, x1), rng.uniform(y0, y1))

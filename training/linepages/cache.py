@@ -1,4 +1,4 @@
-"""Rendered pages as training crops in memory: three bits a pixel."""
+"""Rendered pages as training crops that fit in memory."""
 
 from __future__ import annotations
 
@@ -12,31 +12,51 @@ import cv2
 import numpy as np
 
 from bec_ldv1.scale import TILE
-from linepages.ink import PAPER, Gray
+from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Gray
 from linepages.page import TrainingPage, render
 
 CROPS_PER_PAGE = 5
+CELL = 4
+"""The network answers once per 4 × 4 pixels."""
+NEAR, UNKNOWN = 32, 64
 CHUNK = 40
 """Pages per rendering task."""
 
 
 @attrs.frozen(eq=False)
 class Crops:
-    """Tiles of rendered pages, packed along the row: bit planes (ink, label bit 0, label bit 1).
+    """Tiles of rendered pages as training reads them.
 
     Attributes:
-        packed: uint8, `(N, 3, 512, 64)`.
+        ink: uint8 `(N, 512, 64)`, eight pixels a byte along the row, 1 = ink.
+        goals: uint8 `(N, 128, 128)`, one per 4×4 pixels: how many of the 16 are line, plus the flags
+            `NEAR` (most are paper next to a line) and `UNKNOWN` (some count for nothing).
     """
 
-    packed: Gray
+    ink: Gray
+    goals: Gray
 
     def __len__(self) -> int:
-        return int(self.packed.shape[0])
+        return int(self.ink.shape[0])
 
-    def unpack(self, index: int) -> tuple[Gray, Gray]:
-        """Return one tile's ink (1 = ink) and label classes, `(512, 512)` uint8 each."""
-        bits = np.unpackbits(self.packed[index], axis=-1)
-        return bits[0], bits[1] | (bits[2] << 1)
+    @classmethod
+    def joined(cls, parts: list[Crops]) -> Crops:
+        """Return several sets as one."""
+        return cls(np.concatenate([p.ink for p in parts]), np.concatenate([p.goals for p in parts]))
+
+    @classmethod
+    def of(cls, tiles: list[tuple[Gray, Gray]]) -> Crops:
+        """Return tiles (ink and label classes, 512 × 512) packed."""
+        size = TILE // CELL
+        ink = np.zeros((len(tiles), TILE, TILE // 8), np.uint8)
+        goals = np.zeros((len(tiles), size, size), np.uint8)
+        for index, (dark, label) in enumerate(tiles):
+            ink[index] = np.packbits(dark, axis=-1)
+            cells = label.reshape(size, CELL, size, CELL)
+            goal = (cells == LINE).sum(axis=(1, 3))
+            goal += NEAR * ((cells == BETWEEN).sum(axis=(1, 3)) > 8)
+            goals[index] = goal + UNKNOWN * (cells == IGNORED).any(axis=(1, 3))
+        return cls(ink, goals)
 
 
 def tiles_of(
@@ -58,20 +78,16 @@ def tiles_of(
         part = page.plane[y : y + TILE, x : x + TILE]
         ink[: part.shape[0], : part.shape[1]] = part == 0
         label[: part.shape[0], : part.shape[1]] = page.labels[y : y + TILE, x : x + TILE]
+        if ink.mean() < 0.002 and rng.random() < 0.8:
+            continue  # bare paper teaches little
         tiles.append((ink, label))
     return tiles
-
-
-def pack(tiles: list[tuple[Gray, Gray]]) -> Gray:
-    """Return tiles as `Crops.packed`."""
-    planes = np.stack([np.stack([ink, label & 1, label >> 1]) for ink, label in tiles])
-    return np.packbits(planes, axis=-1)
 
 
 def _render_chunk(job: tuple[int, int, str]) -> str:
     """Render pages `first` … `first + count - 1` into one file; an existing file is kept."""
     first, count, folder = job
-    path = Path(folder) / f"crops-{first}-{count}.npy"
+    path = Path(folder) / f"crops-{first}-{count}.npz"
     if not path.exists():
         cv2.setNumThreads(1)
         tiles: list[tuple[Gray, Gray]] = []
@@ -79,7 +95,8 @@ def _render_chunk(job: tuple[int, int, str]) -> str:
             tiles += tiles_of(render(seed), np.random.default_rng([seed, 1]))
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
-            np.save(file, pack(tiles))
+            crops = Crops.of(tiles)
+            np.savez(file, ink=crops.ink, goals=crops.goals)
         partial.rename(path)
     return str(path)
 
@@ -96,4 +113,5 @@ def render_crops(folder: Path, pages: int, seed: int, processes: int) -> Iterato
     ]
     with multiprocessing.get_context("spawn").Pool(processes, initializer=os.nice, initargs=(5,)) as pool:
         for path in pool.imap(_render_chunk, jobs):
-            yield Crops(np.load(path))
+            with np.load(path) as stored:
+                yield Crops(stored["ink"], stored["goals"])

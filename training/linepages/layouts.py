@@ -23,6 +23,8 @@ class Style:
     pitch: float
     waver: float
     handwritten: bool
+    small: Pen | None = None
+    """For runs in smaller letters inside the lines (glosses, instructions), where the page has them."""
 
 
 def _hand(rng: np.random.Generator, strength: float, umeh: bool) -> Hand:
@@ -55,6 +57,9 @@ def make_style(rng: np.random.Generator, pitch: float, umeh: bool, print_only: b
         pitch=pitch,
         waver=0.12 * pen.body * strength,
         handwritten=handwritten,
+        small=Pen(face, max(pen.body * float(rng.uniform(0.5, 0.8)), 4.0), reach)
+        if rng.random() < 0.12
+        else None,
     )
 
 
@@ -98,8 +103,7 @@ def fill_line(
     for left, right in [*[s for s in stops if s[0] > x0 + body], (end, end)]:
         budget = int((left - x) / (body * 0.7)) + 4
         run = tokens + [token for _ in range(budget) for token in style.stream.next()]
-        _, found = write_line(sheet.lines, style.pen, run, x, min(left, end), baseline, rng, style.hand)
-        points += found
+        points += _write_run(sheet, style, run, x, min(left, end), baseline, rng)
         tokens, x = [], right
         if x >= end:
             break
@@ -108,6 +112,43 @@ def fill_line(
     band = band_of(points, body, style.pitch)
     sheet.bands.append(band)
     return band
+
+
+def _write_run(
+    sheet: Sheet,
+    style: Style,
+    run: list[Token],
+    x0: float,
+    x1: float,
+    baseline: Callable[[float], float],
+    rng: np.random.Generator,
+) -> list[tuple[float, float, float]]:
+    """Write a run between `x0` and `x1`, changing to smaller letters and back where the page does so."""
+    if style.small is None:
+        return write_line(sheet.lines, style.pen, run, x0, x1, baseline, rng, style.hand)[1]
+    points: list[tuple[float, float, float]] = []
+    small = bool(rng.random() < 0.4)
+    hang = float(rng.choice([0.0, 0.5, 1.0]))
+    x, at = x0, 0
+    while at < len(run) and x < x1 - style.pen.body:
+        count = int(rng.integers(4, 40))
+        pen = style.small if small else style.pen
+        # Small letters hang from the same headline, stand on the same foot, or keep to the middle.
+        top = style.pen.body_top + hang * (style.pen.body - pen.body) - pen.body_top
+        stop, found = write_line(
+            sheet.lines,
+            pen,
+            run[at : at + count],
+            x,
+            x1,
+            lambda at_x, top=top: baseline(at_x) + top,
+            rng,
+            style.hand,  # type: ignore[misc]
+        )
+        points += found
+        at, small = at + count, not small
+        x = stop + 0.2 * style.pen.body if found else x1
+    return points
 
 
 def text_block(
@@ -198,6 +239,9 @@ def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
                 size = (text[3] - text[1]) * float(rng.uniform(0.6, 1.1))
                 start = edges[0] if side == 0 else edges[1] - size
                 marks.picture(sheet, (start, text[1], start + size, text[3]), rng, unit)
+                if rng.random() < 0.4:
+                    caption = Pen(style.pen.face, max(body * float(rng.uniform(0.4, 0.7)), 4.0))
+                    marks.small_note(sheet, caption, start, text[3] - 0.2 * caption.body, 1.3 * size, rng)
                 gap = size + float(rng.uniform(-0.1, 1.5)) * body
                 edges[side] += gap if side == 0 else -gap
     holes = _string_holes(text, rng) if rng.random() < 0.1 else []
@@ -206,7 +250,23 @@ def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
     for cx, cy, radius in holes:
         marks.hole(sheet, (cx, cy), radius * 0.9, rng, unit)
     outer = 2.2 * pad if framed else 0.5 * body
+    if rng.random() < 0.2:
+        below = (x0, text[3] + 0.4 * pad, x1, y1) if rng.random() < 0.7 else (x0, y0, x1, text[1] - 0.4 * pad)
+        if below[3] - below[1] > 20 * unit:
+            marks.smudges(sheet, below, rng, unit, int(rng.integers(1, 5)))
+    if framed and rng.random() < 0.1:
+        _panels(sheet, (text[0] - pad, text[1], text[2] + pad, text[3]), rng, unit)
     _sides(sheet, (text[0] - outer, text[1], text[2] + outer, text[3]), style, rng, unit)
+
+
+def _panels(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
+    """Set a framed panel of rubbed ink left and right of the text."""
+    x0, y0, x1, y1 = box
+    wide = float(rng.uniform(0.2, 0.6)) * (y1 - y0)
+    gap = float(rng.uniform(5, 25)) * unit
+    for left in (x0 - gap - wide, x1 + gap):
+        marks.frame(sheet, (left, y0, left + wide, y1), rng, unit)
+        marks.smudge(sheet, (left, y0, left + wide, y1), rng, unit)
 
 
 def _string_holes(text: marks.Box, rng: np.random.Generator) -> list[tuple[float, float, float]]:

@@ -62,6 +62,82 @@ def frame(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> None
     np.maximum(sheet.marks, canvas, out=sheet.marks)
 
 
+def side_rules(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> None:
+    """Draw one to three rules left and right of `box`, none above and below."""
+    x0, y0, x1, y1 = box
+    canvas = np.zeros_like(sheet.marks)
+    dark = int(rng.choice([255, 150]))
+    step = float(rng.uniform(4, 14)) * unit
+    for start, away in ((x0, -1), (x1, 1)):
+        for number in range(int(rng.integers(1, 4))):
+            x = start + away * number * step
+            lean = float(rng.normal(0, 3)) * unit
+            _rule(canvas, (x, y0), (x + lean, y1), round(float(rng.uniform(0.8, 4)) * unit), dark)
+    if rng.random() < 0.3:
+        wear(canvas, rng, unit, float(rng.uniform(0.1, 0.5)))
+    np.maximum(sheet.marks, canvas, out=sheet.marks)
+
+
+def ornament_row(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> None:
+    """Draw a border of one small figure repeated along `box`, between two rules or not."""
+    x0, y0, x1, y1 = box
+    size = max(int(y1 - y0), 6)
+    figure = np.zeros((size, max(int(size * rng.uniform(0.6, 2.0)), 4)), np.uint8)
+    for _ in range(int(rng.integers(1, 5))):
+        centre = (int(rng.integers(figure.shape[1])), int(rng.integers(size)))
+        axes = (int(rng.integers(1, max(figure.shape[1] // 2, 2))), int(rng.integers(1, size // 2 + 1)))
+        turn = int(rng.integers(180))
+        cv2.ellipse(
+            figure,
+            centre,
+            axes,
+            turn,
+            0,
+            int(rng.integers(90, 361)),
+            255,
+            max(round(1.3 * unit), 1),
+            cv2.LINE_AA,
+        )
+    count = int((x1 - x0) / figure.shape[1])
+    if count:
+        stamp(sheet.marks, np.tile(figure, (1, count)), x0, y0)
+    if rng.random() < 0.5:
+        for y in (y0 - 2 * unit, y1 + 2 * unit):
+            _rule(sheet.marks, (x0, y), (x1, y), round(rng.integers(1, 4) * unit), 255)
+
+
+def smudge(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> None:
+    """Rub `box` with streaks of ink, denser towards its middle, as a block or a hand leaves beside the text."""
+    x0, y0, x1, y1 = (round(value) for value in box)
+    height, width = y1 - y0, x1 - x0
+    if height < 6 or width < 6:
+        return
+    stretch = float(rng.choice([1.0, 4.0, 10.0, 25.0]))
+    grain = float(rng.uniform(1, 3.5)) * unit
+    cells = (max(int(height / grain), 2), max(int(width / grain / stretch), 2))
+    field = rng.normal(0, 1, cells).astype(np.float32)
+    streaks = np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC))
+    patches = rng.normal(0, 1, (max(height // 40, 2), max(width // 90, 3))).astype(np.float32)
+    streaks += float(rng.uniform(0, 1.2)) * cv2.resize(
+        patches, (width, height), interpolation=cv2.INTER_CUBIC
+    )
+    y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    falling = float(rng.uniform(0.5, 3)) * (np.abs(y) ** 3 + np.abs(x) ** 6)
+    dark = streaks > float(rng.uniform(0.2, 1.6)) + falling
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), float(rng.normal(0, 6)), 1.0)
+    mask = cv2.warpAffine(dark.astype(np.uint8) * int(rng.integers(120, 256)), matrix, (width, height))
+    stamp(sheet.marks, np.asarray(mask, np.uint8), x0, y0)
+
+
+def smudges(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float, count: int) -> None:
+    """Leave long low smudges anywhere in `box`: the size of lines, but none."""
+    x0, y0, x1, y1 = box
+    for _ in range(count):
+        wide, tall = float(rng.uniform(0.03, 0.6)) * (x1 - x0), float(rng.uniform(0.03, 0.2)) * (y1 - y0)
+        left, top = float(rng.uniform(x0, x1 - wide)), float(rng.uniform(y0, y1 - tall))
+        smudge(sheet, (left, top, left + wide, top + tall), rng, unit)
+
+
 def wear(canvas: Gray, rng: np.random.Generator, unit: float, share: float) -> None:
     """Wear `share` of the ink off, in blotches."""
     height, width = canvas.shape

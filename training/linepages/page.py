@@ -11,8 +11,8 @@ import numpy as np
 from bec_ldv1.binarize import binarize
 from bec_ldv1.decode import DecodedPage
 from bec_ldv1.scale import detection_scale, shrink
-from linepages import books, layouts
-from linepages.ink import IGNORED, LINE, PAPER, Gray, Sheet
+from linepages import books, layouts, marks
+from linepages.ink import IGNORED, LINE, PAPER, Gray, Sheet, stamp
 from linepages.scan import Scan, scan, wood
 
 Layout = Callable[[Sheet, tuple[float, float, float, float], np.random.Generator, float], None]
@@ -71,7 +71,7 @@ def scanned(seed: int, kind: str | None = None) -> tuple[str, Scan]:
         return chosen, Scan(plane, False, nothing, nothing)
     sheet = Sheet.blank(height, width)
     layout(sheet, (0.0, 0.0, float(width), float(height)), rng, unit)
-    if rng.random() < 0.12:
+    if rng.random() < 0.2:
         _labels_and_seals(sheet, rng, unit)
     pitch = float(np.median([band.pitch for band in sheet.bands])) if sheet.bands else height / 8
     bilevel = bool(rng.random() < (0.75 if chosen == "form" else 0.45))
@@ -80,9 +80,6 @@ def scanned(seed: int, kind: str | None = None) -> tuple[str, Scan]:
 
 def _labels_and_seals(sheet: Sheet, rng: np.random.Generator, unit: float) -> None:
     """Add what later hands put on pages: numbers, seals, pen strokes."""
-    from linepages import marks
-    from linepages.ink import stamp
-
     if rng.random() < 0.6:
         strip = marks.number(rng, float(rng.uniform(9, 28)) * unit)
         x = rng.choice([0.03, 0.9, 0.95]) * sheet.width
@@ -96,8 +93,8 @@ def _labels_and_seals(sheet: Sheet, rng: np.random.Generator, unit: float) -> No
 def forget_lost_ink(labels: Gray, ink: Gray, plane: Gray) -> Gray:
     """Drop labels where the lines' ink did not survive fading and binarisation.
 
-    A network asked to see what is not there learns noise. Where under a tenth of the clean ink is left, the label
-    becomes paper; up to a third, it counts for nothing.
+    A network asked to see what is not there learns noise. Where hardly any of the clean ink is left, the label
+    becomes paper; where little is, it counts for nothing.
 
     Args:
         labels: classes `(H, W)`.
@@ -115,8 +112,8 @@ def forget_lost_ink(labels: Gray, ink: Gray, plane: Gray) -> Gray:
     inked = cv2.boxFilter(expected, -1, window) > 0.02
     result = labels.copy()
     on_line = labels == LINE
-    result[on_line & inked & (share < 0.33)] = IGNORED
-    result[on_line & inked & (share < 0.1)] = PAPER
+    result[on_line & inked & (share < 0.22)] = IGNORED
+    result[on_line & inked & (share < 0.07)] = PAPER
     return result
 
 

@@ -296,11 +296,11 @@ def expose(dark: Gray, rng: np.random.Generator, unit: float, bilevel: bool) -> 
         lift = int(rng.normal(0, 0.04) * height)
         cover = np.maximum(cover, float(rng.uniform(0.05, 0.3)) * np.roll(back, lift, axis=0))
     page *= 1 - float(rng.uniform(0.75, 0.97)) * cover * _fading(rng, height, width)
-    if rng.random() < 0.3:
+    if rng.random() < (0.12 if bilevel else 0.3):
         page *= 1 - _blots(rng, height, width)
     if rng.random() < (0.35 if bilevel else 0.5):
         page *= 1 - _edge_shadow(rng, height, width)
-    if rng.random() < (0.1 if bilevel else 0.35):
+    if rng.random() < (0.2 if bilevel else 0.35):
         _bed(page, rng, unit)
     if rng.random() < 0.6:
         page = np.asarray(cv2.GaussianBlur(page, (0, 0), float(rng.uniform(0.3, 1.1)) * unit), np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-TSHEG, SHAD = "་", "།"
+TSHEG, SHAD, GTER_TSHEG = "་", "།", "༔"
 ROOTS = list("ཀཁགངཅཆཇཉཏཐདནཔཕབམཙཚཛཝཞཟའཡརལཤསཧཨ")
 SUPERSCRIBED = {"ར": "ཀགངཇཉཏདནབམཙཛ", "ལ": "ཀགངཅཇཏདཔབཧ", "ས": "ཀགངཉཏདནཔབམཙ"}
 SUBSCRIBED = {"ྱ": "ཀཁགཔཕབམ", "ྲ": "ཀཁགཏདཔཕབསཧ", "ླ": "ཀགབཟརས", "ྭ": "ཀགཉདཚཞཟརལཤ"}
@@ -72,6 +72,8 @@ class TextStream:
         self._words = words
         self._gap = gap
         self._left = 0
+        # Treasure texts end their phrases with a gter-tsheg instead of a shad.
+        self._stop = GTER_TSHEG if rng.random() < 0.08 else SHAD
 
     def next(self) -> list[Token]:
         """Return the next few tokens, which belong together."""
@@ -79,12 +81,12 @@ class TextStream:
             self._left = int(self._rng.integers(5, 15))
             wide = self._gap * float(self._rng.uniform(0.6, 2.0))
             second = self._rng.random() < 0.4
-            tokens = [Token(text=SHAD), Token(gap=wide)]
-            return [*tokens, Token(text=SHAD), Token(gap=0.15)] if second else tokens
+            tokens = [Token(text=self._stop), Token(gap=wide)]
+            return [*tokens, Token(text=self._stop), Token(gap=0.15)] if second else tokens
         self._left -= 1
         return [Token(text=self._words[int(self._rng.integers(len(self._words)))])]
 
     def head(self) -> list[Token]:
         """Return a page's opening: the head mark and a gap that may be very wide."""
-        gap = float(self._rng.choice([0.5, 1.5, 4.0, 9.0], p=[0.3, 0.3, 0.2, 0.2]))
+        gap = float(self._rng.choice([0.5, 1.5, 4.0, 9.0, 15.0], p=[0.3, 0.25, 0.2, 0.15, 0.1]))
         return [Token(text=str(self._rng.choice(HEADS))), Token(gap=gap)]

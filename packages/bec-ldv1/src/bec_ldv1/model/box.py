@@ -71,8 +71,8 @@ class BoxNet(nn.Module):
 
     def __init__(
         self,
-        widths: tuple[int, int, int, int] = (32, 48, 64, 64),
-        blocks: tuple[int, int, int, int] = (1, 2, 1, 0),
+        widths: tuple[int, int, int, int] = (24, 48, 64, 96),
+        blocks: tuple[int, int, int, int] = (0, 2, 2, 0),
         reach: int = 15,
     ) -> None:
         super().__init__()

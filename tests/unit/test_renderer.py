@@ -1,0 +1,158 @@
+"""The page renderer, as far as it goes without Tibetan fonts: geometry, labels, packing, text."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "training"))
+
+from linepages import cache, curve, fonts, marks, page, scan, text
+from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Band, Sheet, band_of, stamp
+
+
+def test_missing_fonts_are_named_by_package(tmp_path: Path) -> None:
+    assert "fonts-dzongkha" in fonts.missing_packages(tmp_path)
+    with pytest.raises(fonts.FontsMissingError, match=r"apt-get install -y .*fonts-monlam"):
+        fonts.load_faces(tmp_path)
+
+
+def test_text_is_seeded_and_ends_phrases_with_a_gap() -> None:
+    def stream(seed: int) -> list[text.Token]:
+        rng = np.random.default_rng(seed)
+        source = text.TextStream(rng, text.vocabulary(rng, 30))
+        return [token for _ in range(60) for token in source.next()]
+
+    assert stream(1) == stream(1)
+    assert stream(1) != stream(2)
+    tokens = stream(3)
+    gaps = [index for index, token in enumerate(tokens) if token.gap > 0.3]
+    assert gaps
+    assert all(tokens[index - 1].text in {text.SHAD, text.GTER_TSHEG} for index in gaps)
+
+
+def test_syllables_hold_a_root_and_only_tibetan_signs() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(300):
+        syllable = text.syllable(rng)
+        assert syllable
+        assert all("\u0f40" <= sign <= "\u0fbc" for sign in syllable)
+
+
+def test_the_band_reaches_above_the_headline_and_at_most_06_of_the_pitch() -> None:
+    points = [(0.0, 100.0, 120.0), (300.0, 103.0, 123.0)]
+    roomy = band_of(points, body=20, pitch=80)
+    assert roomy.points[0][1] == pytest.approx(100 - 0.12 * 20)
+    assert roomy.points[1][2] == pytest.approx(123 + 0.05 * 20)
+    tight = band_of(points, body=20, pitch=30)
+    assert tight.height() == pytest.approx(0.6 * 30)
+
+
+def test_labels_separate_neighbouring_lines() -> None:
+    sheet = Sheet.blank(100, 200)
+    for top in (20.0, 60.0):
+        sheet.bands.append(Band([(10.0, top, top + 15), (190.0, top, top + 15)], pitch=40))
+    column = sheet.labels()[:, 100]
+    assert (column[20:35] == LINE).all()
+    assert (column[60:75] == LINE).all()
+    assert (column[38:45] == BETWEEN).all()
+    assert (column[:8] == PAPER).all()
+    assert (sheet.labels()[:, 5] == PAPER).all()
+
+
+def test_a_stamp_is_cut_at_the_edges_and_the_darker_wins() -> None:
+    canvas = np.full((10, 10), 50, np.uint8)
+    stamp(canvas, np.full((4, 4), 200, np.uint8), -2, 8)
+    assert (canvas[8:, :2] == 200).all()
+    assert (canvas[:8] == 50).all()
+    stamp(canvas, np.full((4, 4), 10, np.uint8), 3, 3)
+    assert (canvas[3:7, 3:7] == 50).all()
+    stamp(canvas, np.full((4, 4), 200, np.uint8), 40, 3)
+
+
+def test_no_bend_leaves_every_pixel_where_it_is() -> None:
+    rng = np.random.default_rng(5)
+    map_x, map_y = scan.bend_maps(scan.Bend(), 90, 310, rng)
+    rows, columns = np.mgrid[0:90, 0:310]
+    np.testing.assert_allclose(map_x, columns, atol=0.01)
+    np.testing.assert_allclose(map_y, rows, atol=0.01)
+
+
+def test_a_turn_moves_the_right_end_as_far_as_trigonometry_says() -> None:
+    rng = np.random.default_rng(6)
+    _, map_y = scan.bend_maps(scan.Bend(angle=2.0), 200, 1001, rng)
+    rise = map_y[100, 1000] - map_y[100, 0]
+    assert rise == pytest.approx(1000 * np.sin(np.deg2rad(2)), abs=0.5)
+
+
+def test_lost_ink_takes_its_label_along() -> None:
+    labels = np.full((60, 600), PAPER, np.uint8)
+    labels[20:40] = LINE
+    ink = np.zeros((60, 600), np.uint8)
+    ink[22:38, ::3] = 255
+    plane = np.where(ink > 0, 0, 255).astype(np.uint8)
+    np.testing.assert_array_equal(page.forget_lost_ink(labels, ink, plane), labels)
+    plane[:, 300:] = 255
+    left = page.forget_lost_ink(labels, ink, plane)
+    assert (left[25:35, :250] == LINE).all()
+    assert (left[25:35, 350:] == PAPER).all()
+    assert (left[:18] == PAPER).all()
+
+
+def test_crops_give_back_ink_and_say_what_to_learn() -> None:
+    ink = np.zeros((512, 512), np.uint8)
+    ink[100:103, 40:400] = 1
+    label = np.full((512, 512), PAPER, np.uint8)
+    label[96:112] = LINE
+    label[112:120] = BETWEEN
+    label[200:204, 8:12] = IGNORED
+    crops = cache.Crops.of([(ink, label)])
+    np.testing.assert_array_equal(np.unpackbits(crops.ink[0], axis=-1), ink)
+    goals = crops.goals[0]
+    assert (goals[24:28] == 16).all()
+    assert (goals[28:30] == cache.NEAR).all()
+    assert goals[50, 2] == cache.UNKNOWN
+    assert (goals[31:50] == 0).all()
+    assert len(cache.Crops.joined([crops, crops])) == 2
+
+
+def test_tiles_lie_on_the_page_and_pad_with_paper() -> None:
+    plane = np.full((300, 1300), 255, np.uint8)
+    plane[100:120, :] = 0
+    labels = np.where(plane == 0, LINE, PAPER).astype(np.uint8)
+    tiles = cache.tiles_of(page.TrainingPage("leaf", plane, labels), np.random.default_rng(7))
+    assert len(tiles) == 3
+    for ink, label in tiles:
+        assert ink.shape == label.shape == (512, 512)
+        np.testing.assert_array_equal(ink == 1, label == LINE)
+        assert not ink[300:].any()
+
+
+def test_bare_wood_renders_without_fonts_and_has_no_lines() -> None:
+    rendered = page.render(11, kind="wood")
+    again = page.render(11, kind="wood")
+    assert set(np.unique(rendered.plane)) <= {0, 255}
+    assert (rendered.labels == PAPER).all()
+    np.testing.assert_array_equal(rendered.plane, again.plane)
+
+
+def test_marks_are_never_lines() -> None:
+    rng = np.random.default_rng(8)
+    sheet = Sheet.blank(300, 900)
+    marks.frame(sheet, (50, 40, 850, 260), rng, 1.0)
+    marks.picture(sheet, (60, 50, 260, 250), rng, 1.0)
+    marks.scribbles(sheet, rng, 1.0, 5)
+    marks.ornament_row(sheet, (300, 60, 800, 90), rng, 1.0)
+    assert sheet.marks.max() > 100
+    assert not sheet.lines.any()
+    assert (sheet.labels() == PAPER).all()
+
+
+def test_the_curve_is_a_picture(tmp_path: Path) -> None:
+    rows = [
+        {"minutes": float(minute), "loss": 1 / (minute + 1), "held_out_loss": 0.5, "held_out_f1": 0.9}
+        for minute in range(4)
+    ]
+    curve.draw_curve(rows, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
