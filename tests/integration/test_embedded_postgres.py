@@ -410,7 +410,13 @@ def test_pid_file_cut_short(house: House) -> None:
     assert house.client().entered() == "started"
 
 
+def shared_memory() -> set[Path]:
+    """PostgreSQL's shared memory outside any home; ours keeps it inside."""
+    return set(Path("/dev/shm").glob("PostgreSQL.*"))
+
+
 def test_user_killed_while_the_database_is_made(new_house: House) -> None:
+    before = shared_memory()
     first = new_house.client()
     wait_until(lambda: bool(list(new_house.home.glob("postgres/new-*/data/base"))))
     first.process.kill()
@@ -418,6 +424,7 @@ def test_user_killed_while_the_database_is_made(new_house: House) -> None:
     with psycopg.connect(second.conninfo) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
     assert list(new_house.cluster.root.glob("new-*")) == []
+    assert shared_memory() <= before  # initdb by itself would leave some
 
 
 def test_path_too_long_for_a_socket(new_house: House) -> None:

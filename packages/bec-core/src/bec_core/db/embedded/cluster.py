@@ -160,6 +160,7 @@ class Cluster:
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
             "--no-instructions",
+            "--set=dynamic_shared_memory_type=mmap",  # as in _CONFIGURATION: nothing is left if it is killed
         ]
         result = run_program(command, account, cwd=building, timeout=_INITDB_SECONDS)
         if result.returncode:
