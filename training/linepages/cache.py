@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -101,12 +102,22 @@ def _render_chunk(job: tuple[int, int, str]) -> str:
     return str(path)
 
 
+def fingerprint() -> str:
+    """Return a short hash of the renderer's own code: pages of another renderer are not these pages."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.name != "curve.py":
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def render_crops(folder: Path, pages: int, seed: int, processes: int) -> Iterator[Crops]:
     """Render `pages` pages (seeds `seed`, `seed + 1`, …) with several processes; yield their crops as they come.
 
     Args:
         folder: where chunks are kept, so that the next run with the same seeds does not render again.
     """
+    folder = folder / f"pages-{fingerprint()}"
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [
         (first, min(CHUNK, seed + pages - first), str(folder)) for first in range(seed, seed + pages, CHUNK)

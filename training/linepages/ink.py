@@ -99,12 +99,16 @@ class Pen:
     Args:
         face: the font.
         body: height of a plain letter's body in pixels.
+        shade: darkness of the ink, 255 = black; red ink is lighter.
         reach: how far strokes may go above, below and left of the body, in bodies. Some umeh fonts draw vowels
             over half a line's width, as hardly a scribe does; what goes further is cut off.
     """
 
-    def __init__(self, face: Face, body: float, reach: tuple[float, float, float] | None = None) -> None:
+    def __init__(
+        self, face: Face, body: float, reach: tuple[float, float, float] | None = None, shade: int = 255
+    ) -> None:
         self.face = face
+        self._shade = shade
         self.body = body
         self._reach = reach
         self._font = face.at_body(body)
@@ -119,7 +123,9 @@ class Pen:
         if piece is None:
             left, top, right, bottom = self._font.getbbox(text, anchor="ls")
             image = Image.new("L", (max(int(right - left), 1) + 2, max(int(bottom - top), 1) + 2))
-            ImageDraw.Draw(image).text((1 - left, 1 - top), text, font=self._font, anchor="ls", fill=255)
+            ImageDraw.Draw(image).text(
+                (1 - left, 1 - top), text, font=self._font, anchor="ls", fill=self._shade
+            )
             piece = Piece(np.asarray(image), left - 1, top - 1, self._font.getlength(text))
             piece = self._cut(piece) if self._reach else piece
             self._pieces[text] = piece
@@ -158,23 +164,36 @@ def _by_hand(piece: Piece, hand: Hand, body: float, rng: np.random.Generator) ->
     matrix = np.array([[wide, -slant, slant * -piece.top + lean], [0, size, 0]], np.float32)
     out = (int(width * wide + 2 * lean) + 2, int(height * size) + 2)
     mask = np.asarray(cv2.warpAffine(piece.mask, matrix, out, flags=cv2.INTER_LINEAR), np.uint8)
-    if hand.flourish and rng.random() < hand.flourish:
-        mask = _flourish(mask, body, rng)
     bent = Piece(mask, piece.left * wide - lean, piece.top * size, piece.advance * wide)
+    if hand.flourish and rng.random() < hand.flourish:
+        bent = _flourish(bent, body, rng)
     return bent, float(rng.normal(0, hand.lift)) * body
 
 
-def _flourish(mask: Gray, body: float, rng: np.random.Generator) -> Gray:
-    """Return the piece with its last stroke drawn out far below."""
-    long = int(body * rng.uniform(0.6, 2.0))
-    grown = np.pad(mask, ((0, long), (0, 0)))
-    columns = np.flatnonzero(mask[-max(int(body * 0.5), 2) :].max(axis=0) > 128)
-    x = int(rng.choice(columns)) if columns.size else mask.shape[1] // 2
-    end = (int(x + rng.normal(0, 0.15) * long), mask.shape[0] + long - 1)
+def _flourish(piece: Piece, body: float, rng: np.random.Generator) -> Piece:
+    """Return the piece with a stroke drawn out far below, or slanting far above, as scribes do on titles."""
+    long = int(body * rng.uniform(0.6, 2.2))
+    thick = max(int(body * rng.uniform(0.06, 0.12)), 1)
+    height, width = piece.mask.shape
+    inked = np.flatnonzero(piece.mask.max(axis=0) > 128)
+    x = int(rng.choice(inked)) if inked.size else width // 2
+    if rng.random() < 0.65:
+        grown = np.pad(piece.mask, ((0, long), (0, 0)))
+        start = (x, max(height - int(0.6 * body), 0))
+        cv2.line(
+            grown, start, (int(x + rng.normal(0, 0.15) * long), height + long - 1), 255, thick, cv2.LINE_AA
+        )
+        return Piece(grown, piece.left, piece.top, piece.advance)
+    grown = np.pad(piece.mask, ((long, 0), (0, long)))
     cv2.line(
-        grown, (x, max(mask.shape[0] - int(0.6 * body), 0)), end, 255, max(int(body * 0.09), 1), cv2.LINE_AA
+        grown,
+        (x, long + int(0.2 * body)),
+        (int(x + rng.uniform(0.3, 1.0) * long), 0),
+        255,
+        thick,
+        cv2.LINE_AA,
     )
-    return grown
+    return Piece(grown, piece.left, piece.top - long, piece.advance)
 
 
 def write_line(

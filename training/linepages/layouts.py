@@ -39,6 +39,11 @@ def _hand(rng: np.random.Generator, strength: float, umeh: bool) -> Hand:
     )
 
 
+def _shade(rng: np.random.Generator) -> int:
+    """Draw an ink: black, or one of the lighter reds."""
+    return 255 if rng.random() < 0.5 else int(rng.integers(120, 220))
+
+
 def make_style(rng: np.random.Generator, pitch: float, umeh: bool, print_only: bool = False) -> Style:
     """Choose face, size and hand for lines that are `pitch` sheet pixels apart."""
     faces = load_faces()["umeh" if umeh else "uchen"]
@@ -46,7 +51,8 @@ def make_style(rng: np.random.Generator, pitch: float, umeh: bool, print_only: b
     reach = (float(rng.uniform(0.4, 1.3)), float(rng.uniform(0.8, 2.0)), 0.5) if umeh else None
     # Umeh bodies are small between long legs; tight uchen leaves reach half the pitch.
     share = float(rng.uniform(0.2, 0.42) if umeh else rng.uniform(0.27, 0.56))
-    pen = Pen(face, max(pitch * share, 4.0), reach if rng.random() < 0.93 else None)
+    shade = _shade(rng) if rng.random() < 0.1 else 255
+    pen = Pen(face, max(pitch * share, 4.0), reach if rng.random() < 0.93 else None, shade)
     handwritten = not print_only and rng.random() < (0.85 if umeh else 0.55)
     strength = float(rng.uniform(0.15, 1.0)) if handwritten else 0.0
     words = vocabulary(rng, 70, stacks=float(rng.uniform(0.02, 0.3)))
@@ -260,13 +266,14 @@ def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
 
 
 def _panels(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
-    """Set a framed panel of rubbed ink left and right of the text."""
+    """Set a framed panel of rubbed ink or crossing rules left and right of the text."""
     x0, y0, x1, y1 = box
     wide = float(rng.uniform(0.2, 0.6)) * (y1 - y0)
     gap = float(rng.uniform(5, 25)) * unit
     for left in (x0 - gap - wide, x1 + gap):
         marks.frame(sheet, (left, y0, left + wide, y1), rng, unit)
-        marks.smudge(sheet, (left, y0, left + wide, y1), rng, unit)
+        fill = marks.smudge if rng.random() < 0.5 else marks.lattice
+        fill(sheet, (left, y0, left + wide, y1), rng, unit)
 
 
 def _string_holes(text: marks.Box, rng: np.random.Generator) -> list[tuple[float, float, float]]:
@@ -307,6 +314,8 @@ def title_leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: flo
             marks.frame(sheet, inner, rng, unit)
             more = float(rng.uniform(8, 60)) * unit
             inner = (inner[0] - more, inner[1] - more * 0.6, inner[2] + more, inner[3] + more * 0.6)
+        if rng.random() < 0.3:
+            _panels(sheet, inner, rng, unit)
     if rng.random() < 0.4:
         _sides(
             sheet,

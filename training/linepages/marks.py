@@ -174,6 +174,8 @@ def picture(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> No
                 thick,
                 cv2.LINE_AA,
             )
+    if rng.random() < 0.25:
+        _dark_ground(canvas, middle, rng)
     for _ in range(int(rng.integers(15, 90))):
         centre = (int(rng.integers(width)), int(rng.integers(height)))
         axes = (int(rng.uniform(0.02, 0.18) * width) + 1, int(rng.uniform(0.02, 0.15) * height) + 1)
@@ -194,6 +196,35 @@ def picture(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> No
         cv2.ellipse(canvas, (middle[0], int(height * 0.2)), blob, 0, 0, 360, 255, -1, cv2.LINE_AA)
     if rng.random() < 0.7:
         cv2.rectangle(canvas, (0, 0), (width - 1, height - 1), 255, max(round(rng.integers(1, 5) * unit), 1))
+    stamp(sheet.marks, canvas, x0, y0)
+
+
+def _dark_ground(canvas: Gray, middle: tuple[int, int], rng: np.random.Generator) -> None:
+    """Fill a picture dark, with the figure and its arch left light, as paintings come out of a bilevel scanner."""
+    height, width = canvas.shape
+    canvas[:] = np.where(rng.random((height, width)) < rng.uniform(0.6, 1.0), 255, 0).astype(np.uint8)
+    arch = (max(int(width * rng.uniform(0.3, 0.48)), 1), max(int(height * rng.uniform(0.35, 0.5)), 1))
+    cv2.ellipse(canvas, middle, arch, 0, 0, 360, 0, max(int(0.04 * width), 1), cv2.LINE_AA)
+    for share in (0.5, 0.3):
+        at = (middle[0], int(middle[1] + height * rng.uniform(-0.15, 0.25)))
+        axes = (max(int(arch[0] * share), 1), max(int(arch[1] * share * rng.uniform(0.6, 1.2)), 1))
+        cv2.ellipse(canvas, at, axes, 0, 0, 360, 0, -1, cv2.LINE_AA)
+
+
+def lattice(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> None:
+    """Fill `box` with crossing slanted rules, as the end panels of title pages are."""
+    x0, y0, x1, y1 = (round(value) for value in box)
+    height, width = y1 - y0, x1 - x0
+    if height < 8 or width < 8:
+        return
+    canvas = np.zeros((height, width), np.uint8)
+    step = max(int(height * rng.uniform(0.08, 0.4)), 5)
+    slope = float(rng.choice([1.0, rng.uniform(0.4, 2.0)]))
+    thick = max(round(float(rng.uniform(0.7, 2.5)) * unit), 1)
+    run = int(height / slope)
+    for x in range(-run, width + run, step):
+        cv2.line(canvas, (x, 0), (x + run, height), 255, thick, cv2.LINE_AA)
+        cv2.line(canvas, (x + run, 0), (x, height), 255, thick, cv2.LINE_AA)
     stamp(sheet.marks, canvas, x0, y0)
 
 

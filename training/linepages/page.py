@@ -13,13 +13,13 @@ from bec_ldv1.decode import DecodedPage
 from bec_ldv1.scale import detection_scale, shrink
 from linepages import books, layouts, marks
 from linepages.ink import IGNORED, LINE, PAPER, Gray, Sheet, stamp
-from linepages.scan import Scan, scan, wood
+from linepages.scan import Real, Scan, scan, wood
 
 Layout = Callable[[Sheet, tuple[float, float, float, float], np.random.Generator, float], None]
 
 LAYOUTS: dict[str, tuple[float, Layout | None, str]] = {
-    "leaf": (0.50, layouts.leaf, "leaf"),
-    "title": (0.07, layouts.title_leaf, "leaf"),
+    "leaf": (0.49, layouts.leaf, "leaf"),
+    "title": (0.09, layouts.title_leaf, "leaf"),
     "book": (0.13, books.book_page, "portrait"),
     "manuscript": (0.03, books.handwritten_page, "portrait"),
     "stacked": (0.03, books.stacked_leaves, "portrait"),
@@ -104,17 +104,23 @@ def forget_lost_ink(labels: Gray, ink: Gray, plane: Gray) -> Gray:
     rows = np.flatnonzero((labels == LINE).any(axis=1))
     if not rows.size:
         return labels
-    window = (61, 15)
     expected = ((ink > 96) & (labels == LINE)).astype(np.float32)
-    near = cv2.dilate(expected.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
-    left = cv2.boxFilter(near * (plane == 0), -1, window)
-    share = left / np.maximum(cv2.boxFilter(expected, -1, window), 1e-6)
-    inked = cv2.boxFilter(expected, -1, window) > 0.02
+    near = np.asarray(cv2.dilate(expected.astype(np.uint8), np.ones((3, 3), np.uint8)), np.float32)
+    left = near * (plane == 0)
+    inked = cv2.boxFilter(expected, -1, (61, 15)) > 0.02
+    # A gap in the line shares the fate of the ink farther around it.
+    share = np.where(inked, _share(left, expected, (61, 15)), _share(left, expected, (301, 15)))
     result = labels.copy()
-    on_line = labels == LINE
-    result[on_line & inked & (share < 0.22)] = IGNORED
-    result[on_line & inked & (share < 0.07)] = PAPER
+    result[(labels == LINE) & (share < 0.22)] = IGNORED
+    result[(labels == LINE) & (share < 0.07)] = PAPER
     return result
+
+
+def _share(part: Real, whole: Real, window: tuple[int, int]) -> Real:
+    """Return `part` as a share of `whole` within a window (width, height); 1 where there is nothing."""
+    total = np.asarray(cv2.boxFilter(whole, -1, window), np.float32)
+    share = np.asarray(cv2.boxFilter(part, -1, window), np.float32) / np.maximum(total, 1e-6)
+    return np.where(total > 1e-4, share, np.float32(1.0))
 
 
 def render(seed: int, kind: str | None = None) -> TrainingPage:

@@ -123,8 +123,10 @@ def weight_of_strokes(ink: Gray, rng: np.random.Generator, unit: float) -> Gray:
     return ink
 
 
-def _fading(rng: np.random.Generator, height: int, width: int) -> Real:
-    """Return how much of the ink is left, place by place."""
+def _fading(rng: np.random.Generator, height: int, width: int, bilevel: bool) -> Real:
+    """Return how much of the ink is left, place by place; who scans in one bit sees to it that most is."""
+    if bilevel and rng.random() < 0.75:
+        return np.full((height, width), float(rng.uniform(0.8, 1.0)), np.float32)
     strength = float(rng.choice([1.0, rng.uniform(0.5, 1.0), rng.uniform(0.25, 0.6)], p=[0.45, 0.4, 0.15]))
     if rng.random() < 0.6:
         return np.full((height, width), strength, np.float32)
@@ -232,7 +234,7 @@ def wood(rng: np.random.Generator, height: int, width: int) -> Gray:
 def to_bilevel(plane: Real, rng: np.random.Generator) -> Gray:
     """Threshold a scan as a bilevel scanner does, with its speckle; a dark corner becomes a smear."""
     height, width = plane.shape
-    level = float(np.percentile(plane[::5, ::5], 90)) * float(rng.uniform(0.5, 0.86))
+    level = float(np.percentile(plane[::5, ::5], 90)) * float(rng.uniform(0.55, 0.88))
     plane = plane + fine_noise(
         rng, height, width, float(rng.uniform(1, 14)), float(rng.choice([0.0, 0.6, 1.2]))
     )
@@ -295,7 +297,13 @@ def expose(dark: Gray, rng: np.random.Generator, unit: float, bilevel: bool) -> 
         )
         lift = int(rng.normal(0, 0.04) * height)
         cover = np.maximum(cover, float(rng.uniform(0.05, 0.3)) * np.roll(back, lift, axis=0))
-    page *= 1 - float(rng.uniform(0.75, 0.97)) * cover * _fading(rng, height, width)
+    cover *= _fading(rng, height, width, bilevel)
+    if not bilevel and rng.random() < 0.02:
+        # Gold or silver on blackened paper.
+        page *= float(rng.uniform(0.1, 0.3))
+        page += (float(rng.uniform(120, 230)) - page) * cover
+    else:
+        page *= 1 - float(rng.uniform(0.75, 0.97)) * cover
     if rng.random() < (0.12 if bilevel else 0.3):
         page *= 1 - _blots(rng, height, width)
     if rng.random() < (0.35 if bilevel else 0.5):
