@@ -150,7 +150,7 @@ def main() -> None:
         Image.fromarray(colour(lines, other, rng)).save(path, quality=58, optimize=True)
         records.append(_record(path, lines, polygons))
     for number in range(1, 5):
-        rng = np.random.default_rng(200 + number)
+        rng = np.random.default_rng(220 + number)
         lines, other, polygons = bent(book_sheet(number, rng), Bend(), rng)
         path = SAMPLES / "modern" / f"{number:04}.tif"
         ink = np.maximum(lines, other) > 110
