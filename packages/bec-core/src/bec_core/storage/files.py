@@ -26,7 +26,7 @@ _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class FileStore(Store):
-    """Objects as files below ``root``, which is created when missing.
+    """Objects as files below ``root``, which is created when missing unless ``create=False``.
 
     An etag is made of the file's inode, time (nanoseconds) and size: it changes with every write of
     ours. Writing syncs the file and its directory before it returns. :meth:`swap` and :meth:`delete`
@@ -35,10 +35,11 @@ class FileStore(Store):
     for reading; a listing doesn't descend into linked directories.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, create: bool = True) -> None:
         self._root = Path(os.path.abspath(root))  # noqa: PTH100 - absolute() would keep '..'
-        with _system_errors(self._root):
-            _make_folder(self._root)
+        if create:
+            with _system_errors(self._root):
+                _make_folder(self._root)
 
     @property
     def url(self) -> str:

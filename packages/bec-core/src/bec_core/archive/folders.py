@@ -1,0 +1,156 @@
+"""A person's own scans: folders of images on this machine, without a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loguru import logger
+
+from bec_core.archive.pages import read_object
+from bec_core.archive.paths import is_image_name
+from bec_core.errors import InvalidMessage, ManifestInvalid, ManifestMissing, SettingsError, StorageError
+from bec_core.models import Page, PageData, Volume, VolumeRef
+from bec_core.storage import FileStore, folder_of_url
+from bec_core.storage.base import InvalidKey, check_key
+
+_DIGITS = re.compile(r"(\d+)")
+_ID_LENGTH = 128
+
+
+class LocalFolder:
+    """The source whose name is the ``file://`` URL of the volume's folder.
+
+    The pages are the image files directly in it, in natural order (``img2`` before ``img10``), hidden
+    ones left out. The version is the MD5 of their names, sizes and times.
+    """
+
+    def resolve(self, ref: VolumeRef) -> Volume:
+        """See :meth:`~bec_core.archive.sources.Source.resolve`."""
+        folder = _folder(ref)
+        try:
+            found = _images(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            raise ManifestMissing(f"{ref}: there is no folder {folder}") from None
+        except OSError as error:
+            raise StorageError(f"{folder}: {error.strerror or error}") from error
+        digest = hashlib.md5(usedforsecurity=False)
+        for name, status in found:
+            try:
+                check_key(name)
+            except InvalidKey as error:
+                raise ManifestInvalid(f"{folder}: rename a page, {error}") from None
+            digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        pages = tuple(Page(index, name) for index, (name, _) in enumerate(found))
+        times = [status.st_mtime for _, status in found]
+        newest = datetime.fromtimestamp(max(times), UTC) if times else None
+        return Volume(ref, digest.digest(), digest.hexdigest()[:6], pages, newest)
+
+    def read_page(self, volume: Volume, page: Page) -> PageData:
+        """See :meth:`~bec_core.archive.sources.Source.read_page`."""
+        return read_object(FileStore(_folder(volume.ref), create=False), page.filename)
+
+
+def find_volumes(folder: Path, *, skip: Path | None = None) -> list[VolumeRef]:
+    """Every folder at or below ``folder`` that directly holds images, in natural order of the paths.
+
+    ``w_id`` comes from the top folder's name, ``i_id`` from the path below it; both stay the same from
+    run to run. Hidden folders and ``skip`` (where the output goes) are left out; linked folders are
+    followed, but no folder is visited twice. A folder below that can't be read is left out with a warning.
+
+    Raises:
+        SettingsError: ``folder`` is no folder, or it can't be read.
+    """
+    top = folder.resolve()
+    if not top.is_dir():
+        raise SettingsError(f"{folder} is not a folder")
+    w_id = _slug(top.name)
+    left_out = skip.resolve() if skip else None
+    visited: set[tuple[int, int]] = set()
+    found: list[tuple[tuple[str, ...], Path]] = []
+    pending: list[tuple[tuple[str, ...], Path]] = [((), top)]
+    while pending:
+        parts, here = pending.pop()
+        try:
+            status = here.stat()
+            if (status.st_dev, status.st_ino) in visited or here.resolve() == left_out:
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            if _images(here):
+                found.append((parts, here))
+            below = [p for p in here.iterdir() if not p.name.startswith(".") and p.is_dir()]
+        except OSError as error:
+            problem = f"{here} can't be read: {error.strerror or error}"
+            if not parts:
+                raise SettingsError(problem) from None
+            logger.warning("{} (left out)", problem)
+            continue
+        # last in, first out: the first in natural order is visited first, so it is the one kept of two links
+        pending += [
+            ((*parts, p.name), p) for p in sorted(below, key=lambda p: natural_key(p.name), reverse=True)
+        ]
+    found.sort(key=lambda item: [natural_key(part) for part in item[0]])
+    return [VolumeRef(w_id, _i_id(w_id, parts), path.as_uri()) for parts, path in found]
+
+
+def natural_key(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
+    """A sort key by which ``img2`` comes before ``img10``; numbers come before letters."""
+    parts = _DIGITS.split(name)
+    return tuple(
+        (0, int(part), "") if number % 2 else (1, 0, part.casefold())
+        for number, part in enumerate(parts)
+        if part
+    ), name
+
+
+def _folder(ref: VolumeRef) -> Path:
+    try:
+        return folder_of_url(ref.source)
+    except SettingsError as error:
+        raise InvalidMessage(f"{ref}: {error}") from None
+
+
+def _images(folder: Path) -> list[tuple[str, os.stat_result]]:
+    """The image files directly in ``folder`` in natural order; dangling links are not files."""
+    with os.scandir(folder) as entries:
+        found = [
+            (entry.name, entry.stat())
+            for entry in entries
+            if not entry.name.startswith(".") and is_image_name(entry.name) and _is_file(entry)
+        ]
+    return sorted(found, key=lambda item: natural_key(item[0]))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
+
+
+def _i_id(w_id: str, parts: tuple[str, ...]) -> str:
+    if not parts:
+        return w_id
+    i_id = "--".join(_slug(part) for part in parts)
+    if i_id == w_id:  # the top folder has this one
+        i_id = f"{i_id}-{_hash(parts[0])}"
+    if len(i_id) > _ID_LENGTH:
+        digest = _hash("/".join(parts))
+        i_id = f"{i_id[: _ID_LENGTH - len(digest) - 1]}-{digest}"
+    return i_id
+
+
+def _slug(name: str) -> str:
+    """``name`` if it can be an id, else what is left of it with a hash of the whole."""
+    kept = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+    kept = re.sub(r"([.-])\1+", r"\1", kept).strip("._-")
+    if kept == name and len(kept) <= _ID_LENGTH // 2:
+        return kept
+    return f"{kept[: _ID_LENGTH // 2].rstrip('._-') or 'folder'}-{_hash(name)}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
