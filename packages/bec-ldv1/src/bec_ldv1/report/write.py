@@ -1,0 +1,176 @@
+"""Writing a report: every volume's pictures and page, then the job's page."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import attrs
+import numpy as np
+
+from bec_core import ReportVolume, Volume
+from bec_ldv1.errors import PageProblem
+from bec_ldv1.report.adapt import (
+    UNIT,
+    RecordedPage,
+    coverage,
+    picture_outlines,
+    recorded_pages,
+    unplaced_outlines,
+)
+from bec_ldv1.report.job_page import VolumeRow, job_page, volume_row
+from bec_ldv1.report.pictures import Picture, make_pictures
+from bec_ldv1.report.suspicion import Findings, Level, PageFacts, Typical, judge, typical
+from bec_ldv1.report.view import Outline, PageView, VolumeView
+from bec_ldv1.report.volume_page import volume_page
+
+_THREADS = max(1, min(8, os.cpu_count() or 1))
+_OUTER = 2  # pages at each end of a volume that may be covers
+_NOT_JUDGED = Findings(0, Level.FINE)
+
+
+def write_report(volumes: Sequence[ReportVolume], directory: Path) -> Path:
+    """Write the report of finished volumes into ``directory``; the file to open first.
+
+    ``index.html`` lists the volumes; each has a folder with its own ``index.html``, ``thumbs`` and ``pages``. The
+    files need no network and no server. A page that can't be shown, and a volume whose artifacts can't be read, is
+    listed with the reason.
+
+    Raises:
+        OSError: the report can't be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    rows: list[VolumeRow] = []
+    for volume, folder in zip(volumes, _folders(volumes), strict=True):
+        view = volume_view(volume, directory, folder)
+        if view.unreadable is None:
+            _save(directory / folder / "index.html", volume_page(view, _footer(view.marker.get("timestamp"))))
+        rows.append(volume_row(view))
+    first = directory / "index.html"
+    _save(first, job_page(rows, "Written by BEC line detection."))
+    return first
+
+
+def volume_view(volume: ReportVolume, directory: Path, folder: str) -> VolumeView:
+    """Make a volume's pictures under ``directory/folder`` and gather what its page shows."""
+    described = volume.volume
+    view = VolumeView(
+        title=_title(described),
+        version=described.version,
+        folder=folder,
+        unit=UNIT,
+        pages=(),
+        typical=Typical(),
+        marker=volume.marker,
+    )
+    try:
+        recorded = recorded_pages(volume)
+    except Exception as error:  # noqa: BLE001 - one volume's lost artifacts must not cost the whole job's report
+        return attrs.evolve(view, unreadable=f"the artifacts can't be read: {error}")
+    for name in ("thumbs", "pages"):
+        (directory / folder / name).mkdir(parents=True, exist_ok=True)
+    maker = _PageMaker(volume, directory / folder, len(recorded))
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="report") as pool:
+        pages = list(pool.map(maker.page, range(len(recorded)), recorded))
+    usual = typical([page.facts for page in pages])
+    judged = tuple(attrs.evolve(page, findings=judge(page.facts, usual, unit=view.unit)) for page in pages)
+    return attrs.evolve(view, pages=judged, typical=usual)
+
+
+@attrs.frozen(eq=False)
+class _PageMaker:
+    """Makes one volume's pages; called from several threads, each holds one page's pixels at a time."""
+
+    volume: ReportVolume
+    folder: Path
+    total: int
+
+    def page(self, index: int, recorded: RecordedPage) -> PageView:
+        """One page: its pictures on disk, and its view without findings."""
+        name = f"{index + 1:0{max(4, len(str(self.total)))}d}.jpg"
+        picture, unseen = self._pictures(recorded, name)
+        outlines, size, problem = _outlines(recorded, picture)
+        confidences = [outline.confidence for outline in outlines if outline.confidence is not None]
+        record = recorded.record
+        facts = PageFacts(
+            failed=recorded.error is not None,
+            lines=len(outlines) if record is None else record.nb_contours or 0,
+            rotation=0.0 if record is None else record.rotation_angle or 0.0,
+            curved=record is not None and record.tps_points is not None,
+            coverage=coverage(outlines, *size) if picture is not None and problem is None else None,
+            outer=index < _OUTER or index >= self.total - _OUTER,
+            ink=None if picture is None else picture.ink,
+            confidence=float(np.mean(confidences)) if confidences else None,
+        )
+        return PageView(
+            number=index + 1,
+            filename=recorded.page.filename,
+            width=size[0],
+            height=size[1],
+            picture=None if picture is None else name,
+            unseen=unseen,
+            outlines=outlines,
+            facts=facts,
+            findings=_NOT_JUDGED,
+            error=recorded.error,
+        )
+
+    def _pictures(self, recorded: RecordedPage, name: str) -> tuple[Picture | None, str | None]:
+        """Make the pictures; or why they could not be made."""
+        try:
+            data = self.volume.read_page(recorded.page).data
+            return make_pictures(data, self.folder / "pages" / name, self.folder / "thumbs" / name), None
+        except Exception as error:  # noqa: BLE001 - whatever a source or a decoder raises, the tile says why
+            return None, str(error) or type(error).__name__
+
+
+def _outlines(
+    recorded: RecordedPage, picture: Picture | None
+) -> tuple[list[Outline], tuple[int, int], str | None]:
+    """A page's outlines, the size that they are drawn in, and why they could not be placed."""
+    page, record = recorded.page, recorded.record
+    if picture is None:
+        if record is not None and record.contours:
+            outlines, size = unplaced_outlines(record)
+            return outlines, size, None
+        return [], (page.width or 4, page.height or 3), None
+    size = (picture.view_width, picture.view_height)
+    if record is None:
+        return [], size, None
+    try:
+        return picture_outlines(record, picture), size, None
+    except PageProblem as problem:
+        return [], size, str(problem)
+
+
+def _title(volume: Volume) -> str:
+    """The volume as people name it."""
+    return f"{volume.ref.w_id} · {volume.ref.i_id}"
+
+
+def _footer(timestamp: object) -> str:
+    """What stands at the end of a volume's page."""
+    return f"Processed {timestamp}." if timestamp else "Written by BEC line detection."
+
+
+def _folders(volumes: Sequence[ReportVolume]) -> list[str]:
+    """A folder's name per volume: its artifacts' basename, made safe, and numbered where it comes twice."""
+    taken: set[str] = set()
+    folders = []
+    for volume in volumes:
+        safe = re.sub(r"[^A-Za-z0-9._-]", "_", volume.basename).lstrip(".") or "volume"
+        name, number = safe, 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{safe}-{number}"
+        taken.add(name.lower())
+        folders.append(name)
+    return folders
+
+
+def _save(path: Path, html: str) -> None:
+    """Write a page; half surrogates, which names on disk may hold, become question marks."""
+    path.write_text(html, encoding="utf-8", errors="replace")
