@@ -152,6 +152,15 @@ def test_nonsense_orientation_is_ignored() -> None:
     assert decode(encoded(Image.fromarray(GREY), "JPEG", exif=exif)).orientation == 1
 
 
+def test_damaged_exif_costs_no_page() -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    data = encoded(Image.fromarray(GREY), "JPEG", exif=exif)
+    damaged = data.replace(b"Exif\0\0MM\0*", b"Exif\0\0MM??").replace(b"Exif\0\0II*\0", b"Exif\0\0II??")
+    assert damaged != data
+    assert decode(damaged).orientation == 1
+
+
 def photo() -> Image.Image:
     return Image.fromarray(RNG.integers(0, 256, (300, 400, 3), dtype=np.uint8))
 

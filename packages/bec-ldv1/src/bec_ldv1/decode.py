@@ -185,7 +185,10 @@ def _on_white(image: Image.Image) -> Plane:
 
 def _orientation(image: ImageFile) -> int:
     """The EXIF (or TIFF) orientation, 1 where there is none or nonsense."""
-    value = cast(object, image.getexif().get(_EXIF_ORIENTATION, 1))
+    try:
+        value = cast(object, image.getexif().get(_EXIF_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - a damaged EXIF block says nothing about good pixels
+        return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 

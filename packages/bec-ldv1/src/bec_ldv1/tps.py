@@ -19,6 +19,7 @@ ALPHA = 0.5
 _ITERATIONS = 100
 _TOLERANCE = 1e-3
 _TINY = np.float32(1e-30)
+_STRIP = 16  # rows evaluated at a time, so that they stay in the cache
 
 
 @attrs.frozen(eq=False)
@@ -101,15 +102,20 @@ class Spline:
         columns = np.arange(width, dtype=np.float32)
         rows = np.arange(height, dtype=np.float32)[:, None]
         constant, by_x, by_y = self.affine.astype(np.float32)
-        map_x = constant[0] + by_x[0] * columns + by_y[0] * rows
-        map_y = constant[1] + by_x[1] * columns + by_y[1] * rows
-        for (node_x, node_y), (weight_x, weight_y) in zip(
-            self.nodes.astype(np.float32), self.weights.astype(np.float32), strict=True
-        ):
-            squared = (columns - node_x) ** 2 + (rows - node_y) ** 2
-            kernel = squared * np.log(np.maximum(squared, _TINY)) / 2
-            map_x += weight_x * kernel
-            map_y += weight_y * kernel
+        halves = self.weights.astype(np.float32) / 2
+        apart = [((columns - x) ** 2, (rows - y) ** 2) for x, y in self.nodes.astype(np.float32)]
+        map_x = np.empty((height, width), dtype=np.float32)
+        map_y = np.empty((height, width), dtype=np.float32)
+        for top in range(0, height, _STRIP):
+            strip = slice(top, top + _STRIP)
+            x = constant[0] + by_x[0] * columns + by_y[0] * rows[strip]
+            y = constant[1] + by_x[1] * columns + by_y[1] * rows[strip]
+            for (squared_x, squared_y), (half_x, half_y) in zip(apart, halves, strict=True):
+                squared = squared_x + squared_y[strip]
+                kernel = squared * np.log(np.maximum(squared, _TINY))
+                x += half_x * kernel
+                y += half_y * kernel
+            map_x[strip], map_y[strip] = x, y
         return map_x, map_y
 
 
