@@ -1,0 +1,116 @@
+"""SQL over ``jobs`` and ``job_config_revisions``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from bec_core.errors import ConflictError, NotFoundError
+from bec_core.models import Job, JobStatus
+
+if TYPE_CHECKING:
+    from bec_core.db.pool import Connection
+
+_COLUMNS = "id, name, coalesce(type, name), config, config_revision, status, queue_url, dlq_url, created_at, updated_at"
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    job_id, name, job_type, config, revision, status, *rest = row
+    return Job(job_id, name, job_type, config, revision, JobStatus(status), *rest)
+
+
+def create(
+    connection: Connection,
+    *,
+    name: str,
+    job_type: str,
+    config: Mapping[str, Any],
+    queue_url: str,
+    dlq_url: str,
+) -> Job:
+    """Insert a job with revision 1 of its config.
+
+    Raises:
+        ConflictError: there is a job of this name.
+    """
+    try:
+        row = connection.execute(
+            "INSERT INTO jobs (name, type, config, queue_url, dlq_url) VALUES (%s, %s, %s, %s, %s)"
+            f" RETURNING {_COLUMNS}",
+            (name, job_type, Jsonb(dict(config)), queue_url, dlq_url),
+        ).fetchone()
+    except psycopg.errors.UniqueViolation:
+        raise ConflictError(f"there is a job named {name!r} already; see: bec jobs show {name}") from None
+    assert row is not None
+    job = _job(row)
+    _add_revision(connection, job.id, 1, config)
+    return job
+
+
+def _add_revision(connection: Connection, job_id: int, revision: int, config: Mapping[str, Any]) -> None:
+    connection.execute(
+        "INSERT INTO job_config_revisions (job_id, revision, config) VALUES (%s, %s, %s)",
+        (job_id, revision, Jsonb(dict(config))),
+    )
+
+
+def get(connection: Connection, name_or_id: str | int) -> Job:
+    """The job of this name, or else of this id.
+
+    Raises:
+        NotFoundError: there is none; the message lists those there are.
+    """
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM jobs WHERE name = %(key)s OR id::text = %(key)s"
+        " ORDER BY name = %(key)s DESC LIMIT 1",
+        {"key": str(name_or_id)},
+    ).fetchone()
+    if row is None:
+        names = ", ".join(job.name for job in list_all(connection)) or "none yet; see: bec jobs create --help"
+        raise NotFoundError(f"there is no job {name_or_id!r} (jobs: {names})")
+    return _job(row)
+
+
+def list_all(connection: Connection) -> list[Job]:
+    """All jobs by id."""
+    return [_job(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM jobs ORDER BY id")]
+
+
+def update_config(connection: Connection, job_id: int, config: Mapping[str, Any]) -> Job:
+    """Set a new config as the next revision."""
+    row = connection.execute(
+        "UPDATE jobs SET config = %s, config_revision = config_revision + 1, updated_at = now()"
+        f" WHERE id = %s RETURNING {_COLUMNS}",
+        (Jsonb(dict(config)), job_id),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no job {job_id}")
+    job = _job(row)
+    _add_revision(connection, job.id, job.config_revision, config)
+    return job
+
+
+def set_status(connection: Connection, job_id: int, status: JobStatus) -> None:
+    """Mark a job."""
+    connection.execute(
+        "UPDATE jobs SET status = %s, updated_at = now() WHERE id = %s", (status.value, job_id)
+    )
+
+
+def delete(connection: Connection, job_id: int) -> None:
+    """Delete a job with its tasks, its ledger and its config's revisions."""
+    connection.execute("DELETE FROM jobs WHERE id = %s", (job_id,))
+
+
+def revisions(connection: Connection, job_id: int) -> list[tuple[int, dict[str, Any], Any]]:
+    """Every config that the job had: revision, config, time of creation; newest first."""
+    return [
+        (row[0], row[1], row[2])
+        for row in connection.execute(
+            "SELECT revision, config, created_at FROM job_config_revisions WHERE job_id = %s ORDER BY revision DESC",
+            (job_id,),
+        )
+    ]

@@ -1,0 +1,140 @@
+"""The :class:`~bec_core.job.TaskContext` that a job gets."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from bec_core.archive.sources import Sources
+from bec_core.errors import BecError, PageError
+from bec_core.models import Page, PageData, PageFailure, Volume
+from bec_core.worker.lease import HeldTask
+from bec_core.worker.stop import StopFlag
+
+ERRORS_SUFFIX = "-errors.jsonl"
+_SUFFIX = re.compile(r"[.-][A-Za-z0-9._-]{1,64}")
+_MESSAGE_LENGTH = 2000
+
+
+class RunningTask:
+    """One task, as its job sees it; collects what is to be published."""
+
+    def __init__(
+        self,
+        *,
+        config: Any,
+        held: HeldTask,
+        basename: str,
+        sources: Sources,
+        read_dependency: Callable[[str, str], bytes],
+        on_page: Callable[[int], None],
+    ) -> None:
+        self._config = config
+        self._held = held
+        self._basename = basename
+        self._sources = sources
+        self._read_dependency = read_dependency
+        self._on_page = on_page
+        self._lock = threading.Lock()
+        self._failures: dict[int, PageFailure] = {}
+        self._files: dict[str, bytes] = {}
+
+    @property
+    def config(self) -> Any:
+        """The job's config."""
+        return self._config
+
+    @property
+    def volume(self) -> Volume:
+        """The volume at this version."""
+        return self._held.volume
+
+    @property
+    def basename(self) -> str:
+        """What artifacts' names begin with."""
+        return self._basename
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is."""
+        return self._held.claim.attempt
+
+    @property
+    def stop(self) -> StopFlag:
+        """The stop signal."""
+        return self._held.stop
+
+    def read_page(self, page: Page) -> PageData:
+        """The page's bytes."""
+        return self._sources.read_page(self._held.volume, page)
+
+    def page_done(self, page: Page) -> None:
+        """Count the page as finished."""
+        with self._lock:
+            self._held.pages_done += 1
+            done = self._held.pages_done
+        self._held.last_progress = time.monotonic()
+        self._on_page(done)
+
+    def page_failed(self, page: Page, error: BaseException, *, data: PageData | None = None) -> None:
+        """Record the page's failure."""
+        if isinstance(error, PageError):
+            stage, kind, retryable = error.stage, error.error_type, error.retryable
+        else:
+            stage, kind = "unknown", type(error).__name__
+            retryable = error.retryable if isinstance(error, BecError) else False
+        failure = PageFailure(
+            source_uri=data.uri
+            if data
+            else f"{self._held.volume.ref.source}:{self._held.volume.ref}/{page.filename}",
+            img_filename=page.filename,
+            source_etag=data.etag if data else None,
+            stage=stage,
+            error_type=kind,
+            message=str(error)[:_MESSAGE_LENGTH],
+            traceback="".join(traceback.format_exception(error)),
+            retryable=retryable,
+            attempt=self.attempt,
+        )
+        with self._lock:
+            self._failures[page.index] = failure
+
+    def write_artifact(self, suffix: str, data: bytes) -> None:
+        """Stage an artifact."""
+        if not _SUFFIX.fullmatch(suffix) or suffix == ERRORS_SUFFIX:
+            raise ValueError(
+                f"{suffix!r} can't be an artifact's suffix (such as '.parquet'; {ERRORS_SUFFIX} is ours)"
+            )
+        with self._lock:
+            self._files[self._basename + suffix] = data
+
+    def dependency(self, job_name: str, suffix: str) -> bytes:
+        """An artifact of a job that this one depends on."""
+        return self._read_dependency(job_name, suffix)
+
+    @property
+    def failures(self) -> list[PageFailure]:
+        """The failed pages in reading order."""
+        with self._lock:
+            return [self._failures[index] for index in sorted(self._failures)]
+
+    @property
+    def errors_by_stage(self) -> Mapping[str, int]:
+        """How many pages failed at which stage."""
+        return dict(Counter(failure.stage for failure in self.failures))
+
+    def files(self) -> dict[str, bytes]:
+        """Everything to publish, by name: the job's artifacts and, if a page failed, the errors."""
+        files = dict(self._files)
+        if failures := self.failures:
+            lines = (json.dumps(attrs.asdict(failure), ensure_ascii=False) + "\n" for failure in failures)
+            files[self._basename + ERRORS_SUFFIX] = "".join(lines).encode()
+        return files

@@ -1,0 +1,49 @@
+"""What an operator can set on a worker."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+
+@frozen(kw_only=True)
+class WorkerOptions:
+    """A worker's numbers; times in seconds.
+
+    Attributes:
+        poll_wait_s: how long one receive waits for a message.
+        lease_s: how long a task stays ours without renewal; its message is hidden as long. Renewed
+            every third of it.
+        shutdown_after_empty: stop after this many empty receives in a row; None: never.
+        until_drained: stop as soon as the queue is empty and nothing is in flight.
+        concurrency: how many tasks run at the same time.
+        grace_s: how long tasks may go on after the first request to stop.
+        stall_timeout_s: give a task up when no page of it was finished for this long.
+        retry_base_s, retry_cap_s: back-off after a failure: ``base * 2**(failures - 1)``, at most ``cap``, with jitter.
+        max_receives: give a message up whose deliveries all ended in trouble outside the task.
+        heartbeat_s: how often the worker's row says that it lives.
+        tags: kept in the worker's row.
+        job_options: handed to the job's worker as they are.
+    """
+
+    poll_wait_s: float = 20.0
+    lease_s: float = 300.0
+    shutdown_after_empty: int | None = 6
+    until_drained: bool = False
+    concurrency: int = 1
+    grace_s: float = 60.0
+    stall_timeout_s: float = 900.0
+    retry_base_s: float = 30.0
+    retry_cap_s: float = 900.0
+    max_receives: int = 15
+    heartbeat_s: float = 10.0
+    tags: Mapping[str, Any] = field(factory=dict)
+    job_options: Mapping[str, Any] = field(factory=dict)
+
+    def backoff_s(self, failures: int) -> float:
+        """How long to leave a task alone after its ``failures``-th failure: half of it fixed, half jitter."""
+        full = min(self.retry_cap_s, self.retry_base_s * 2.0 ** min(failures - 1, 30))
+        return full / 2 + random.uniform(0, full / 2)

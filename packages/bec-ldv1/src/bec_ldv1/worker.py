@@ -1,0 +1,174 @@
+"""The job's worker: a pool of threads takes pages, one engine owns the model.
+
+Each thread carries its page from bytes to record. Back-pressure is the pool's size; an error belongs to its
+page. The pool and the engine serve all volumes that the worker runs at the same time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+
+import attrs
+import cv2
+import torch
+from loguru import logger
+
+from bec_core import Page, PageData, PageError, TaskContext, TaskResult, TerminalTaskError, WorkerSetup
+from bec_ldv1.config import Ldv1Config
+from bec_ldv1.engine import Engine
+from bec_ldv1.model.checkpoint import load_model
+from bec_ldv1.model.line_model import LineModel, Precision
+from bec_ldv1.page import detect_page
+from bec_ldv1.page_lines import PageLines, find_page_lines
+from bec_ldv1.records import PageRecord, to_parquet
+
+_PRECISIONS = {"fp32": Precision.FLOAT32, "fp16": Precision.FLOAT16, "bf16": Precision.BFLOAT16}
+_CPU_BATCH_TILES = 8  # more tiles at once gain nothing on a CPU, and make the first page wait
+
+
+@attrs.frozen
+class _PageOutcome:
+    """What became of a page; ``error`` is None if it went well. Times in milliseconds."""
+
+    record: PageRecord
+    lines: PageLines | None
+    data: PageData | None
+    error: BaseException | None
+    fetch_ms: float
+    detect_ms: float
+
+
+class Ldv1Worker:
+    """A :class:`bec_core.JobWorker`; its ``run`` may be called by several threads."""
+
+    def __init__(self, model: LineModel, *, pages_in_flight: int, batch_tiles: int) -> None:
+        self._model = model
+        self._engine = Engine(model, batch_tiles=batch_tiles)
+        self._pool = ThreadPoolExecutor(pages_in_flight, thread_name_prefix="ldv1-page")
+
+    def run(self, ctx: TaskContext) -> TaskResult:
+        """Detect the lines of every page and write the volume's Parquet file."""
+        outcomes = self._detect(ctx, ctx.volume.pages, last_try=False)
+        again = [
+            page
+            for page, outcome in zip(ctx.volume.pages, outcomes, strict=True)
+            if isinstance(outcome.error, PageError) and outcome.error.retryable
+        ]
+        if again:
+            logger.info(
+                "{} pages failed for a reason that may have passed; trying them once more", len(again)
+            )
+            for page, outcome in zip(again, self._detect(ctx, again, last_try=True), strict=True):
+                outcomes[page.index] = outcome
+        for page, outcome in zip(ctx.volume.pages, outcomes, strict=True):
+            if outcome.error is not None:
+                ctx.page_failed(page, outcome.error, data=outcome.data)
+        ctx.write_artifact(".parquet", to_parquet(o.record for o in outcomes))
+        fetch, detect = (
+            sum(times) for times in zip(*((o.fetch_ms, o.detect_ms) for o in outcomes), strict=True)
+        )
+        return TaskResult(
+            total_images=len(outcomes),
+            nb_errors=sum(outcome.error is not None for outcome in outcomes),
+            page_ms=fetch + detect,
+            stage_ms={"fetch": fetch, "detect": detect},
+            details={"model": self._model.name, "model_sha256": self._model.sha256},
+        )
+
+    def _detect(self, ctx: TaskContext, pages: Sequence[Page], *, last_try: bool) -> list[_PageOutcome]:
+        """The pages' outcomes in their order.
+
+        Raises:
+            TaskStopped: the job must stop; pages not begun are left.
+        """
+        futures: list[Future[_PageOutcome]] = [self._pool.submit(self._page, ctx, page) for page in pages]
+        if not last_try:
+            for page, future in zip(pages, futures, strict=True):
+                future.add_done_callback(partial(_report_page, ctx, page))
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+    def _page(self, ctx: TaskContext, page: Page) -> _PageOutcome:
+        ctx.stop.check()
+        began = time.perf_counter()
+        fetched = began
+        data: PageData | None = None
+        error: Exception | None = None
+        record: PageRecord | None = None
+        lines: PageLines | None = None
+        try:
+            data = ctx.read_page(page)
+            fetched = time.perf_counter()
+            found: list[PageLines] = []
+            record = detect_page(
+                page.filename,
+                data.data,
+                data.etag,
+                self._engine,
+                observe=lambda detection: found.append(find_page_lines(detection, self._model)),
+            )
+            lines = found[0]
+        except PageError as problem:
+            error = problem
+        except Exception as problem:  # noqa: BLE001 - whatever a page does to OpenCV or Pillow, it is that page's error
+            error = problem
+        if error is not None:
+            record = _failed_record(page, data, error)
+        assert record is not None
+        now = time.perf_counter()
+        return _PageOutcome(record, lines, data, error, (fetched - began) * 1000, (now - fetched) * 1000)
+
+    def close(self) -> None:
+        """Stop the pool and the engine."""
+        self._pool.shutdown(cancel_futures=True)
+        self._engine.close()
+
+
+def _report_page(ctx: TaskContext, page: Page, future: Future[_PageOutcome]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        ctx.page_done(page)
+
+
+def _failed_record(page: Page, data: PageData | None, error: Exception) -> PageRecord:
+    stage, kind = (
+        (error.stage, error.error_type) if isinstance(error, PageError) else ("detect", type(error).__name__)
+    )
+    etag = data.etag if data else None
+    return PageRecord.failed(page.filename, etag, stage=stage, error_type=kind, message=str(error))
+
+
+def build_worker(setup: WorkerSetup) -> Ldv1Worker:
+    """The job's worker factory.
+
+    Raises:
+        CheckpointError: the model can't be used; the message says what was expected.
+        TerminalTaskError: the config requires a GPU and there is none.
+    """
+    config: Ldv1Config = setup.config
+    cv2.setNumThreads(1)  # the pages run side by side already
+    cores = len(os.sched_getaffinity(0))
+    if config.use_gpu and torch.cuda.is_available():
+        device, precision, batch_tiles = "cuda", _PRECISIONS[config.precision], config.max_tiles_per_batch
+    else:
+        if config.require_gpu:
+            raise TerminalTaskError("the config says require_gpu, and torch finds no GPU here")
+        if config.use_gpu:
+            logger.warning("no GPU here: line detection runs on the CPU")
+        device, precision, batch_tiles = "cpu", None, min(_CPU_BATCH_TILES, config.max_tiles_per_batch)
+    load = partial(load_model, setup.model_path, device=device)
+    model = load() if precision is None else load(precision=precision)
+    if config.compile_model:
+        model.network.compile()
+    threads = setup.options.get("threads") or min(
+        config.batch_size, cores + 2 if device == "cpu" else config.batch_size
+    )
+    logger.info("model {} ({}…) on {} in {}", model.name, model.sha256[:8], device, model.precision)
+    return Ldv1Worker(model, pages_in_flight=int(threads), batch_tiles=batch_tiles)
