@@ -11,7 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from bec_ldv1 import details
 from bec_ldv1.contours import Contour
+from bec_ldv1.details import PageDetails
 from bec_ldv1.errors import PageProblem
 
 MAX_MESSAGE = 128
@@ -33,7 +35,9 @@ SCHEMA = pa.schema(
         ("error_message", pa.string()),
     ]
 )
-"""Types and order of the columns."""
+"""Types and order of the contract's columns; `details.COLUMNS` stand behind them."""
+
+_ALL = pa.schema([*SCHEMA, *details.COLUMNS])
 
 
 @attrs.frozen(eq=False)
@@ -52,6 +56,7 @@ class PageRecord:
         error_stage: the step that failed.
         error_type: the error's class.
         error_message: at most 128 characters are recorded.
+        details: what the contract's columns don't say; None when failed or not looked at.
     """
 
     img_file_name: str
@@ -65,6 +70,7 @@ class PageRecord:
     error_stage: str | None = None
     error_type: str | None = None
     error_message: str | None = None
+    details: PageDetails | None = None
 
     @property
     def nb_contours(self) -> int | None:
@@ -110,7 +116,7 @@ def to_parquet(records: Iterable[PageRecord]) -> bytes:
     Raises:
         PageProblem: a coordinate doesn't fit (see `check_range`).
     """
-    table = pa.Table.from_pylist([_row(record) for record in records], schema=SCHEMA)
+    table = pa.Table.from_pylist([_row(record) for record in records], schema=_ALL)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     return bytes(sink.getvalue())
@@ -126,7 +132,8 @@ def from_parquet(data: bytes) -> list[PageRecord]:
     missing = [name for name in SCHEMA.names if name not in table.column_names]
     if missing:
         raise ValueError(f"no line-detection records: the columns {', '.join(missing)} are missing")
-    return [_record(row) for row in table.select(SCHEMA.names).to_pylist()]
+    known = [name for name in _ALL.names if name in table.column_names]
+    return [_record(row) for row in table.select(known).to_pylist()]
 
 
 def _row(record: PageRecord) -> dict[str, Any]:
@@ -150,6 +157,7 @@ def _row(record: PageRecord) -> dict[str, Any]:
         "error_stage": record.error_stage,
         "error_type": record.error_type,
         "error_message": message,
+        **details.to_row(record.details),
     }
 
 
@@ -175,4 +183,5 @@ def _record(row: dict[str, Any]) -> PageRecord:
         error_stage=row["error_stage"],
         error_type=row["error_type"],
         error_message=row["error_message"],
+        details=details.from_row(row),
     )

@@ -22,9 +22,9 @@ from bec_ldv1.config import Ldv1Config
 from bec_ldv1.engine import Engine
 from bec_ldv1.model.checkpoint import load_model
 from bec_ldv1.model.line_model import LineModel, Precision
-from bec_ldv1.page import detect_page
-from bec_ldv1.page_lines import PageLines, find_page_lines
+from bec_ldv1.page import Detection, detect_page
 from bec_ldv1.records import PageRecord, to_parquet
+from bec_ldv1.whole_lines import page_details
 
 _PRECISIONS = {"fp32": Precision.FLOAT32, "fp16": Precision.FLOAT16, "bf16": Precision.BFLOAT16}
 _CPU_BATCH_TILES = 8  # more tiles at once gain nothing on a CPU, and make the first page wait
@@ -35,7 +35,6 @@ class _PageOutcome:
     """What became of a page; ``error`` is None if it went well. Times in milliseconds."""
 
     record: PageRecord
-    lines: PageLines | None
     data: PageData | None
     error: BaseException | None
     fetch_ms: float
@@ -103,19 +102,18 @@ class Ldv1Worker:
         data: PageData | None = None
         error: Exception | None = None
         record: PageRecord | None = None
-        lines: PageLines | None = None
         try:
             data = ctx.read_page(page)
             fetched = time.perf_counter()
-            found: list[PageLines] = []
+            seen: list[Detection] = []
             record = detect_page(
                 page.filename,
                 data.data,
                 data.etag,
                 self._engine,
-                observe=lambda detection: found.append(find_page_lines(detection, self._model)),
+                observe=seen.append,
             )
-            lines = found[0]
+            record = attrs.evolve(record, details=page_details(seen[0], self._model))
         except PageError as problem:
             error = problem
         except Exception as problem:  # noqa: BLE001 - whatever a page does to OpenCV or Pillow, it is that page's error
@@ -124,7 +122,7 @@ class Ldv1Worker:
             record = _failed_record(page, data, error)
         assert record is not None
         now = time.perf_counter()
-        return _PageOutcome(record, lines, data, error, (fetched - began) * 1000, (now - fetched) * 1000)
+        return _PageOutcome(record, data, error, (fetched - began) * 1000, (now - fetched) * 1000)
 
     def close(self) -> None:
         """Stop the pool and the engine."""
