@@ -1,0 +1,5 @@
+"""``python -m bec_cli`` is ``bec``."""
+
+from bec_cli.main import main
+
+main()

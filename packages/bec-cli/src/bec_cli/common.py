@@ -1,0 +1,208 @@
+"""What the commands share: opening a session, options, reading a config, asking, tables, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bec_cli.completion import complete_job
+from bec_core.errors import SettingsError
+from bec_core.logs import configure_logging
+from bec_core.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from bec_core.admin.session import Session
+    from bec_core.models import Job
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_PIPE_WIDTH = 1000  # a table in a pipe is as wide as its data needs
+
+
+def settings_of(ctx: click.Context, *, quiet: bool = False, **overrides: Any) -> Settings:
+    """The settings, with the command line's options over the environment; sets logging up.
+
+    ``quiet`` logs errors only, unless the user asked for more: for commands that show progress themselves.
+    """
+    options: Mapping[str, Any] = ctx.find_root().obj
+    settings = load_settings(dotenv=options["env_file"], **overrides)
+    configure_logging(
+        level="DEBUG" if options["debug"] else "ERROR" if quiet else settings.log_level,
+        json_lines=None if settings.log_format is None else settings.log_format == "json",
+    )
+    return settings
+
+
+def session_of(ctx: click.Context, **overrides: Any) -> Session:
+    """A session that is closed when the command ends."""
+    from bec_core.admin.session import Session
+
+    return ctx.with_resource(Session(settings_of(ctx, **overrides)))
+
+
+def session_and_job(ctx: click.Context, name_or_id: str) -> tuple[Session, Job]:
+    """A session that is closed when the command ends, and the job of this name or id."""
+    from bec_core.admin.jobs import find_job
+
+    session = session_of(ctx)
+    return session, find_job(session, name_or_id)
+
+
+# -- options that many commands have ---------------------------------------------------------------------
+
+
+def job_option(command: Command) -> Command:
+    """``--job-name``, which takes an id too."""
+    return click.option(
+        "--job-name", required=True, metavar="JOB", shell_complete=complete_job, help="The job's name or id."
+    )(command)
+
+
+def job_argument(command: Command) -> Command:
+    """The job as an argument: name or id."""
+    return click.argument("job_name", metavar="JOB", shell_complete=complete_job)(command)
+
+
+def json_option(command: Command) -> Command:
+    """``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+
+
+def dry_run_option(command: Command) -> Command:
+    """``--dry-run``."""
+    return click.option("--dry-run", is_flag=True, help="Only say what would be done.")(command)
+
+
+def yes_option(command: Command) -> Command:
+    """``--yes``."""
+    return click.option("--yes", "-y", is_flag=True, help="Don't ask.")(command)
+
+
+def limit_option(default: int) -> Callable[[Command], Command]:
+    """``--limit`` of a listing."""
+    return click.option(
+        "--limit", type=click.IntRange(1), default=default, show_default=True, help="Show at most this many."
+    )
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before destroying; where nobody can answer, ``--yes`` must be given.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+        Abort: the answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            f"nobody is there to answer {question!r}: say --yes, or look first with --dry-run"
+        )
+    click.confirm(question, abort=True, err=True)
+
+
+def read_config(path: Path | None, text: str | None) -> dict[str, Any] | None:
+    """A job's config from ``--config`` or ``--config-text``; None if neither is given.
+
+    Raises:
+        SettingsError: both are given, or it is no JSON object.
+    """
+    if path and text is not None:
+        raise SettingsError("give either --config or --config-text")
+    if path:
+        text = path.read_text(encoding="utf-8-sig")
+    if text is None:
+        return None
+    where = str(path) if path else "--config-text"
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{where} is not JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise SettingsError(f'{where} must be a JSON object, such as {{"batch_size": 16}}')
+    return config
+
+
+# -- printing ---------------------------------------------------------------------------------------------
+
+
+def out() -> Console:
+    """The console of the data: stdout; as wide as the data needs where it is no terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH, no_color=True)
+
+
+def err() -> Console:
+    """The console of everything that is not data: stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def note(text: str) -> None:
+    """Say something that is not data."""
+    click.echo(text, err=True)
+
+
+def table(
+    title: str | None, columns: Sequence[str | tuple[str, str]], rows: Sequence[Sequence[object]]
+) -> Table:
+    """A table; a column is its heading, or heading and ``left`` / ``right``."""
+    from rich.box import HEAVY_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=title, box=HEAVY_HEAD)
+    for column in columns:
+        heading, justify = (column, "left") if isinstance(column, str) else column
+        made.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text("-" if value is None else str(value)) for value in row))
+    return made
+
+
+def print_json(data: object) -> None:
+    """Data for a program, on stdout."""
+    click.echo(json.dumps(data, default=_plain, ensure_ascii=False, indent=2))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def local_time(value: datetime | None) -> str | None:
+    """A time in the user's zone."""
+    return value.astimezone().strftime("%Y-%m-%d %H:%M:%S") if value else None
+
+
+def ago(seconds: float | None) -> str | None:
+    """A span of time, short: ``42 s``, ``3 min``, ``2 h 05 min``, ``3 d 4 h``."""
+    if seconds is None:
+        return None
+    span = timedelta(seconds=max(0, round(seconds)))
+    hours, rest = divmod(span.seconds, 3600)
+    if span.days:
+        return f"{span.days} d {hours} h"
+    if hours:
+        return f"{hours} h {rest // 60:02d} min"
+    return f"{rest // 60} min" if rest >= 120 else f"{rest} s"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """``1 volume``, ``3 volumes``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,115 @@
+"""``bec jobs stats``: how a job stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import click
+
+from bec_cli.common import ago, job_argument, json_option, out, print_json, session_and_job, table
+
+if TYPE_CHECKING:
+    from bec_core.admin.statistics import JobStatistics, StageFigures
+
+
+@click.command()
+@job_argument
+@click.option(
+    "--hourly-price",
+    type=click.FloatRange(0),
+    help="What one worker costs an hour: adds the cost so far and left.",
+)
+@click.option(
+    "--stages", is_flag=True, help="Add time and page errors by stage, over the latest 1,000 tasks."
+)
+@json_option
+@click.pass_context
+def stats(ctx: click.Context, job_name: str, hourly_price: float | None, stages: bool, as_json: bool) -> None:
+    """Show how a job stands: its tasks by status, progress, pages per second, time left.
+
+    \b
+    Examples:
+      bec jobs stats ldv1
+      bec jobs stats ldv1 --hourly-price 0.53 --stages
+    """
+    from bec_core.admin.statistics import job_statistics, stage_figures
+
+    session, job = session_and_job(ctx, job_name)
+    figures = job_statistics(session, job, hourly_price=hourly_price)
+    by_stage = stage_figures(session, job, latest=1000) if stages else None
+    if as_json:
+        data = attrs.asdict(figures, recurse=True)
+        data["job"] = {"id": job.id, "name": job.name, "status": job.status}
+        print_json(
+            {**data, **({"stages": [attrs.asdict(s) for s in by_stage]} if by_stage is not None else {})}
+        )
+        return
+    _print(figures, by_stage)
+
+
+def _print(figures: JobStatistics, stages: list[StageFigures] | None) -> None:
+    job = figures.job
+    status = "" if job.status.value == "active" else f" — {job.status.value}"
+    click.echo(f"Job Statistics: {job.name} (id={job.id}){status}\n")
+    columns: list[str | tuple[str, str]] = [
+        "Status", ("Count", "right"), ("Total Images", "right"), ("Total Errors", "right"),
+        ("Avg Duration (ms)", "right"),
+    ]  # fmt: skip
+    rows = [
+        (
+            t.status.value,
+            t.count,
+            t.total_images,
+            t.total_errors,
+            f"{t.avg_duration_ms:.2f}" if t.avg_duration_ms else 0,
+        )
+        for t in figures.by_status
+    ]
+    out().print(table("Task Execution Status", columns, rows))
+    click.echo("\nOverall Totals:")
+    click.echo(f"  Total Tasks: {figures.total_tasks}")
+    click.echo(f"  Total Images: {figures.total_images}")
+    click.echo(f"  Total Errors: {figures.total_errors}")
+    click.echo(f"  Avg Duration per Task: {_ms(figures.avg_duration_per_task_ms)}")
+    click.echo(f"  Avg Duration per Page: {_ms(figures.avg_duration_per_page_ms)}")
+    _print_progress(figures)
+    if stages is not None:
+        click.echo()
+        _print_stages(stages)
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} ms"
+
+
+def _print_progress(figures: JobStatistics) -> None:
+    progress = figures.progress
+    click.echo("\nProgress:")
+    share = f" ({progress.done / progress.asked:.0%})" if progress.asked else ""
+    click.echo(f"  Volumes Asked For: {progress.asked}")
+    click.echo(f"  Done: {progress.done}{share}")
+    click.echo(f"  Running: {progress.running}")
+    click.echo(f"  Waiting: {progress.waiting}")
+    click.echo(f"  Failed: {progress.failed}")
+    speed = "-" if progress.pages_per_s is None else f"{progress.pages_per_s:.2f}"
+    click.echo(f"  Pages per Second: {speed} (live workers: {progress.live_workers})")
+    click.echo(f"  Time Left: {ago(progress.time_left_s) or 'unknown'}")
+    if cost := figures.cost:
+        left = "unknown" if cost.left is None else f"{cost.left:.2f}"
+        click.echo(
+            f"  Cost so Far: {cost.so_far:.2f} ({cost.worker_hours:.1f} worker hours at {cost.hourly_price:g})"
+        )
+        click.echo(f"  Cost Left: {left}")
+
+
+def _print_stages(stages: list[StageFigures]) -> None:
+    total = sum(stage.total_ms for stage in stages) or 1.0
+    columns: list[str | tuple[str, str]] = [
+        "Stage", ("ms per Page", "right"), ("Share", "right"), ("Page Errors", "right"),
+    ]  # fmt: skip
+    rows = [
+        (s.stage, f"{s.total_ms / s.pages:.2f}" if s.pages else None, f"{s.total_ms / total:.0%}", s.errors)
+        for s in stages
+    ]
+    out().print(table("Stages (latest 1,000 tasks)", columns, rows))

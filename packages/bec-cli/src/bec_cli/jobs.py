@@ -1,0 +1,342 @@
+"""``bec jobs``: create, change, mark and delete jobs; see how they stand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import attrs
+import click
+
+from bec_cli.common import (
+    confirm,
+    count,
+    dry_run_option,
+    job_argument,
+    json_option,
+    limit_option,
+    local_time,
+    note,
+    out,
+    print_json,
+    read_config,
+    session_and_job,
+    session_of,
+    table,
+    yes_option,
+)
+from bec_cli.job_stats import stats
+from bec_core.models import Job, JobStatus, TaskStatus
+
+_CONFIG_WIDTH = 40
+_SERVICES = {"sqs": "SQS", "postgres": "PostgreSQL"}
+
+
+@click.group()
+def jobs() -> None:
+    """Create, change and mark jobs; see how they stand. JOB is a name or an id."""
+
+
+jobs.add_command(stats)
+
+_config_file = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with the job's config (a JSON object).",
+)
+_config_text = click.option("--config-text", help="The job's config as JSON text.")
+
+
+@jobs.command()
+@click.option("--name", required=True, help="The job's name: letters, digits, '_' and '-'.")
+@click.option("--type", "job_type", help="The plugin's job type.  [default: the name]")
+@_config_file
+@_config_text
+@click.option("--queue-url", help="An existing queue to use, in place of bec_NAME_tasks.")
+@click.option("--dlq-url", help="Its dead-letter queue; goes with --queue-url.")
+@json_option
+@dry_run_option
+@click.pass_context
+def create(
+    ctx: click.Context,
+    name: str,
+    job_type: str | None,
+    config: Path | None,
+    config_text: str | None,
+    queue_url: str | None,
+    dlq_url: str | None,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
+    """Create a job, and its queues bec_NAME_tasks and bec_NAME_dlq (existing ones are used).
+
+    \b
+    Examples:
+      bec jobs create --name ldv1
+      bec jobs create --name ldv1 --config ldv1-config.json
+      bec jobs create --name careful --type ldv1 --config-text '{"batch_size": 4}'
+    """
+    from bec_core.admin.jobs import create_job, precheck
+
+    session = session_of(ctx)
+    values = read_config(config, config_text) or {}
+    kind = _SERVICES[session.settings.queue_kind]
+    if dry_run:
+        for warning in precheck(session, name, job_type or name, values):
+            note(f"warning: {warning}")
+        queues = (
+            "with the queues given"
+            if queue_url
+            else f"with {kind} queues bec_{name}_tasks and bec_{name}_dlq"
+        )
+        click.echo(f"Would create job: name={name}, type={job_type or name}, {queues}")
+        return
+    if not queue_url:
+        note(f"Creating {kind} queues for job '{name}'...")
+    made = create_job(
+        session, name=name, job_type=job_type, config=values, queue_url=queue_url, dlq_url=dlq_url
+    )
+    for warning in made.warnings:
+        note(f"warning: {warning}")
+    if as_json:
+        print_json(_as_dict(made.job))
+        return
+    for what, url in (("queue", made.job.queue_url), ("DLQ", made.job.dlq_url)):
+        is_new = url.rpartition("/")[2] in made.created_queues
+        click.echo(f"✓ {'Created' if is_new else 'Using existing'} {what}: {url}")
+    click.echo(f"✓ Created job: id={made.job.id}, name={made.job.name}")
+
+
+@jobs.command("list")
+@click.option("--wide", is_flag=True, help="Show type, status, revision and age too.")
+@json_option
+@click.pass_context
+def list_(ctx: click.Context, wide: bool, as_json: bool) -> None:
+    """List all jobs. Their status is shown if any is not active.
+
+    \b
+    Examples:
+      bec jobs list
+      bec jobs list --json | jq -r '.[].name'
+    """
+    from bec_core.admin.jobs import list_jobs
+
+    found = list_jobs(session_of(ctx))
+    if as_json:
+        print_json([_as_dict(job) for job in found])
+        return
+    columns: list[str | tuple[str, str]] = ["ID", "Name", "Queue", "Config"]
+    rows: list[list[object]] = [
+        [job.id, job.name, job.queue_url.rpartition("/")[2], _short(json.dumps(dict(job.config)))]
+        for job in found
+    ]
+    with_status = wide or any(job.status is not JobStatus.ACTIVE for job in found)
+    if with_status:
+        columns.append("Status")
+    if wide:
+        columns += ["Type", ("Revision", "right"), "Created", "Updated"]
+    for row, job in zip(rows, found, strict=True):
+        if with_status:
+            row.append(job.status.value)
+        if wide:
+            row += [job.type, job.config_revision, local_time(job.created_at), local_time(job.updated_at)]
+    out().print(table(None, columns, rows))
+
+
+@jobs.command()
+@job_argument
+@click.option("--revisions", is_flag=True, help="Show every config that the job had.")
+@json_option
+@click.pass_context
+def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> None:
+    """Show a job: its queues and its config.
+
+    \b
+    Examples:
+      bec jobs show ldv1
+      bec jobs show 1 --revisions
+    """
+    from bec_core.admin.jobs import config_revisions
+
+    session, job = session_and_job(ctx, job_name)
+    history = config_revisions(session, job) if revisions else []
+    if as_json:
+        listed = [{"revision": n, "config": config, "created_at": at} for n, config, at in history]
+        print_json({**_as_dict(job), **({"revisions": listed} if revisions else {})})
+        return
+    click.echo(f"Job {job.id}")
+    click.echo(f"Name: {job.name}")
+    if job.type != job.name:
+        click.echo(f"Type: {job.type}")
+    click.echo(f"Queue URL: {job.queue_url}")
+    click.echo(f"DLQ URL: {job.dlq_url}")
+    click.echo(f"Status: {job.status.value}")
+    click.echo(f"Config revision: {job.config_revision} (since {local_time(job.updated_at)})")
+    click.echo("Configuration:")
+    click.echo(json.dumps(dict(job.config), indent=2, ensure_ascii=False))
+    for number, config, at in history:
+        click.echo(f"Revision {number}, {local_time(at)}: {json.dumps(config, ensure_ascii=False)}")
+
+
+@jobs.command()
+@job_argument
+@_config_file
+@_config_text
+@dry_run_option
+@json_option
+@click.pass_context
+def update(
+    ctx: click.Context,
+    job_name: str,
+    config: Path | None,
+    config_text: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Replace a job's config, as its next revision. Running workers keep theirs until they are restarted.
+
+    \b
+    Examples:
+      bec jobs update ldv1 --config ldv1-config.json
+      bec jobs update ldv1 --config-text '{"batch_size": 8}' --dry-run
+    """
+    from bec_core.admin.jobs import update_config
+
+    session, job = session_and_job(ctx, job_name)
+    values = read_config(config, config_text)
+    if values is None:
+        raise click.UsageError("give the new config: --config FILE or --config-text JSON")
+    updated = update_config(session, job, values, dry_run=dry_run)
+    for warning in updated.warnings:
+        note(f"warning: {warning}")
+    if as_json:
+        print_json(_as_dict(updated.job))
+    elif not updated.changed:
+        click.echo(f"Job {job.name} has this config already (revision {job.config_revision})")
+    elif dry_run:
+        click.echo(
+            f"Would update job: id={job.id}, name={job.name}, config revision {job.config_revision + 1}"
+        )
+    else:
+        new = updated.job
+        click.echo(f"✓ Updated job: id={new.id}, name={new.name}, config revision {new.config_revision}")
+
+
+@jobs.command()
+@job_argument
+@click.option("--purge-queues", is_flag=True, help="Empty its queues too.")
+@yes_option
+@dry_run_option
+@click.pass_context
+def delete(ctx: click.Context, job_name: str, purge_queues: bool, yes: bool, dry_run: bool) -> None:
+    """Delete a job with its tasks and its ledger. Artifacts stay, and so do the queues.
+
+    \b
+    Examples:
+      bec jobs delete ldv1 --dry-run
+      bec jobs delete ldv1 --yes
+    """
+    from bec_core.admin.jobs import delete_job, deletion_of
+
+    session, job = session_and_job(ctx, job_name)
+    what = deletion_of(session, job)
+    parts = [count(what.tasks, "task"), count(what.ledger_entries, "ledger entry", "ledger entries")]
+    queues = [
+        f"{name} ({'gone' if held is None else count(held, 'message')})"
+        for name, held in ((job.queue_url.rpartition("/")[2], what.messages),
+                           (job.dlq_url.rpartition("/")[2], what.dead_letters))
+    ]  # fmt: skip
+    takes = f"job {job.name} (id={job.id}) with {' and '.join(parts)}"
+    fate = f"{'emptied' if purge_queues else 'kept'}: the queues {' and '.join(queues)}; kept: all artifacts"
+    if dry_run:
+        click.echo(f"Would delete {takes}; {fate}")
+        return
+    note(f"This deletes {takes}; {fate}.")
+    if what.live_workers:
+        note(f"warning: {count(what.live_workers, 'worker')} of it live; they will set messages aside")
+    confirm("Delete it?", yes=yes)
+    delete_job(session, job, purge_queues=purge_queues)
+    click.echo(f"✓ Deleted job: id={job.id}, name={job.name}")
+
+
+def _status_command(name: str, status: JobStatus, explanation: str) -> click.Command:
+    """``bec jobs pause`` and its sisters."""
+
+    @click.command(name, help=f"{explanation}\n\n\b\nExample:\n  bec jobs {name} ldv1")
+    @job_argument
+    @dry_run_option
+    @click.pass_context
+    def mark(ctx: click.Context, job_name: str, dry_run: bool) -> None:
+        from bec_core.admin.jobs import set_status
+
+        session, job = session_and_job(ctx, job_name)
+        if job.status is status:
+            click.echo(f"Job {job.name} is {status.value} already")
+        elif dry_run:
+            click.echo(
+                f"Would mark job {job.name} (id={job.id}) {status.value}; it is {job.status.value} now"
+            )
+        else:
+            set_status(session, job, status)
+            click.echo(f"✓ Job {job.name} (id={job.id}) is {status.value}; it was {job.status.value}")
+
+    return mark
+
+
+for _name, _status, _explanation in (
+    ("pause", JobStatus.PAUSED, "Pause a job: its workers finish what they have, and take nothing new."),
+    ("resume", JobStatus.ACTIVE, "Let the workers of a paused, completed or cancelled job go on."),
+    ("complete", JobStatus.COMPLETED, "Mark a job as completed: its workers take nothing new."),
+    ("cancel", JobStatus.CANCELLED, "Cancel a job: its messages are set aside in the dead-letter queue, not run."),
+):  # fmt: skip
+    jobs.add_command(_status_command(_name, _status, _explanation))
+
+
+@jobs.command()
+@job_argument
+@limit_option(10)
+@click.option("--status", type=click.Choice([status.value for status in TaskStatus]), help="Only these.")
+@json_option
+@click.pass_context
+def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_json: bool) -> None:
+    """Show the tasks that started last, newest first.
+
+    \b
+    Examples:
+      bec jobs tasks ldv1
+      bec jobs tasks ldv1 --status retryable_failed --limit 50
+    """
+    from bec_core.admin.statistics import recent_tasks
+
+    session, job = session_and_job(ctx, job_name)
+    found = recent_tasks(session, job, limit=limit, status=TaskStatus(status) if status else None)
+    if as_json:
+        print_json([attrs.asdict(task) for task in found])
+        return
+    click.echo(f"Recent Task Executions: {job.name} (id={job.id})\n")
+    columns: list[str | tuple[str, str]] = [
+        "ID", "Volume", "Status", ("Images", "right"), ("Errors", "right"), ("Duration (s)", "right"), "Worker",
+    ]  # fmt: skip
+    rows = []
+    for task in found:
+        known = task.status is not TaskStatus.RUNNING
+        rows.append(
+            (
+                task.id,
+                f"{task.w_id}/{task.i_id}",
+                task.status.value,
+                task.total_images if known else None,
+                task.nb_errors if known else None,
+                None if not known or task.duration_s is None else f"{task.duration_s:.1f}",
+                task.worker_name,
+            )
+        )
+    out().print(table(None, columns, rows))
+
+
+def _as_dict(job: Job) -> dict[str, object]:
+    return attrs.asdict(job, filter=lambda _, __: True)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _CONFIG_WIDTH else text[: _CONFIG_WIDTH - 3] + "..."

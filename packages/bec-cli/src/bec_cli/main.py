@@ -1,0 +1,141 @@
+"""The ``bec`` program: global options, the command groups (each imported when it is used), and how errors end it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bec_cli.exits import Exit
+
+COMMANDS = {
+    "audit": ("bec_cli.audit:audit", "Compare database, artifacts and queue; repair."),
+    "completion": ("bec_cli.completion:completion", "Print a shell's completion script."),
+    "db": ("bec_cli.db:db", "The database."),
+    "errors": ("bec_cli.errors:errors", "What failed and why."),
+    "jobs": ("bec_cli.jobs:jobs", "Create, change and mark jobs; see how they stand."),
+    "plugins": ("bec_cli.plugins:plugins", "The installed job types."),
+    "queue": ("bec_cli.queue:queue", "Fill, inspect, redrive and empty a job's queue."),
+    "run": ("bec_cli.run:run", "Run a job over a folder of scans on this machine."),
+    "run-volume": ("bec_cli.run_volume:run_volume", "Run a job on one volume, here and now."),
+    "top": ("bec_cli.top:top", "A live screen of everything."),
+    "volumes": ("bec_cli.volumes:volumes", "Which volumes are done for which jobs."),
+    "worker": ("bec_cli.worker:worker", "Run a worker of a job."),
+    "workers": ("bec_cli.workers:workers", "Which workers live, and what they do."),
+}
+"""Where each command is, and what ``bec --help`` says of it."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called: ``bec --help`` imports none of them.
+
+    An installed plugin's own commands are under the plugin's name (``bec ldv1 …``); the help reads those
+    names from the installed distributions' metadata.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Our commands and the plugins' names."""
+        return [*COMMANDS, *_plugin_names()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        if cmd_name in COMMANDS:
+            module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+            command = getattr(importlib.import_module(module), attribute)
+            assert isinstance(command, click.Command)
+            return command
+        if cmd_name in _plugin_names():
+            return _plugin_command(cmd_name)
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+        if plugins := _plugin_names():
+            with formatter.section("Plugins' own commands"):
+                formatter.write_dl([(name, f"brought by {source}") for name, source in plugins.items()])
+
+
+def _plugin_names() -> dict[str, str]:
+    """The plugins that are no command of ours, each with its distribution; nothing of theirs is imported."""
+    from importlib.metadata import entry_points
+
+    found = sorted(entry_points(group="bec"), key=lambda point: point.name)
+    return {
+        point.name: point.dist.name if point.dist else point.value
+        for point in found
+        if point.name not in COMMANDS
+    }
+
+
+def _plugin_command(name: str) -> click.Command | None:
+    from bec_core.plugins import load_plugins
+    from bec_core.settings import load_settings
+
+    brought = click.Group()
+    load_plugins(strict=load_settings().strict_plugins).manager.hook.bec_commands(cli=brought)
+    if name in brought.commands:
+        return brought.commands[name]
+    raise click.UsageError(f"the plugin {name} has no commands of its own; see: bec plugins show {name}")
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Log everything, and show an error's traceback.")
+@click.option(
+    "--env-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path(".env"),
+    show_default=True,
+    help="A file of NAME=value lines; what the environment sets wins.",
+)
+@click.version_option(package_name="bec-cli", prog_name="bec")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool, env_file: Path) -> None:
+    """Run page-level jobs over the volumes of a digital library.
+
+    \b
+    On one machine, with nothing to configure:
+      bec run ldv1 FOLDER          find the text lines of every page in FOLDER
+    With a queue and workers:
+      bec jobs create --name ldv1
+      bec queue enqueue --job-name ldv1 --file volumes.txt
+      bec worker --job-name ldv1
+      bec jobs stats ldv1
+    """
+    ctx.obj = {"debug": debug, "env_file": env_file}
+
+
+def main() -> None:
+    """Run ``bec`` and end the process with its exit status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``bec`` with these arguments; its exit status."""
+    try:
+        result: Any = cli.main(arguments, prog_name="bec", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        return Exit.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        # who read our output has seen enough; keep Python from flushing into the closed pipe at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except Exception as error:
+        from bec_core.errors import BecError
+
+        if not isinstance(error, BecError) or "--debug" in arguments:
+            raise
+        click.echo(f"bec: {error}", err=True)
+        return Exit.of(error)
+    return result if isinstance(result, int) else Exit.OK

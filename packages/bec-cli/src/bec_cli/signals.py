@@ -1,0 +1,31 @@
+"""Signals that stop a worker."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from bec_core.worker import BECWorker
+
+
+@contextmanager
+def stopping_on_signals(worker: BECWorker, *, at_once: bool = False) -> Iterator[list[int]]:
+    """SIGTERM or SIGINT asks the worker to stop, within its grace period; a second one (or ``at_once``)
+    makes it hand its tasks back now. Yields the list of the signals received so far."""
+    received: list[int] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if received or at_once:
+            worker.stop_now()
+        else:
+            worker.stop()
+        received.append(number)
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

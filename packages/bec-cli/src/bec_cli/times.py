@@ -1,0 +1,31 @@
+"""Times on the command line."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import click
+
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class Since(click.ParamType[datetime]):
+    """A moment in the past: ``90s``, ``30m``, ``2h``, ``3d``, ``1w`` ago, or an ISO date or time in the user's zone."""
+
+    name = "TIME"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment, with a zone."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value).strip()
+        if match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)", text):
+            return datetime.now(UTC) - timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+        try:
+            return datetime.fromisoformat(text).astimezone()
+        except ValueError:
+            self.fail(f"{text!r} is no time: write 2h, 3d, 2026-01-31 or 2026-01-31T14:00", param, ctx)
+
+
+SINCE = Since()

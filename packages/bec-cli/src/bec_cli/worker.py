@@ -1,0 +1,176 @@
+"""``bec worker``: take a job's tasks until told to stop, or until nothing is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bec_cli.common import job_option, note, session_of
+from bec_cli.exits import Exit
+from bec_core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from bec_core.admin.session import Session
+    from bec_core.models import Job
+    from bec_core.worker import WorkerOptions
+
+
+@click.command()
+@job_option
+@click.option(
+    "--poll-wait",
+    type=click.FloatRange(0),
+    default=20,
+    show_default=True,
+    help="How long one poll waits for a message, in seconds.",
+)
+@click.option(
+    "--visibility-timeout",
+    type=click.FloatRange(5, 43200),
+    default=300,
+    show_default=True,
+    help="For how long a task is ours, and its message hidden, without renewal, in seconds; renewed every third of it.",
+)
+@click.option(
+    "--shutdown-after-empty",
+    type=click.IntRange(0),
+    default=6,
+    show_default=True,
+    help="Stop after this many empty polls in a row; 0: never.",
+)
+@click.option(
+    "--s3-source-bucket",
+    metavar="BUCKET",
+    help="The archive's bucket, or a URL (file:///dir).  [env: BEC_SOURCE_S3_BUCKET; default: archive.tbrc.org]",
+)
+@click.option(
+    "--s3-dest-bucket",
+    metavar="BUCKET",
+    help="The artifacts' bucket, or a URL (file:///dir).  [env: BEC_DEST_S3_BUCKET]",
+)
+@click.option("--region", help="The AWS region.  [env: BEC_REGION]")
+@click.option(
+    "--model-path",
+    type=click.Path(path_type=Path),
+    help="The model's checkpoint.  [env: BEC_LD_MODEL_PATH; default: the model in the box]",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many volumes at the same time.",
+)
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads for pages.  [default: by the cores]")
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=60,
+    show_default=True,
+    help="After SIGTERM or Ctrl-C: for how long volumes at hand may go on, in seconds; then they are handed back.",
+)
+@click.option(
+    "--stall-timeout",
+    type=click.FloatRange(1),
+    default=900,
+    show_default=True,
+    help="Give a volume up when no page of it was finished for so long, in seconds.",
+)
+@click.option("--name", help="How this worker is listed.  [env: BEC_WORKER_NAME; default: the host's name]")
+@click.option(
+    "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Kept in the worker's row; may be given often."
+)
+@click.pass_context
+def worker(
+    ctx: click.Context,
+    job_name: str,
+    poll_wait: float,
+    visibility_timeout: float,
+    shutdown_after_empty: int,
+    s3_source_bucket: str | None,
+    s3_dest_bucket: str | None,
+    region: str | None,
+    model_path: Path | None,
+    concurrency: int,
+    threads: int | None,
+    grace: float,
+    stall_timeout: float,
+    name: str | None,
+    tags: tuple[str, ...],
+) -> int:
+    """Run a worker of a job: it takes volumes from the job's queue until nothing is left.
+
+    Ctrl-C or SIGTERM lets the volumes at hand finish within --grace; a second one hands them back at once.
+    Exit status: 0 nothing is left to do, 130 or 143 stopped by Ctrl-C or SIGTERM.
+
+    \b
+    Examples:
+      bec worker --job-name ldv1
+      bec worker --job-name ldv1 --model-path /path/to/model.pth --shutdown-after-empty 0
+    """
+    from bec_core.admin.jobs import find_job
+    from bec_core.worker import WorkerOptions
+
+    options = WorkerOptions(
+        poll_wait_s=poll_wait,
+        lease_s=visibility_timeout,
+        shutdown_after_empty=shutdown_after_empty or None,
+        concurrency=concurrency,
+        grace_s=grace,
+        stall_timeout_s=stall_timeout,
+        tags=_tags(tags),
+        job_options={"threads": threads} if threads else {},
+    )
+    session = session_of(
+        ctx,
+        region=region,
+        model_path=model_path,
+        worker_name=name,
+        source_url=_url(s3_source_bucket),
+        dest_url=_url(s3_dest_bucket),
+    )
+    return _work(session, find_job(session, job_name), options)
+
+
+def _work(session: Session, job: Job, options: WorkerOptions) -> int:
+    from bec_cli.signals import stopping_on_signals
+    from bec_cli.worker_lines import WorkerLines
+    from bec_core.admin.working import worker_for
+
+    settings = session.settings
+    click.echo("Starting BEC Worker")
+    click.echo(f"Job: {job.name}")
+    click.echo(f"Region: {settings.region or '-'}")
+    click.echo(f"Source bucket: {settings.source_location.removeprefix('s3://')}")
+    click.echo(f"Dest bucket: {settings.dest_location.removeprefix('s3://')}")
+    with worker_for(session, job, options, observer=WorkerLines()) as running:
+        click.echo(f"Worker initialized: worker_id={running.worker_id}, job_id={job.id}")
+        click.echo(f"Queue: {job.queue_url}")
+        click.echo(f"DLQ: {job.dlq_url}")
+        with stopping_on_signals(running) as received:
+            finished = running.run().idle
+    if finished:
+        click.echo("Worker completed successfully")
+    else:
+        note("the worker was stopped; what it had not finished is in the queue")
+    click.echo("Worker shutdown complete")
+    if finished:
+        return Exit.OK
+    return Exit(128 + received[0]) if received else Exit.TERMINATED
+
+
+def _url(place: str | None) -> str | None:
+    """A bucket's name as a URL; a URL as it is."""
+    return place if place is None or "://" in place else f"s3://{place}"
+
+
+def _tags(tags: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for tag in tags:
+        key, equals, value = tag.partition("=")
+        if not equals or not key:
+            raise SettingsError(f"--tag {tag}: write KEY=VALUE")
+        found[key] = value
+    return found

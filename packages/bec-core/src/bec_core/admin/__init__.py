@@ -1,0 +1,1 @@
+"""What the command line calls: jobs, enqueueing, runs, statistics. It prints nothing and asks nothing."""

@@ -1,0 +1,241 @@
+"""Creating, changing, marking and deleting jobs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+from loguru import logger
+
+from bec_core.admin.session import Session
+from bec_core.db import job_contents
+from bec_core.db import jobs as rows
+from bec_core.errors import ConflictError, NotFoundError, SettingsError
+from bec_core.job_config import structure_config
+from bec_core.models import Job, JobStatus
+from bec_core.queues import create_queues
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
+
+
+@frozen
+class CreatedJob:
+    """A new job, the names of its queues that were not there before, and what the operator should know."""
+
+    job: Job
+    created_queues: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@frozen
+class UpdatedJob:
+    """A job with its config as it is now; ``changed`` is False if it had exactly this one before."""
+
+    job: Job
+    changed: bool
+    warnings: tuple[str, ...] = field(default=())
+
+
+def check_config(session: Session, job_type: str, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Check a config against its plugin; returns warnings.
+
+    A job type that no plugin here brings is a warning: the machine that creates a job need not be
+    the one that runs it, and the worker checks again.
+
+    Raises:
+        JobConfigError: naming everything that is wrong.
+    """
+    if job_type not in session.plugins.job_types:
+        broken = [f"{b.distribution} could not be loaded: {b.reason}" for b in session.plugins.broken]
+        return (
+            f"no plugin here brings the job type {job_type!r}: the config was not checked"
+            + "".join(f" ({reason})" for reason in broken),
+        )
+    structure_config(config, session.plugins.job_type(job_type).config)
+    return ()
+
+
+def check_name(name: str) -> None:
+    """Refuse what can't be a queue's and a folder's name.
+
+    Raises:
+        SettingsError: it can't.
+    """
+    if not _NAME.fullmatch(name):
+        raise SettingsError(f"{name!r} can't be a job's name: use letters, digits, '_' and '-' (at most 60)")
+    if name.isdigit():
+        raise SettingsError(f"{name!r} can't be a job's name: commands would take it for a job's id")
+
+
+def create_job(
+    session: Session,
+    *,
+    name: str,
+    job_type: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    queue_url: str | None = None,
+    dlq_url: str | None = None,
+) -> CreatedJob:
+    """Create a job and its queues (existing ones are used).
+
+    Raises:
+        ConflictError: there is a job of this name.
+        JobConfigError: the config does not fit the job type.
+        SettingsError: the name can't be one, or only one of the two queue URLs is given.
+        NotFoundError: a queue that was named does not exist.
+    """
+    config = dict(config or {})
+    warnings = precheck(session, name, job_type or name, config)
+    if (queue_url is None) != (dlq_url is None):
+        raise SettingsError(
+            "--queue-url and --dlq-url go together: give both, or none and let BEC create the queues"
+        )
+    created: tuple[str, ...] = ()
+    if queue_url and dlq_url:
+        for url in (queue_url, dlq_url):
+            session.queue(url).stats()  # it must be there, and ours to read
+    else:
+        kind = session.settings.queue_kind
+        queues = create_queues(
+            name, kind, database=session.database if kind == "postgres" else None, sqs=session.sqs
+        )
+        queue_url, dlq_url, created = queues.tasks.url, queues.dead_letters.url, queues.created
+    with session.database.connection() as connection:
+        job = rows.create(
+            connection,
+            name=name,
+            job_type=job_type or name,
+            config=config,
+            queue_url=queue_url,
+            dlq_url=dlq_url,
+        )
+    logger.debug("created job {} with id {}", job.name, job.id)
+    return CreatedJob(job, created, warnings)
+
+
+def precheck(session: Session, name: str, job_type: str, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What :func:`create_job` refuses before it changes anything; returns warnings.
+
+    Raises:
+        ConflictError, JobConfigError, SettingsError: as there.
+    """
+    check_name(name)
+    warnings = check_config(session, job_type, config)
+    with session.database.connection() as connection:
+        if any(job.name == name for job in rows.list_all(connection)):
+            raise ConflictError(f"there is a job named {name!r} already; see: bec jobs show {name}")
+    return warnings
+
+
+def list_jobs(session: Session) -> list[Job]:
+    """All jobs by id."""
+    with session.database.connection() as connection:
+        return rows.list_all(connection)
+
+
+def find_job(session: Session, name_or_id: str | int) -> Job:
+    """The job of this name or id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    with session.database.connection() as connection:
+        return rows.get(connection, name_or_id)
+
+
+def update_config(
+    session: Session, job: Job, config: Mapping[str, Any], *, dry_run: bool = False
+) -> UpdatedJob:
+    """Give a job a new config, kept as its next revision; the same config again changes nothing.
+
+    Raises:
+        JobConfigError: the config does not fit the job type.
+        ConflictError: it would move the job's artifacts while some are published already.
+    """
+    warnings = check_config(session, job.type, config)
+    if job.config == dict(config):
+        return UpdatedJob(job, changed=False, warnings=warnings)
+    moved = str(config.get("artifact_prefix") or job.name)
+    if moved != job.artifact_root:
+        warnings += (
+            f"artifacts go to {moved}/ from now on; what is done already lies in {job.artifact_root}/ and would be"
+            " done again if it is asked for",
+        )
+    if dry_run:
+        return UpdatedJob(job, changed=True, warnings=warnings)
+    with session.database.connection() as connection:
+        return UpdatedJob(rows.update_config(connection, job.id, config), changed=True, warnings=warnings)
+
+
+def config_revisions(session: Session, job: Job) -> list[tuple[int, dict[str, Any], Any]]:
+    """Every config that the job had: revision, config, time of creation; newest first."""
+    with session.database.connection() as connection:
+        return rows.revisions(connection, job.id)
+
+
+def set_status(session: Session, job: Job, status: JobStatus) -> bool:
+    """Mark a job; False if it was marked so already. Its workers follow within a heartbeat."""
+    if job.status is status:
+        return False
+    with session.database.connection() as connection:
+        rows.set_status(connection, job.id, status)
+    return True
+
+
+@frozen
+class Deletion:
+    """What deleting a job takes with it; None where a queue can't be asked."""
+
+    tasks: int
+    ledger_entries: int
+    live_workers: int
+    messages: int | None
+    dead_letters: int | None
+
+
+def deletion_of(session: Session, job: Job) -> Deletion:
+    """What :func:`delete_job` would take with it."""
+    with session.database.connection() as connection:
+        contents = job_contents.of(connection, job.id)
+    return Deletion(
+        contents.tasks,
+        contents.ledger_entries,
+        contents.live_workers,
+        _held(session, job.queue_url),
+        _held(session, job.dlq_url),
+    )
+
+
+def _held(session: Session, url: str) -> int | None:
+    try:
+        stats = session.queue(url).stats()
+    except NotFoundError:
+        return None
+    return stats.available + stats.in_flight + stats.delayed
+
+
+def delete_job(session: Session, job: Job, *, purge_queues: bool = False) -> None:
+    """Delete a job with its tasks, ledger and config revisions. Artifacts and markers stay.
+
+    The queues stay too; ``purge_queues`` empties them first, so that a job created later under the same
+    name does not meet this one's messages.
+    """
+    if purge_queues:
+        for url in (job.queue_url, job.dlq_url):
+            try:
+                session.queue(url).purge()
+            except NotFoundError:
+                logger.warning("there is no queue {} to empty", url)
+    with session.database.connection() as connection:
+        rows.delete(connection, job.id)
+
+
+def ensure_job(session: Session, *, name: str, job_type: str, config: Mapping[str, Any]) -> Job:
+    """The job of this name, created if there is none and brought to this config if it has another."""
+    try:
+        job = find_job(session, name)
+    except NotFoundError:
+        return create_job(session, name=name, job_type=job_type, config=config).job
+    return update_config(session, job, config).job

@@ -1,0 +1,99 @@
+"""A session: the settings and whatever of the services a command needs, opened when first asked for.
+
+The services' libraries (psycopg, boto3, obstore) are imported with the first use of each, so that a command
+pays only for what it needs.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from bec_core.settings import Settings
+
+if TYPE_CHECKING:
+    from bec_core.archive.sources import Sources
+    from bec_core.db import Database
+    from bec_core.plugins import Plugins
+    from bec_core.queues import SqsOptions, TaskQueue
+    from bec_core.storage import S3Options, Store
+
+
+class Session:
+    """Opens services on demand; leaving the ``with`` block closes what was opened."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        """The plugins of this environment."""
+        from bec_core.plugins import load_plugins
+
+        return load_plugins(strict=self.settings.strict_plugins)
+
+    @cached_property
+    def database(self) -> Database:
+        """The database; the embedded one is started if need be."""
+        from bec_core.db import open_database
+
+        return self._stack.enter_context(open_database(self.settings))
+
+    @cached_property
+    def s3(self) -> S3Options:
+        """How to reach S3."""
+        from bec_core.storage import S3Options
+
+        return S3Options(
+            region=self.settings.region,
+            endpoint_url=self.settings.s3_endpoint_url or self.settings.endpoint_url,
+        )
+
+    @cached_property
+    def sqs(self) -> SqsOptions:
+        """How to reach SQS."""
+        from bec_core.queues import SqsOptions
+
+        return SqsOptions(
+            region=self.settings.region,
+            endpoint_url=self.settings.sqs_endpoint_url or self.settings.endpoint_url,
+        )
+
+    @cached_property
+    def artifacts(self) -> Store:
+        """The store of the artifacts."""
+        from bec_core.storage import open_store
+
+        return open_store(self.settings.dest_location, s3=self.s3)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Where volumes come from."""
+        from bec_core.archive.sources import standard_sources
+
+        return standard_sources(
+            self.settings.source_location,
+            f"s3://{self.settings.ocr_benchmark_s3_bucket}",
+            s3=self.s3,
+            allow_folders=self.settings.is_local,
+        )
+
+    def queue(self, url: str) -> TaskQueue:
+        """The queue of this URL; closed with the session."""
+        from bec_core.queues import open_queue
+
+        in_postgres = url.startswith("postgres:")
+        queue = open_queue(url, database=self.database if in_postgres else None, sqs=self.sqs)
+        self._stack.callback(queue.close)
+        return queue

@@ -1,0 +1,55 @@
+"""Volumes as operators write them: ``W22084,I0886`` or ``W22084 I0886``, one a line in a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from attrs import evolve
+
+from bec_core.errors import InvalidMessage, SettingsError
+from bec_core.models import DEFAULT_SOURCE, VolumeRef, check_id
+
+_SHOWN = 10
+
+
+def parse_volume(text: str, *, source: str = DEFAULT_SOURCE, i_version: str | None = None) -> VolumeRef:
+    """One volume: its ids with a comma, blanks or a slash between, then (optionally) its version's name.
+
+    Raises:
+        SettingsError: it is not one.
+    """
+    parts = [part for part in re.split(r"[\s,;/]+", text.strip()) if part]
+    if len(parts) not in (2, 3):
+        raise SettingsError(f"{text.strip()[:100]!r} is not a volume: write W_ID,I_ID")
+    try:
+        ref = VolumeRef(check_id(parts[0], "W_ID"), check_id(parts[1], "I_ID"), source)
+        version = parts[2] if len(parts) == 3 else i_version
+        return evolve(ref, i_version=check_id(version, "version")) if version else ref
+    except InvalidMessage as error:
+        raise SettingsError(str(error)) from None
+
+
+def parse_volumes(
+    lines: Iterable[str], *, where: str, source: str = DEFAULT_SOURCE, i_version: str | None = None
+) -> list[VolumeRef]:
+    """The volumes of a file, in its order; empty lines and what follows a ``#`` are left out.
+
+    Raises:
+        SettingsError: naming every bad line with its number; ``where`` is the file's name.
+    """
+    refs: list[VolumeRef] = []
+    bad: list[str] = []
+    for number, line in enumerate(lines, 1):
+        text = line.removeprefix("\ufeff").partition("#")[0].strip()
+        if not text:
+            continue
+        try:
+            refs.append(parse_volume(text, source=source, i_version=i_version))
+        except SettingsError as error:
+            bad.append(f"line {number}: {error}")
+    if bad:
+        more = f"\n  … and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        listed = "".join(f"\n  {problem}" for problem in bad[:_SHOWN])
+        raise SettingsError(f"{where}: {len(bad)} bad lines; nothing was enqueued:{listed}{more}")
+    return refs

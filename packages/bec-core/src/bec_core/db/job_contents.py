@@ -1,0 +1,34 @@
+"""SQL for what belongs to a job: how much a deletion takes with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from bec_core.db.pool import Connection
+
+
+@frozen
+class JobContents:
+    """How many rows hang on a job, and how many of its workers live."""
+
+    tasks: int
+    ledger_entries: int
+    live_workers: int
+
+
+def of(connection: Connection, job_id: int) -> JobContents:
+    """Count what belongs to the job."""
+    row = connection.execute(
+        """
+        SELECT (SELECT count(*) FROM task_executions WHERE job_id = %(job)s),
+               (SELECT count(*) FROM ledger WHERE job_id = %(job)s),
+               (SELECT count(*) FROM workers WHERE job_id = %(job)s AND stopped_at IS NULL
+                       AND last_heartbeat_at > clock_timestamp() - interval '1 minute')
+        """,
+        {"job": job_id},
+    ).fetchone()
+    assert row is not None
+    return JobContents(*row)

@@ -1,0 +1,105 @@
+"""``bec`` in a test: run in this process, against services of the test's own."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loguru import logger
+
+from bec_cli.main import run
+from bec_core.archive.paths import volume_folder
+from support.services import PostgresServer
+
+_PLUGIN = """
+from bec_core import hookimpl
+from bec_core.testing.checksum_job import CHECKSUM
+
+@hookimpl
+def bec_job_types():
+    return [CHECKSUM]
+"""
+
+
+@dataclass
+class Ended:
+    """What a call of ``bec`` left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Bec:
+    """Calls ``bec`` in this process; ``ok`` insists that it ends well."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> Ended:
+        self._capsys.readouterr()
+        try:
+            code = run(list(arguments))
+        finally:
+            logger.remove()  # its handler writes to a stream that is not there after the test
+        captured = self._capsys.readouterr()
+        return Ended(int(code), captured.out, captured.err)
+
+    def ok(self, *arguments: str) -> Ended:
+        ended = self(*arguments)
+        assert ended.code == 0, f"{arguments} ended with {ended.code}: {ended.out}{ended.err}"
+        return ended
+
+
+def install_checksum_plugin(folder: Path) -> None:
+    """A distribution of its own that brings the job type ``checksum``; ``folder`` must be on the import path."""
+    info = folder / "bec_checksum-0.1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bec-checksum\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text("[bec]\nchecksum = bec_checksum_plugin\n")
+    (folder / "bec_checksum_plugin.py").write_text(_PLUGIN)
+
+
+def archive_objects(w_id: str, i_id: str, pages: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
+    """The objects of an archive's volume, by key."""
+    folder = volume_folder(w_id, i_id)
+    names = [f"{i_id}{number:04d}.jpg" for number in range(1, len(pages) + 1)]
+    for name, data in zip(names, pages, strict=True):
+        yield f"{folder}/{name}", data
+    manifest = [{"filename": name, "width": 10, "height": 10} for name in names]
+    yield f"{folder}/dimensions.json", gzip.compress(json.dumps(manifest).encode(), mtime=0)
+
+
+def write_archive_volume(root: Path, w_id: str, i_id: str, pages: Sequence[bytes]) -> None:
+    """Put a volume into an archive that lies in a folder."""
+    for key, data in archive_objects(w_id, i_id, pages):
+        path = root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away whatever of the environment could configure ``bec``."""
+    for name in list(os.environ):
+        if name.startswith(("BEC_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("BEC_LOG_LEVEL", "WARNING")
+
+
+def use_postgres(monkeypatch: pytest.MonkeyPatch, server: PostgresServer, database: str) -> None:
+    """Let ``bec`` use this database, for its queues too."""
+    monkeypatch.setenv("BEC_SQL_HOST", str(server.folder))
+    monkeypatch.setenv("BEC_SQL_USER", "postgres")
+    monkeypatch.setenv("BEC_SQL_DATABASE", database)
+    monkeypatch.setenv("BEC_QUEUE", "postgres")
