@@ -7,6 +7,7 @@ The same pages come out every time (with the same fonts and Pillow). `samples/li
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from bec_core.archive import MANIFEST_NAME, volume_folder
 from linepages import marks
 from linepages.fonts import load_faces
 from linepages.ink import Gray, Hand, Pen, Sheet, stamp
@@ -23,6 +25,8 @@ from linepages.scan import Bend, bend_maps, fine_noise, smooth_noise
 from linepages.text import TextStream, vocabulary
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+PECHA = SAMPLES / volume_folder("W1BEC1", "I0001")
+MODERN = SAMPLES / volume_folder("W1BEC1", "I0002")
 PAPER_COLOUR, INK_COLOUR, RED = (236, 222, 192), (52, 42, 38), (168, 52, 40)
 HANDWRITING = Hand(slant=-0.05, size=0.05, lift=0.04, spacing=0.06)
 
@@ -141,29 +145,40 @@ def book_sheet(number: int, rng: np.random.Generator) -> Sheet:
 def main() -> None:
     """Write both volumes and where their lines are."""
     records: list[dict[str, object]] = []
-    for volume in ("pecha", "modern"):
-        (SAMPLES / volume).mkdir(parents=True, exist_ok=True)
+    for volume in (PECHA, MODERN):
+        volume.mkdir(parents=True, exist_ok=True)
     for index, leaf in enumerate(LEAVES):
         rng = np.random.default_rng(100 + index)
         lines, other, polygons = bent(leaf_sheet(leaf, rng), leaf.bend, rng)
-        path = SAMPLES / "pecha" / leaf.name
+        path = PECHA / leaf.name
         Image.fromarray(colour(lines, other, rng)).save(path, quality=58, optimize=True)
         records.append(_record(path, lines, polygons))
     for number in range(1, 5):
         rng = np.random.default_rng(220 + number)
         lines, other, polygons = bent(book_sheet(number, rng), Bend(), rng)
-        path = SAMPLES / "modern" / f"{number:04}.tif"
+        path = MODERN / f"{number:04}.tif"
         ink = np.maximum(lines, other) > 110
         Image.fromarray(~ink).save(path, compression="group4", dpi=(150, 150))
         records.append(_record(path, lines, polygons))
     text = "".join(json.dumps(record) + "\n" for record in records)
     (SAMPLES / "lines.jsonl").write_text(text, encoding="utf-8")
+    for volume in (PECHA, MODERN):
+        write_manifest(volume)
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the volume's `dimensions.json` as the archive has it: gzip-compressed, pages in reading order."""
+    entries = []
+    for path in sorted(folder.glob("0*")):
+        with Image.open(path) as image:
+            entries.append({"filename": path.name, "width": image.width, "height": image.height})
+    (folder / MANIFEST_NAME).write_bytes(gzip.compress(json.dumps(entries).encode(), mtime=0))
 
 
 def _record(path: Path, plane: Gray, polygons: list[list[list[int]]]) -> dict[str, object]:
     """Return a page's line in `lines.jsonl`."""
     return {
-        "image": f"{path.parent.name}/{path.name}",
+        "image": path.relative_to(SAMPLES).as_posix(),
         "size": [plane.shape[1], plane.shape[0]],
         "lines": [{"polygon": polygon} for polygon in polygons],
     }
