@@ -60,7 +60,7 @@ def test_straight_lines_in_reading_order() -> None:
     assert middles(lines) == pytest.approx([100, 200, 300], abs=2)
     for line in lines:
         assert extent(line) == pytest.approx((200, 1850), abs=10)
-        assert line.confidence > 0.85
+        assert line.confidence > 0.8
         assert line.polygon.dtype == line.baseline.dtype == np.float32
         assert (np.diff(line.baseline[:, 0]) > 0).all()
 

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from bec_ldv1.lines.block import without_labels
 from bec_ldv1.lines.columns import gutters, reading_order
+from bec_ldv1.lines.drafts import Course, Draft, draft_of
 from bec_ldv1.lines.fragments import ROW, STATION, find_fragments, reduce_map
-from bec_ldv1.lines.linking import Course, Draft, link
-from bec_ldv1.lines.shape import HALF, band_ink, half_ink, ink_ends, outline, regions, smoothed, without_rules
+from bec_ldv1.lines.linking import link
+from bec_ldv1.lines.scraps import pitch_of, without_crowding, without_ink_twins
+from bec_ldv1.lines.shape import (
+    HALF,
+    half_ink,
+    ink_ends,
+    ink_reach,
+    ink_spread,
+    outline,
+    regions,
+    smoothed,
+    straightened_ink,
+    without_rules,
+)
 from bec_ldv1.lines.values import Line, LineSettings
+
+_BODY_OF_PITCH = 0.5  # a band's usual height, in distances between lines
 
 
 def assemble_lines(
@@ -36,22 +52,41 @@ def assemble_lines(
         return []
     course = Course(fragments, shape)
     barriers = gutters(fragments, shape)
-    drafts = [d for d in link(fragments, course, shape[1], barriers, settings) if _long_enough(d, settings)]
-    drafts = without_labels(_without_scraps(drafts, settings), settings)
+    drafts = _linked([draft_of(f) for f in fragments], course, barriers, shape[1], settings)
+    drafts = without_labels(drafts, settings)
     if not drafts:
         return []
     clean = without_rules(half_ink(ink), float(np.median([d.body for d in drafts])))
-    kept: list[tuple[Draft, tuple[float, float], float]] = []
-    for draft in drafts:
-        trimmed = _trim(draft, clean, settings)
-        if trimmed is not None:
-            kept.append(trimmed)
-    spans = np.array([ends for _, ends, _ in kept], np.float64).reshape(-1, 2)
-    levels = np.array([_level(draft, course, shape[1]) for draft, _, _ in kept], np.float64)
+    kept = [t for d in without_ink_twins(drafts, clean) if (t := _trim(d, clean, settings)) is not None]
+    spans = np.array([t.ends for t in kept], np.float64).reshape(-1, 2)
+    levels = np.array([_level(t.draft, course, shape[1]) for t in kept], np.float64)
     kept = [kept[i] for i in reading_order(spans, levels, barriers)]
-    stations = reduced.shape[1]
-    bands = regions([d for d, _, _ in kept], stations, shape)
-    return [outline(d, band, ends, score) for (d, ends, score), band in zip(kept, bands, strict=True)]
+    bands = regions([t.draft for t in kept], [t.reach for t in kept], reduced.shape[1], shape[0])
+    return [outline(t.draft, band, t.ends, t.confidence) for t, band in zip(kept, bands, strict=True)]
+
+
+def _linked(
+    drafts: Sequence[Draft], course: Course, barriers: Sequence[float], width: int, settings: LineSettings
+) -> list[Draft]:
+    """Link twice: near pieces by their own height first, then the rest by the distance of the lines."""
+    max_gap = settings.link_gap * width
+    ratio, offset = settings.link_height_ratio, settings.link_offset
+    drafts = link(drafts, course, barriers, max_gap=max_gap, max_ratio=ratio, offset=offset)
+    drafts = without_crowding(drafts)
+    pitch = pitch_of(drafts)
+    if pitch is not None:
+        drafts = link(
+            drafts,
+            course,
+            barriers,
+            max_gap=1.5 * max_gap,
+            max_ratio=1.5 * ratio,
+            offset=settings.link_level,
+            pitch=pitch,
+        )
+        drafts = without_crowding(drafts)
+    shortest = [settings.min_length * max(d.body, _BODY_OF_PITCH * (pitch or 0)) for d in drafts]
+    return [d for d, least in zip(drafts, shortest, strict=True) if d.found.sum() * STATION >= least]
 
 
 def _level(draft: Draft, course: Course, width: int) -> float:
@@ -62,50 +97,36 @@ def _level(draft: Draft, course: Course, width: int) -> float:
     return float((y + course.slope(x + away / 2, y) * away)[0])
 
 
-def _long_enough(draft: Draft, settings: LineSettings) -> bool:
-    return bool(draft.found.sum() * STATION >= settings.min_length * draft.body)
+@attrs.frozen(eq=False)
+class _Trimmed:
+    """A draft cut to its ink, with the x of its two ends and how far its ink goes above and below the band."""
+
+    draft: Draft
+    ends: tuple[float, float]
+    reach: tuple[float, float]
+    confidence: float
 
 
-def _without_scraps(drafts: Sequence[Draft], settings: LineSettings) -> list[Draft]:
-    """Drop what lies too near to a heavier line to be one: remains of bridges, halves of tall letters."""
-    kept: list[Draft] = []
-    for draft in sorted(drafts, key=lambda d: -d.mass.sum()):
-        if not any(_crowding(draft, other, settings.min_distance) > 0.5 for other in kept):
-            kept.append(draft)
-    return kept
-
-
-def _crowding(draft: Draft, other: Draft, distance: float) -> float:
-    """Share of the draft's stations in which its centre is within ``distance`` (in bodies) of the other's."""
-    first, last = max(draft.first, other.first), min(draft.last, other.last)
-    if first > last:
-        return 0.0
-    mine = draft.middle[first - draft.first : last - draft.first + 1]
-    theirs = other.middle[first - other.first : last - other.first + 1]
-    near = np.abs(mine - theirs) < distance * max(draft.body, other.body)
-    return float(near.sum()) / draft.top.size
-
-
-def _trim(
-    draft: Draft, ink: NDArray[np.uint8], settings: LineSettings
-) -> tuple[Draft, tuple[float, float], float] | None:
-    """The draft cut to its ink, its ends' x, and its confidence; None when it is no line of text."""
-    columns = band_ink(draft, ink)
-    ends = ink_ends(columns, draft.body)
+def _trim(draft: Draft, ink: NDArray[np.uint8], settings: LineSettings) -> _Trimmed | None:
+    """The draft cut to its ink; None when it is no line of text."""
+    band = straightened_ink(draft, ink)
+    columns = band.share(-0.5, 0.5)
+    ends = ink_ends(columns, band.body)
     if ends is None:
         return None
     density = float(columns[ends[0] : ends[1]].mean())
-    first = ends[0] * HALF // STATION
-    stop = min(draft.top.size, -(-ends[1] * HALF // STATION))
     left = draft.first * STATION + ends[0] * HALF
     right = draft.first * STATION + ends[1] * HALF
-    draft = draft.cut(first, stop)
+    draft = draft.cut(ends[0] * HALF // STATION, min(draft.top.size, -(-ends[1] * HALF // STATION)))
     if not draft.found.any():
         return None
     area = (draft.bottom - draft.top)[draft.found].sum() / ROW
     confidence = float(min(1.0, draft.mass.sum() / max(area, 1e-6)))
-    long = right - left >= settings.min_length * draft.body
-    inked = settings.min_ink <= density <= settings.max_ink
-    if not (long and inked and confidence >= settings.min_probability):
+    if (
+        right - left < settings.min_length * draft.body
+        or not settings.min_ink <= density <= settings.max_ink
+        or ink_spread(band) < settings.min_spread
+        or confidence < settings.min_probability
+    ):
         return None
-    return smoothed(draft), (float(left), float(right)), confidence
+    return _Trimmed(smoothed(draft), (float(left), float(right)), ink_reach(band), confidence)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bec_ldv1.lines.drafts import Draft
 from bec_ldv1.lines.fragments import STATION, stretches
-from bec_ldv1.lines.linking import Draft
 from bec_ldv1.lines.values import LineSettings
 
 _FEWEST = 3  # lines that make a block

@@ -16,6 +16,9 @@ from bec_ldv1.lines.values import LineSettings
 STATION = 16
 ROW = 2
 
+_SMOOTH_STATIONS = 1.0
+_SMOOTH_BODY = 0.2
+
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
@@ -72,15 +75,31 @@ def find_fragments(reduced: Floats, settings: LineSettings) -> list[Fragment]:
     Lines that touch are parted twice: where the probability dips between them, and at junctions, stations
     in which one run meets two of its neighbour's.
     """
-    mask = reduced > settings.threshold
-    runs = _runs(mask)
+    # The height where the map is sure: where lines touch, they don't do so at that level.
+    runs = _runs(reduced > (1 + settings.threshold) / 2)
     if runs.column.size == 0:
         return []
     typical = float(np.median(runs.end - runs.start))
-    mask &= ~_valleys(reduced, settings.valley_share, reach=max(2, round(typical)))
+    calm = _calmed(reduced, typical)
+    mask = calm > settings.threshold
+    mask &= ~_valleys(calm, settings.valley_share, reach=max(2, round(typical)))
     runs = _runs(mask)
     runs = runs.chosen(~_junctions(runs, mask.shape[0]))
     return _trace(runs, reduced)
+
+
+def _calmed(reduced: Floats, body: float) -> Floats:
+    """The map smoothed by a fifth of a band's height and one station: dips inside a line close, gaps stay."""
+    return np.asarray(
+        cv2.GaussianBlur(
+            reduced,
+            (0, 0),
+            sigmaX=_SMOOTH_STATIONS,
+            sigmaY=_SMOOTH_BODY * body,
+            borderType=cv2.BORDER_REPLICATE,
+        ),
+        dtype=np.float32,
+    )
 
 
 def _runs(mask: NDArray[np.bool_]) -> _Runs:

@@ -59,11 +59,11 @@ class LineSettings:
     link_offset: float = 0.5
     """Farthest that two pieces of one line may be off each other's course, in bodies."""
 
+    link_level: float = 0.3
+    """The same in distances between lines (pitches), for pieces that the first round left apart."""
+
     link_height_ratio: float = 2.2
     """Pieces whose bodies differ by more than this factor are not of one line."""
-
-    min_distance: float = 0.8
-    """Two lines above each other are at least this far apart (centre to centre, in bodies of the larger)."""
 
     min_probability: float = 0.6
     """Least mean probability of a line."""
@@ -76,6 +76,9 @@ class LineSettings:
 
     max_ink: float = 0.75
     """Largest share of ink in a line's band: above it is a picture or a dark edge."""
+
+    min_spread: float = 0.1
+    """Least spread of a line's ink over its height (see ``ink_spread``): under it is a drawn line."""
 
     margin_length: float = 0.12
     """A piece beside the text block that is shorter than this share of the block's width is a margin label."""

@@ -1,0 +1,102 @@
+"""``bec ldv1 evaluate``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from bec_ldv1.engine import Engine
+from bec_ldv1.evaluation.detect import (
+    Detector,
+    detect_pages,
+    find_images,
+    model_detector,
+    projection_detector,
+)
+from bec_ldv1.evaluation.pages import PageLines, TruthError
+from bec_ldv1.evaluation.readers import read_pages
+from bec_ldv1.evaluation.report import evaluate as evaluate_pages
+from bec_ldv1.model.checkpoint import load_model
+
+
+@click.command()
+@click.option(
+    "--truth",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Hand-made lines: a .jsonl file, a PAGE or ALTO file, or a folder of such XML files.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with the page images (also below it). Default: the truth's folder.",
+)
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path),
+    help="Score the lines in this file or folder (same forms as --truth) instead of running a detector.",
+)
+@click.option(
+    "--detector",
+    type=click.Choice(["model", "projection"]),
+    default="model",
+    show_default=True,
+    help="What finds the lines: the model, or the classical projection profile to compare with.",
+)
+@click.option(
+    "--model-path",
+    type=click.Path(path_type=Path),
+    help="A checkpoint. Default: the model in the package.",
+)
+@click.option("--device", default="cpu", show_default=True, help="Where the model runs, as torch names it.")
+@click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
+def evaluate(
+    truth: Path,
+    images: Path | None,
+    predictions: Path | None,
+    detector: str,
+    model_path: Path | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Score line detection against ground truth.
+
+    The definitions of all figures are in docs/evaluation.md.
+    """
+    pages = read_pages(truth)
+    found = (
+        read_pages(predictions)
+        if predictions
+        else _detect(pages, images or truth.parent, detector, model_path, device)
+    )
+    try:
+        report = evaluate_pages(found, pages)
+    except ValueError as error:
+        raise TruthError(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
+    else:
+        click.echo(report.to_text(), nl=False)
+
+
+def _detect(
+    pages: Sequence[PageLines], folder: Path, detector: str, model_path: Path | None, device: str
+) -> list[PageLines]:
+    """Run the detector over all pages, with a progress bar on stderr."""
+    paths = find_images(pages, folder)
+    with ExitStack() as stack:
+        if detector == "projection":
+            find: Detector = projection_detector
+        else:
+            engine = stack.enter_context(Engine(load_model(model_path, device=device)))
+            find = model_detector(engine)
+        results: Iterable[PageLines] = detect_pages(pages, paths, find)
+        bar = stack.enter_context(
+            click.progressbar(results, length=len(pages), label="detecting", file=sys.stderr)
+        )
+        return list(bar)

@@ -1,0 +1,140 @@
+"""Lines in the making, and the course that the lines of a page take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from bec_ldv1.lines.fragments import ROW, STATION, Fragment
+
+Doubles = NDArray[np.float64]
+
+_SLOPE_SPAN = 8  # stations over which a local slope is measured
+_STEEPEST = 0.2
+
+
+@attrs.frozen(eq=False)
+class Draft:
+    """A line in the making: one value per station from ``first`` on, gaps filled; in pixels of the plane.
+
+    ``found`` is True in stations where the network found the line; ``mass`` is 0 in the others.
+    """
+
+    first: int
+    top: Doubles
+    bottom: Doubles
+    mass: Doubles
+    found: NDArray[np.bool_]
+    body: float = attrs.field(init=False)  # the median height of the found stations, in pixels
+
+    @body.default
+    def _median_height(self) -> float:
+        heights = np.sort((self.bottom - self.top)[self.found])
+        return float(heights[heights.size // 2]) if heights.size else 0.0
+
+    @property
+    def last(self) -> int:
+        """The last station's number."""
+        return self.first + self.top.size - 1
+
+    @property
+    def middle(self) -> Doubles:
+        """The centre line's y per station."""
+        return (self.top + self.bottom) / 2
+
+    @property
+    def length(self) -> float:
+        """Extent in x, in pixels."""
+        return float(self.top.size * STATION)
+
+    def cut(self, start: int, stop: int) -> Draft:
+        """The stations ``start`` to ``stop`` (exclusive), counted from the draft's first."""
+        part = slice(start, stop)
+        return Draft(self.first + start, self.top[part], self.bottom[part], self.mass[part], self.found[part])
+
+
+class Course:
+    """The slope (dy/dx) of the page's lines at any place: a + b·x + c·y + d·x², fitted to long fragments."""
+
+    def __init__(self, fragments: Sequence[Fragment], shape: tuple[int, int]) -> None:
+        self._height, self._width = shape
+        x, y, slope = _local_slopes(fragments)
+        self._weights = np.zeros(4)
+        if slope.size == 0:
+            return
+        middle = float(np.median(slope))
+        near = np.abs(slope - middle) < 0.06
+        self._weights[0] = middle
+        if near.sum() >= 12:
+            terms = self._terms(x[near], y[near])
+            # The ridge keeps the bends at zero unless the page insists on them.
+            ridge = np.diag([1e-6, 0.02, 0.02, 0.02]) * near.sum()
+            self._weights = np.linalg.solve(terms.T @ terms + ridge, terms.T @ slope[near])
+
+    def _terms(self, x: Doubles, y: Doubles) -> Doubles:
+        across, down = 2 * x / self._width - 1, 2 * y / self._height - 1
+        return np.stack([np.ones_like(across), across, down, across**2], axis=-1)
+
+    def slope(self, x: Doubles, y: Doubles) -> Doubles:
+        """dy/dx at the places (x, y), in pixels of the plane."""
+        level, across_weight, down_weight, bend = self._weights.tolist()
+        across, down = 2 * x / self._width - 1, 2 * y / self._height - 1
+        slope = level + (across_weight + bend * across) * across + down_weight * down
+        return np.minimum(np.maximum(slope, -_STEEPEST), _STEEPEST)
+
+
+def _local_slopes(fragments: Sequence[Fragment]) -> tuple[Doubles, Doubles, Doubles]:
+    xs: list[Doubles] = []
+    ys: list[Doubles] = []
+    slopes: list[Doubles] = []
+    for f in fragments:
+        if f.top.size <= _SLOPE_SPAN:
+            continue
+        middle = (f.top.astype(np.float64) + f.bottom) / 2 * ROW
+        rise = (middle[_SLOPE_SPAN:] - middle[:-_SLOPE_SPAN]) / (_SLOPE_SPAN * STATION)
+        stations = f.first + np.arange(rise.size) + _SLOPE_SPAN / 2
+        xs.append(((stations + 0.5) * STATION).astype(np.float64))
+        ys.append((middle[_SLOPE_SPAN:] + middle[:-_SLOPE_SPAN]) / 2)
+        slopes.append(rise)
+    if not slopes:
+        return np.zeros(0), np.zeros(0), np.zeros(0)
+    return np.concatenate(xs), np.concatenate(ys), np.concatenate(slopes)
+
+
+def draft_of(fragment: Fragment) -> Draft:
+    """The fragment as a draft, in pixels."""
+    size = fragment.top.size
+    return Draft(
+        fragment.first,
+        fragment.top.astype(np.float64) * ROW,
+        fragment.bottom.astype(np.float64) * ROW,
+        fragment.mass.astype(np.float64),
+        np.ones(size, bool),
+    )
+
+
+def join(pieces: Sequence[Draft]) -> Draft:
+    """One draft over all pieces; where two overlap the band holds both, gaps are bridged by straight lines."""
+    first, last = min(p.first for p in pieces), max(p.last for p in pieces)
+    size = last - first + 1
+    top, bottom, mass = np.zeros(size), np.zeros(size), np.zeros(size)
+    found = np.zeros(size, bool)
+    for piece in pieces:
+        part = slice(piece.first - first, piece.last - first + 1)
+        both = found[part] & piece.found
+        top[part] = np.where(
+            both, np.minimum(top[part], piece.top), np.where(piece.found, piece.top, top[part])
+        )
+        bottom[part] = np.where(
+            both, np.maximum(bottom[part], piece.bottom), np.where(piece.found, piece.bottom, bottom[part])
+        )
+        mass[part] += piece.mass
+        found[part] |= piece.found
+    if not found.all():
+        known, gaps = np.flatnonzero(found), np.flatnonzero(~found)
+        top[gaps] = np.interp(gaps, known, top[known])
+        bottom[gaps] = np.interp(gaps, known, bottom[known])
+    return Draft(first, top, bottom, mass, found)

@@ -1,0 +1,103 @@
+"""Tell real lines from what only lies beside one: halves of tall letters, descenders, remains of bridges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bec_ldv1.lines.drafts import Draft
+from bec_ldv1.lines.fragments import STATION
+from bec_ldv1.lines.shape import HALF
+
+_TOO_NEAR = 0.8  # centres nearer than this (in bodies of the larger line) are one line's
+_NEAR = 1.6  # up to here the ink between decides
+_CONTINUOUS = 0.6  # least ink between two lines, over the fainter line's, that shows them to be one
+_MIN_PITCHES = 2
+
+
+def without_crowding(drafts: Sequence[Draft]) -> list[Draft]:
+    """The drafts without those that lie too near to a heavier one to be a line of their own."""
+    kept: list[Draft] = []
+    for draft in sorted(drafts, key=lambda d: -d.mass.sum()):
+        if not any(_nearness(draft, other, _TOO_NEAR) > 0.5 for other in kept):
+            kept.append(draft)
+    return kept
+
+
+def without_ink_twins(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> list[Draft]:
+    """The drafts without those whose ink goes on without a gap into a heavier one's near by.
+
+    Between two lines there is always less ink than in either; between two halves of a line there is not.
+    ``ink`` is the half-size plane (1 is ink).
+    """
+    kept: list[Draft] = []
+    for draft in sorted(drafts, key=lambda d: -d.mass.sum()):
+        near = [other for other in kept if _nearness(draft, other, _NEAR) > 0.5]
+        if not any(_ink_between(draft, other, ink) > _CONTINUOUS for other in near):
+            kept.append(draft)
+    return kept
+
+
+def pitch_of(drafts: Sequence[Draft]) -> float | None:
+    """The distance between the page's lines in pixels; None when fewer than two of them face each other.
+
+    The lower quartile over all stations: where a line was not found, the distance is that of two.
+    """
+    if not drafts:
+        return None
+    longest = max(d.length for d in drafts)
+    long = [d for d in drafts if d.length >= 0.3 * longest]
+    last = max(d.last for d in long)
+    middles = np.full((len(long), last + 1), np.nan)
+    for row, d in enumerate(long):
+        middles[row, d.first : d.last + 1] = d.middle
+    distances = np.diff(np.sort(middles, axis=0), axis=0)
+    known = distances[np.isfinite(distances)]
+    return float(np.percentile(known, 25)) if known.size >= _MIN_PITCHES else None
+
+
+def _common(draft: Draft, other: Draft) -> tuple[slice, slice] | None:
+    first, last = max(draft.first, other.first), min(draft.last, other.last)
+    if first > last:
+        return None
+    mine = slice(first - draft.first, last - draft.first + 1)
+    return mine, slice(first - other.first, last - other.first + 1)
+
+
+def _nearness(draft: Draft, other: Draft, distance: float) -> float:
+    """Share of the draft's stations in which its centre is within ``distance`` (in bodies) of the other's."""
+    parts = _common(draft, other)
+    if parts is None:
+        return 0.0
+    near = np.abs(draft.middle[parts[0]] - other.middle[parts[1]]) < distance * max(draft.body, other.body)
+    return float(near.sum()) / draft.top.size
+
+
+def _ink_between(draft: Draft, other: Draft, ink: NDArray[np.uint8]) -> float:
+    """Least ink on the way from one centre line to the other, over the fainter one's own ink.
+
+    Measured on the common stretch, in steps of half-size pixels averaged over three.
+    """
+    parts = _common(draft, other)
+    if parts is None:
+        return 0.0
+    start = (draft.first + parts[0].start) * STATION // HALF
+    stations = np.arange(parts[0].stop - parts[0].start)
+    columns = np.repeat(stations, STATION // HALF)
+    x = start + np.arange(columns.size)
+    inside = x < ink.shape[1]
+    x, columns = x[inside], columns[inside]
+    here = draft.middle[parts[0]][columns] / HALF
+    there = other.middle[parts[1]][columns] / HALF
+    steps = max(5, int(np.abs(there - here).mean()) + 1)
+    profile = np.zeros(steps)
+    for step, share in enumerate(np.linspace(0, 1, steps)):
+        y = np.clip(np.rint(here + share * (there - here)).astype(np.int64), 0, ink.shape[0] - 1)
+        profile[step] = ink[y, x].mean()
+    calm = np.convolve(profile, np.ones(3) / 3, mode="valid")
+    # The middle of a band can fall between a letter's strokes: a band's ink is the most near its centre.
+    reach = max(1, calm.size // 4)
+    fainter = float(min(calm[:reach].max(), calm[-reach:].max()))
+    return float(calm.min()) / fainter if fainter > 0 else 1.0
