@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
 
+from bec_core.db import Database
 from bec_core.storage import S3Options
 from support.bad_network import FaultyProxy
-from support.services import PooledDatabase, PostgresServer, moto_server, postgres_server
+from support.cli import Bec, clean_environment, install_checksum_plugin, use_postgres
+from support.services import PostgresServer, moto_server, postgres_server
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +23,10 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def database(postgres: PostgresServer) -> Iterator[PooledDatabase]:
+def database(postgres: PostgresServer) -> Iterator[Database]:
     """A fresh database with the schema, behind a pool."""
-    pool = PooledDatabase(postgres.new_database(f"t_{uuid.uuid4().hex}"))
+    pool = Database(postgres.new_database(f"t_{uuid.uuid4().hex}"), max_size=8)
+    pool.open()
     yield pool
     pool.close()
 
@@ -72,3 +76,23 @@ def impatient(proxy: FaultyProxy) -> S3Options:
         first_pause_s=0.02,
         max_pause_s=0.1,
     )
+
+
+@pytest.fixture
+def bec(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    postgres: PostgresServer,
+) -> Bec:
+    """The command line over a fresh database; archive and artifacts are folders of ``tmp_path``."""
+    clean_environment(monkeypatch)
+    database = f"t_{uuid.uuid4().hex}"
+    postgres.new_database(database)
+    use_postgres(monkeypatch, postgres, database)
+    monkeypatch.setenv("BEC_SOURCE_URL", (tmp_path / "archive").as_uri())
+    monkeypatch.setenv("BEC_DEST_URL", (tmp_path / "artifacts").as_uri())
+    install_checksum_plugin(tmp_path / "plugins")
+    monkeypatch.syspath_prepend(str(tmp_path / "plugins"))
+    monkeypatch.chdir(tmp_path)
+    return Bec(capsys)

@@ -212,9 +212,13 @@ def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
         open_store((tmp_path / "a" / "b").as_uri())
 
 
-def test_two_writes_in_one_tick_have_two_etags(tmp_path: Path) -> None:
+def test_two_writes_in_one_tick_have_two_etags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel stamps by its tick and reuses inodes; our own stamp is of the nanosecond."""
     store = FileStore(tmp_path)
-    assert len({store.put("k", b"same") for _ in range(200)}) == 200
+    clock = iter(range(10**18, 10**18 + 3))
+    monkeypatch.setattr(time, "time_ns", lambda: next(clock))
+    etags = [str(store.put("k", b"same")) for _ in range(3)]
+    assert [int(etag.split("-")[1], 16) for etag in etags] == [10**18, 10**18 + 1, 10**18 + 2]
 
 
 # s3:// --------------------------------------------------------------------------------------------------
@@ -292,7 +296,7 @@ def test_a_marker_whose_answer_was_lost_is_ours(remote: Store, proxy: FaultyProx
 
 
 def test_a_marker_of_another_is_not_ours_after_a_retry(remote: Store, proxy: FaultyProxy) -> None:
-    remote.put("success.json", b'{"worker": "other"}')
+    remote.put("success.json", b'{"worker": "them"}')
     proxy.fail(Fault("status"), method="PUT", times=1)
     with pytest.raises(ObjectChanged):
         remote.put_new("success.json", b'{"worker": "mine"}')

