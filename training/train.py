@@ -29,7 +29,7 @@ from linepages.curve import draw_curve
 
 ROOT = Path(__file__).resolve().parent
 ARCHITECTURE: dict[str, object] = {"widths": [24, 48, 64, 96], "blocks": [0, 2, 2, 0], "reach": 15}
-POSTPROCESS = {"threshold": 0.5}
+POSTPROCESS = {"threshold": 0.5, "min_area_fraction": 0.0003, "min_height_px": 6}
 BETWEEN_WEIGHT = 3.0
 HELD_OUT_SEED = 1_000_000_000
 """Held-out pages have seeds from here on, whatever seed trains."""
@@ -48,7 +48,6 @@ class Options:
     threads: int
     batch: int
     rate: float
-    start: Path | None
 
 
 def parse() -> Options:
@@ -65,7 +64,6 @@ def parse() -> Options:
     parser.add_argument("--threads", type=int, default=3, help="threads that train")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
-    parser.add_argument("--start", type=Path, help="go on from this weights file instead of from chance")
     parser.add_argument("--short", action="store_true", help="a try-out: 300 pages, 3 minutes")
     args = parser.parse_args()
     if args.short:
@@ -180,8 +178,6 @@ def train(options: Options, crops: Crops, held_out: Crops) -> None:
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
     model = BoxNet(**ARCHITECTURE).to(memory_format=torch.channels_last)  # type: ignore[arg-type]
-    if options.start:
-        model.load_state_dict(torch.load(options.start, weights_only=True)["state_dict"])
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=1e-2)
     budget, started, step, mean = options.minutes * 60, time.monotonic(), 0, 0.0
     curve: list[dict[str, float]] = []

@@ -95,14 +95,14 @@ def form(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
     y = y0 + float(rng.uniform(0.05, 0.15)) * height
     body = float(rng.uniform(0.006, 0.013)) * height
     column = left + float(rng.uniform(0.15, 0.35)) * (right - left)
-    tibetan = rng.random() < 0.5
+    tibetan = rng.random() < 0.65
     ruled = rng.random() < 0.6
     style = make_style(rng, body * float(rng.uniform(3.5, 6)), umeh=False, print_only=True)
     if rng.random() < 0.7:
         strip = marks.latin(rng, body * 1.3, int(rng.integers(2, 7)), right - left)
         stamp(sheet.marks, strip, (left + right - strip.shape[1]) / 2, y)
         y += 5 * body
-    if tibetan and rng.random() < 0.6:
+    if tibetan and rng.random() < 0.8:
         start = left + float(rng.uniform(0.2, 0.4)) * (right - left)
         fill_line(sheet, style, start, right, y + style.pitch, rng, True, float(rng.uniform(0.3, 0.8)))
         y += 1.8 * style.pitch
@@ -113,7 +113,7 @@ def form(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
         stamp(
             sheet.marks, marks.latin(rng, body, int(rng.integers(1, 3)), column - left), left + body, y + body
         )
-        if tibetan and rng.random() < 0.3:
+        if tibetan and rng.random() < 0.35:
             fill_line(
                 sheet,
                 style,

@@ -171,6 +171,8 @@ def text_block(
     ascent = (style.pitch - style.pen.body) * float(rng.uniform(0.35, 0.6))
     ragged = float(rng.uniform(0, 1.5)) * style.pen.body if style.handwritten else 0.0
     noted = rng.random() < 0.12
+    extra = rng.spawn(1)[0]
+    ruled = float(extra.uniform(-0.3, 1.6)) if extra.random() < 0.08 else None
     for row in range(count):
         jitter = float(rng.normal(0, 0.05)) * style.pitch if style.handwritten else 0.0
         level = y0 + row * style.pitch + ascent - style.pen.body_top + jitter
@@ -179,6 +181,8 @@ def text_block(
         start = x0 + abs(float(rng.normal(0, 1))) * ragged
         first = opening and row == 0
         band = fill_line(sheet, style, start, x1, level, rng, first, share, holes)
+        if ruled is not None:
+            marks.guide_rule(sheet, (x0, x1), level + style.pen.body_top + ruled * style.pen.body, extra)
         if band is not None and noted:
             _interlinear(sheet, style, band, rng)
 
@@ -291,7 +295,10 @@ def title_leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: flo
     height, width = y1 - y0, x1 - x0
     count = int(rng.choice([1, 2, 3], p=[0.5, 0.2, 0.3]))
     pitch = height * float(rng.uniform(0.1, 0.22))
-    style = make_style(rng, pitch, umeh=bool(rng.random() < 0.5))
+    umeh = bool(rng.random() < 0.5)
+    style = make_style(rng, pitch, umeh)
+    if umeh and rng.random() < 0.35:
+        style = attrs.evolve(style, hand=attrs.evolve(style.hand, flourish=float(rng.uniform(0.2, 0.7))))
     span = float(rng.uniform(0.2, 0.75)) * width
     left = x0 + (width - span) * float(rng.uniform(0.25, 0.6))
     top = y0 + (height - count * pitch) * float(rng.uniform(0.3, 0.6))

@@ -62,6 +62,12 @@ def frame(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> None
     np.maximum(sheet.marks, canvas, out=sheet.marks)
 
 
+def guide_rule(sheet: Sheet, ends: tuple[float, float], y: float, rng: np.random.Generator) -> None:
+    """Rule a thin line that writing was to follow; it may run through the letters."""
+    tilt = float(rng.normal(0, 1.5))
+    _rule(sheet.marks, (ends[0], y - tilt), (ends[1], y + tilt), 1, int(rng.integers(90, 256)))
+
+
 def side_rules(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> None:
     """Draw one to three rules left and right of `box`, none above and below."""
     x0, y0, x1, y1 = box

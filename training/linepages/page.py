@@ -18,13 +18,13 @@ from linepages.scan import Real, Scan, scan, wood
 Layout = Callable[[Sheet, tuple[float, float, float, float], np.random.Generator, float], None]
 
 LAYOUTS: dict[str, tuple[float, Layout | None, str]] = {
-    "leaf": (0.49, layouts.leaf, "leaf"),
+    "leaf": (0.48, layouts.leaf, "leaf"),
     "title": (0.09, layouts.title_leaf, "leaf"),
     "book": (0.13, books.book_page, "portrait"),
     "manuscript": (0.03, books.handwritten_page, "portrait"),
     "stacked": (0.03, books.stacked_leaves, "portrait"),
     "spread": (0.02, books.spread, "spread"),
-    "form": (0.06, books.form, "portrait"),
+    "form": (0.07, books.form, "portrait"),
     "empty": (0.06, books.empty_frame, "leaf"),
     "blank": (0.06, books.labelled_blank, "leaf"),
     "wood": (0.04, None, "leaf"),

@@ -307,7 +307,7 @@ def expose(dark: Gray, rng: np.random.Generator, unit: float, bilevel: bool) -> 
     if rng.random() < (0.12 if bilevel else 0.3):
         page *= 1 - _blots(rng, height, width)
     if rng.random() < (0.35 if bilevel else 0.5):
-        page *= 1 - _edge_shadow(rng, height, width)
+        page *= 1 - (0.6 if bilevel else 1.0) * _edge_shadow(rng, height, width)
     if rng.random() < (0.2 if bilevel else 0.35):
         _bed(page, rng, unit)
     if rng.random() < 0.6:
