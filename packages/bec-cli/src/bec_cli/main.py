@@ -20,6 +20,7 @@ COMMANDS = {
     "jobs": ("bec_cli.jobs:jobs", "Create, change and mark jobs; see how they stand."),
     "plugins": ("bec_cli.plugins:plugins", "The installed job types."),
     "queue": ("bec_cli.queue:queue", "Fill, inspect, redrive and empty a job's queue."),
+    "report": ("bec_cli.report:report", "Write a job's report for people."),
     "run": ("bec_cli.run:run", "Run a job over a folder of scans on this machine."),
     "run-volume": ("bec_cli.run_volume:run_volume", "Run a job on one volume, here and now."),
     "top": ("bec_cli.top:top", "A live screen of everything."),

@@ -69,7 +69,7 @@ class EmbeddedServer:
             begun = self._ensure()
             took = 1000 * (time.monotonic() - started)
         if begun:
-            logger.info("Started PostgreSQL in {} in {:.0f} ms", self._cluster.root, took)
+            logger.debug("Started PostgreSQL in {} in {:.0f} ms", self._cluster.root, took)
         else:
             logger.debug("PostgreSQL in {} runs (seen in {:.0f} ms)", self._cluster.root, took)
         return self._conninfo
@@ -166,7 +166,7 @@ class EmbeddedServer:
                 raise self._failure(f"(process {server.pid}) did not stop within {_STOP_SECONDS:.0f} s")
             time.sleep(_POLL_SECONDS)
         took = 1000 * (time.monotonic() - started)
-        logger.info("Stopped PostgreSQL in {} in {:.0f} ms", self._cluster.root, took)
+        logger.debug("Stopped PostgreSQL in {} in {:.0f} ms", self._cluster.root, took)
 
     def _failure(self, what: str, log_offset: int = 0, said: str = "") -> DatabaseUnavailable:
         log = tail(self._cluster.log, log_offset) or said.strip()

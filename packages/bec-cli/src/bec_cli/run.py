@@ -1,0 +1,176 @@
+"""``bec run``: a job over a person's own folder of scans."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from bec_cli.common import err, read_config, settings_of
+from bec_cli.exits import Exit
+from bec_cli.signals import stopping_on_signals
+from bec_core.admin import folder_run, reports
+from bec_core.admin.session import Session
+from bec_core.admin.working import worker_for
+from bec_core.models import Volume
+from bec_core.worker import WorkerObserver, WorkerOptions
+
+_LEASE_S = 15.0  # short: after a kill the same command must not wait long for the dead worker's lease
+
+
+class _PagesPerSecond(ProgressColumn):
+    """Pages per second since the start."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} pages/s" if speed else "- pages/s")
+
+
+class _Bar(WorkerObserver):
+    """Shows the worker's progress on one bar over all pages."""
+
+    def __init__(self, progress: Progress, total_pages: int) -> None:
+        self._progress = progress
+        self._bar = progress.add_task("starting", total=total_pages)
+        self._lock = threading.Lock()
+        self._counted: dict[str, int] = {}
+        self.outcomes: dict[str, str] = {}
+        self.pages = 0
+
+    def task_started(self, volume: Volume, attempt: int) -> None:
+        again = f" (attempt {attempt})" if attempt > 1 else ""
+        self._progress.update(self._bar, description=f"{volume.ref}{again}")
+
+    def page_done(self, volume: Volume, done: int, total: int) -> None:
+        with self._lock:
+            before = self._counted.get(str(volume.ref), 0)
+            self._counted[str(volume.ref)] = max(before, done)
+            self.pages += 1
+        self._progress.advance(self._bar, max(0, done - before))
+
+    def task_finished(self, volume: Volume, outcome: str, message: str = "") -> None:
+        if outcome in ("retryable_failed", "terminal_failed"):
+            self._progress.console.print(f"[red]{volume.ref}: {outcome}[/red] {message}")
+        with self._lock:
+            self.outcomes[str(volume.ref)] = outcome
+            if outcome == "already-done":
+                missing = len(volume.pages) - self._counted.get(str(volume.ref), 0)
+                self._progress.advance(self._bar, max(0, missing))
+
+
+@click.command()
+@click.argument("job_type")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    "output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where artifacts and report go. [default: FOLDER's name with -bec, in the current folder]",
+)
+@click.option(
+    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The job's config (JSON)."
+)
+@click.option("--config-text", help="The job's config as JSON text.")
+@click.option(
+    "--model-path",
+    type=click.Path(path_type=Path),
+    help="The model's checkpoint. [default: the model in the box]",
+)
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads for pages. [default: by the cores]")
+@click.option("--report/--no-report", default=True, show_default=True, help="Write the HTML report.")
+@click.pass_context
+def run(
+    ctx: click.Context,
+    job_type: str,
+    folder: Path,
+    output: Path | None,
+    config: Path | None,
+    config_text: str | None,
+    model_path: Path | None,
+    threads: int | None,
+    report: bool,
+) -> int:
+    """Run JOB_TYPE (such as ldv1) over a FOLDER of scans on this machine.
+
+    Every directory in FOLDER that holds images is a volume. Ctrl-C stops at a clean point; the same
+    command goes on from there, also after a crash. What is done and unchanged is not done again.
+
+    \b
+    Examples:
+      bec run ldv1 scans/
+      bec run ldv1 scans/ --out results/ --config-text '{"batch_size": 8}'
+    """
+    output = (output or Path(f"{folder.resolve().name}-bec")).absolute()
+    settings = settings_of(ctx, model_path=model_path, dest_url=output.as_uri(), quiet=True)
+    console = err()
+    options = WorkerOptions(
+        poll_wait_s=0.5,
+        lease_s=_LEASE_S,
+        shutdown_after_empty=None,
+        until_drained=True,
+        grace_s=0.0,
+        retry_base_s=1.0,
+        heartbeat_s=2.0,
+        job_options={"threads": threads} if threads else {},
+    )
+    with Session(settings) as session:
+        prepared = folder_run.prepare(
+            session, job_type=job_type, folder=folder, output=output, config=read_config(config, config_text)
+        )
+        console.print(
+            f"{len(prepared.volumes)} volumes in {folder}, {len(prepared.to_do)} to do (job {prepared.job.name})"
+        )
+        if prepared.to_do and not _work(console, session, prepared, options):
+            console.print("stopped; the same command goes on from here")
+            return Exit.INTERRUPTED
+        return _conclude(console, session, prepared, report=report)
+
+
+def _work(console: Console, session: Session, prepared: folder_run.FolderRun, options: WorkerOptions) -> bool:
+    """Run a worker until nothing is left; False if it was interrupted."""
+    started = time.monotonic()
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("pages"), _PagesPerSecond(), TimeRemainingColumn(compact=True), TextColumn("left"),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        pages = sum(len(session.sources.resolve(ref).pages) for ref in prepared.to_do)
+        bar = _Bar(progress, pages)
+        with (
+            worker_for(session, prepared.job, options, observer=bar) as worker,
+            stopping_on_signals(worker, at_once=True),
+        ):
+            finished = worker.run().idle
+    seconds = time.monotonic() - started
+    if bar.pages:
+        console.print(f"{bar.pages} pages in {seconds:.1f} s: {bar.pages / seconds:.2f} pages/s")
+    return finished
+
+
+def _conclude(console: Console, session: Session, run: folder_run.FolderRun, *, report: bool) -> int:
+    """Say what is done, what failed, and where things are."""
+    finished = reports.finished_volumes(session, run.job, run.volumes)
+    failed_pages = sum(int(volume.marker.get("nb_errors", 0)) for volume in finished)
+    console.print(f"{len(finished)} of {len(run.volumes)} volumes are done; {failed_pages} pages failed")
+    if report and finished and session.plugins.job_type(run.job.type).report:
+        first = reports.write_report(session, run.job, run.volumes, run.output / "report")
+        console.print(f"report: {first}")
+    console.print(f"artifacts: {run.output / run.job.artifact_root}")
+    if len(finished) < len(run.volumes):
+        console.print(f"what failed and why: bec jobs tasks {run.job.name}")
+        return Exit.SOME_FAILED
+    return Exit.OK
