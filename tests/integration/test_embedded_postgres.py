@@ -27,7 +27,7 @@ from psycopg_pool import ConnectionPool
 
 from bec_core.db.embedded import embedded_server
 from bec_core.db.embedded.accounts import server_account
-from bec_core.db.embedded.cluster import Cluster
+from bec_core.db.embedded.cluster import Cluster, kill_and_wait
 from bec_core.db.embedded.files import keep_small
 from bec_core.errors import DatabaseUnavailable
 
@@ -168,15 +168,20 @@ class House:
         client.entered()
         return client
 
+    def server(self) -> psutil.Process:
+        found = self.cluster.postmaster()
+        assert found is not None
+        return found
+
+    def assert_stopped(self) -> None:
+        assert not (self.cluster.data / "postmaster.pid").exists()
+        wait_until(lambda: not self.cluster.processes())  # that file goes just before its process
+
     def kill_server(self) -> None:
-        server = self.cluster.postmaster()
-        assert server is not None
-        server.kill()
+        self.server().kill()
 
     def kill_all_of_server(self) -> None:
-        for process in self.cluster.processes():
-            process.kill()
-        wait_until(lambda: not self.cluster.processes())
+        kill_and_wait(self.cluster.processes())
 
     def nothing_else_touched(self) -> bool:
         return sorted(path.name for path in self.top.iterdir()) == ["empty", "home"] and not any(
@@ -220,6 +225,9 @@ def close_house(house: House) -> None:
         client.process.kill()
         client.process.join()
         client.channel.close()
+    if server := house.cluster.postmaster():
+        server.send_signal(signal.SIGQUIT)  # it frees its shared memory, and is quick
+        wait_until(lambda: house.cluster.postmaster() is None)
     house.kill_all_of_server()
     shutil.rmtree(house.top)
 
@@ -277,10 +285,9 @@ def test_first_user_starts_it_and_last_user_stops_it(new_house: House) -> None:
             " datlocprovider::text || ':' || datlocale from pg_database limit 1"
         ).fetchone()
     assert row == ("UTC", "on", "", "mmap", "UTF8", "b:C.UTF-8")
-    server = new_house.cluster.processes()[0]
-    assert server.uids().real != 0
+    assert new_house.server().uids().real == server_account(new_house.cluster.root).uid != 0
     second.leave()
-    assert new_house.cluster.processes() == []
+    new_house.assert_stopped()
     assert new_house.nothing_else_touched()
     assert cold < 10, f"cold start took {cold:.2f} s"
     assert attach < 1, f"attaching took {attach:.3f} s"
@@ -308,7 +315,7 @@ def test_rows_survive_a_killed_server(house: House) -> None:
         assert connection.execute("select count(*) from kept").fetchone() == (1000,)
     second.leave()
     first.leave()
-    assert house.cluster.processes() == []
+    house.assert_stopped()
 
 
 @ONCE
@@ -348,17 +355,16 @@ def test_killed_users_do_not_count(house: House) -> None:
     third = house.client()
     assert third.entered() == "attached"
     third.leave()
-    assert house.cluster.processes() == []
+    house.assert_stopped()
 
 
 def test_ctrl_c_ends_its_user_only(house: House) -> None:
     first, second = house.enter(), house.enter()
-    server = house.cluster.postmaster()
-    assert server is not None
+    server = house.server()
     first.interrupt()
-    assert house.cluster.postmaster() == server
+    assert house.server() == server
     second.interrupt()
-    assert house.cluster.processes() == []
+    house.assert_stopped()
 
 
 def test_ten_users_at_once(new_house: House) -> None:
@@ -368,7 +374,7 @@ def test_ten_users_at_once(new_house: House) -> None:
     for client in clients:
         client.channel.send("leave")
     assert [client.hear()[0] for client in clients] == ["left"] * 10
-    assert new_house.cluster.processes() == []
+    new_house.assert_stopped()
     assert new_house.nothing_else_touched()
 
 
@@ -380,7 +386,7 @@ def test_users_come_and_go_all_the_time(house: House) -> None:
     for client in clients:
         client.entered()
         assert client.hear()[0] == "left"
-    assert house.cluster.processes() == []
+    house.assert_stopped()
 
 
 @pytest.mark.parametrize("state", ["alive", "zombie"])
@@ -410,13 +416,7 @@ def test_pid_file_cut_short(house: House) -> None:
     assert house.client().entered() == "started"
 
 
-def shared_memory() -> set[Path]:
-    """PostgreSQL's shared memory outside any home; ours keeps it inside."""
-    return set(Path("/dev/shm").glob("PostgreSQL.*"))
-
-
 def test_user_killed_while_the_database_is_made(new_house: House) -> None:
-    before = shared_memory()
     first = new_house.client()
     wait_until(lambda: bool(list(new_house.home.glob("postgres/new-*/data/base"))))
     first.process.kill()
@@ -424,7 +424,6 @@ def test_user_killed_while_the_database_is_made(new_house: House) -> None:
     with psycopg.connect(second.conninfo) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
     assert list(new_house.cluster.root.glob("new-*")) == []
-    assert shared_memory() <= before  # initdb by itself would leave some
 
 
 def test_path_too_long_for_a_socket(new_house: House) -> None:
@@ -440,7 +439,7 @@ def test_path_too_long_for_a_socket(new_house: House) -> None:
     assert first.ensure() == second.conninfo  # with the same port
     first.leave()
     second.leave()
-    assert new_house.cluster.processes() == []
+    new_house.assert_stopped()
 
 
 @ONCE_NEW
@@ -499,7 +498,7 @@ def test_root_uses_a_normal_user_s_home_as_that_user(root_house: House) -> None:
     root_house.user = other
     root_house.enter().leave()
     with embedded_server(root_house.home) as server:
-        assert {process.uids().real for process in root_house.cluster.processes()} == {other.uid}
+        assert root_house.server().uids().real == other.uid
         later = root_house.client()
         assert later.entered() == "attached"
         assert later.conninfo == server.conninfo
@@ -518,8 +517,7 @@ def test_programs_that_the_server_s_account_cannot_reach(root_house: House) -> N
         (closed / folder.name).symlink_to(folder)
     client = root_house.client(closed)
     assert client.entered() == "started"
-    (server,) = [p for p in root_house.cluster.processes() if p == root_house.cluster.postmaster()]
-    assert Path(server.exe()).is_relative_to(root_house.cluster.root)
+    assert Path(root_house.server().exe()).is_relative_to(root_house.cluster.root)
     client.leave()
 
 
