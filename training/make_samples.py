@@ -78,7 +78,8 @@ def bent(sheet: Sheet, bend: Bend, rng: np.random.Generator) -> tuple[Gray, Gray
         upper = [[int(x), int(np.flatnonzero(mask[:, x])[0])] for x in chosen]
         lower = [[int(x), int(np.flatnonzero(mask[:, x])[-1])] for x in reversed(chosen)]
         polygons.append(upper + lower)
-    return lines, other, polygons
+    # Reading order: from the top, by each line's left end.
+    return lines, other, sorted(polygons, key=lambda polygon: polygon[0][1])
 
 
 def leaf_sheet(leaf: Leaf, rng: np.random.Generator) -> Sheet:

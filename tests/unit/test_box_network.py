@@ -1,12 +1,24 @@
-"""The compact network: its shapes, and that it can learn."""
+"""The compact network: its shapes, that it can learn, and that the weights in the wheel know lines."""
 
+import json
 from collections.abc import Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from bec_ldv1.binarize import binarize
+from bec_ldv1.decode import decode
+from bec_ldv1.lines import LineSettings, assemble_lines
 from bec_ldv1.model.box import STRIDE, BoxNet
+from bec_ldv1.model.checkpoint import load_model
+from bec_ldv1.scale import shrink
+from bec_ldv1.tiles import cut, join
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +93,27 @@ def test_it_learns_bands_of_ink() -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_the_weights_in_the_wheel_are_small_and_half_precision() -> None:
+    with as_file(files("bec_ldv1.model") / "weights" / "box.pt") as path:
+        assert path.stat().st_size < 2_000_000
+        content = torch.load(path, weights_only=True)
+    assert {value.dtype for value in content["state_dict"].values()} == {torch.float16, torch.int64}
+
+
+@pytest.mark.parametrize(
+    "name", ["0001/0003.jpg", "0001/0004.jpg", "0001/0005.jpg", "0002/0001.tif", "0002/0004.tif"]
+)
+def test_the_weights_find_every_line_of_a_sample_page(name: str) -> None:
+    truth = [json.loads(row) for row in (SAMPLES / "lines.jsonl").read_text(encoding="utf-8").splitlines()]
+    expected = next(row for row in truth if row["image"].endswith(name))
+    page = decode((SAMPLES / expected["image"]).read_bytes())
+    plane = binarize(shrink(page), bilevel=page.bilevel)
+    probability = join(load_model().probabilities(cut(plane)), *plane.shape)
+    lines = assemble_lines(probability, plane, LineSettings())
+    assert len(lines) == len(expected["lines"])
+    down = plane.shape[0] / page.height
+    for line, wanted in zip(lines, expected["lines"], strict=True):
+        ys = [y * down for _, y in wanted["polygon"]]
+        assert min(ys) - 2 < float(np.median(line.baseline[:, 1])) < max(ys) + 2
