@@ -1,4 +1,4 @@
-"""The services that the integration tests share, started once for all of them."""
+"""The services that the tests share, each started when first asked for."""
 
 from __future__ import annotations
 
