@@ -17,12 +17,15 @@ from PIL import Image
 from bec_core import ReportVolume
 from bec_ldv1.decode import decode
 from bec_ldv1.decode import upright as turn
+from bec_ldv1.details import PageDetails
+from bec_ldv1.lines import Line
 from bec_ldv1.orientation import to_stored
 from bec_ldv1.records import PageRecord
 from bec_ldv1.rectify import Rectification
 from bec_ldv1.report import write_report
-from bec_ldv1.report.adapt import coverage, picture_outlines
+from bec_ldv1.report.adapt import picture_outlines
 from bec_ldv1.report.charts import even_bins, histogram, integer_bins, strip
+from bec_ldv1.report.facts import coverage, page_facts
 from bec_ldv1.report.markup import document, json_block
 from bec_ldv1.report.pictures import Picture, ink_share, make_pictures, view_size
 from bec_ldv1.report.suspicion import Level
@@ -184,7 +187,7 @@ def test_outlines_lie_on_the_upright_picture_of_an_exif_rotated_page(
     box = np.array([(90.0, 45.0), (810.0, 45.0), (810.0, 75.0), (90.0, 75.0)])
     contour = to_stored(box, orientation, upright.shape[1], upright.shape[0]).astype(np.int32)
     picture = make_pictures(sink.getvalue(), tmp_path / "v.jpg", tmp_path / "t.jpg")
-    outline = picture_outlines(PageRecord("a", "e", contours=[contour]), picture)[0]
+    outline = picture_outlines(PageRecord("a", "e", contours=[contour]), picture, whole_lines=False)[0]
     assert (picture.view_width, picture.view_height) == SIZE
     assert np.array_equal(np.sort(outline.points, axis=0), np.sort(box, axis=0))
 
@@ -213,7 +216,8 @@ def test_outlines_of_a_rectified_page_go_back_to_where_the_ink_is() -> None:
     found = PageRecord(
         "a", "e", rotation_angle=3.5, tps_points=points.rows(), tps_alpha=ALPHA, contours=[rectified]
     )
-    outline = picture_outlines(found, Picture(width, height, 1, width, height, 0.1))[0].points
+    picture = Picture(width, height, 1, width, height, 0.1)
+    outline = picture_outlines(found, picture, whole_lines=False)[0].points
     for x, y in outline:
         assert abs(np.interp(x, xs, 380 - bow) - y) < 2
 
@@ -238,10 +242,54 @@ def test_pictures_are_bounded_and_never_enlarged() -> None:
 
 
 def test_coverage_counts_overlaps_once() -> None:
-    found = picture_outlines(record("a", 2), Picture(*SIZE, 1, *SIZE, 0.1))
+    found = record("a", 2).contours or ()
     once = coverage(found, *SIZE)
     assert abs(once - 2 * 720 * 30 / (900 * 300)) < 0.02
     assert coverage([*found, *found], *SIZE) == once
+
+
+def whole_lines(name: str, lines: int = 3, **changes: Any) -> PageRecord:
+    """The same page with its lines beside the contours."""
+    plain = record(name, lines)
+    found = [
+        Line(
+            polygon=np.asarray(contour, np.float32),
+            baseline=np.array([(100, 60 + 60 * i), (800, 60 + 60 * i)], np.float32),
+            confidence=0.9,
+        )
+        for i, contour in enumerate(plain.contours or ())
+    ]
+    return attrs.evolve(plain, details=PageDetails(*SIZE, 0.1, found), **changes)
+
+
+def test_whole_lines_are_drawn_where_the_records_have_them(tmp_path: Path) -> None:
+    # Nothing is undone for them: they are on the page as it was scanned.
+    records = [whole_lines(f"{i}.png", rotation_angle=4.0) for i in range(4)]
+    write_report([made_volume(records, lambda _: page_bytes())], tmp_path)
+    data = data_of(volume_html(tmp_path))
+    page = data["pages"][0]
+    assert data["unit"] == "line"
+    assert page["d"][0] == "M90 45l720 0 0 30 -720 0z"
+    assert page["b"][0] == "M100 60l700 0"
+    assert page["q"] == [90, 90, 90]
+    assert page["a"] == 4.0
+
+
+def test_contours_are_drawn_as_segments_where_lines_are_missing(tmp_path: Path) -> None:
+    records = [whole_lines("a.png"), record("b.png")]
+    write_report([made_volume(records, lambda _: page_bytes())], tmp_path)
+    data = data_of(volume_html(tmp_path))
+    assert data["unit"] == "segment"
+    assert "b" not in data["pages"][0]
+
+
+def test_facts_need_no_picture_where_the_record_has_details() -> None:
+    facts = page_facts(whole_lines("a.png"), whole_lines=True)
+    assert (facts.lines, facts.ink) == (3, 0.1)
+    assert facts.confidence == pytest.approx(0.9)
+    assert facts.coverage == pytest.approx(3 * 720 * 30 / (900 * 300), abs=0.03)
+    assert page_facts(record("a.png"), whole_lines=False).coverage is None
+    assert page_facts(None, whole_lines=False).failed
 
 
 def test_paths_are_relative() -> None:

@@ -1,29 +1,27 @@
 """From a volume's artifacts to what the report shows: the one module here that knows the records.
 
-Records hold outlines of the *rectified* page in pixels of the stored raster. They are taken back to the page as it
-was scanned, turned upright as its picture is, shrunk to the picture's pixels and thinned out.
+The contract's contours are of the *rectified* page, in pixels of the stored raster: they are taken back to the page
+as it was scanned. Whole lines are there already. Both are then turned upright as the page's picture is, shrunk to the
+picture's pixels and thinned out.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 import attrs
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from bec_core import Page, ReportVolume
 from bec_ldv1.contours import Points
 from bec_ldv1.orientation import to_stored
 from bec_ldv1.records import PageRecord, from_parquet
 from bec_ldv1.rectify import Rectification
-from bec_ldv1.report.pictures import Picture
+from bec_ldv1.report.pictures import Picture, view_size
 from bec_ldv1.report.view import Outline, PageTrouble, Pixels
 from bec_ldv1.tps import ALPHA, ControlPoints, Spline
-
-UNIT = "segment"
-"""What the outlines are called: the contract's contours are pieces of lines."""
 
 _PARQUET, _ERRORS = ".parquet", "-errors.jsonl"
 _THIN = 0.75  # px of the picture by which a thinned outline may differ
@@ -85,38 +83,43 @@ def _trouble(page: Page, record: PageRecord | None, messages: dict[str, str]) ->
     return PageTrouble(record.error_stage or "unknown", record.error_type or "unknown", message)
 
 
-def picture_outlines(record: PageRecord, picture: Picture) -> list[Outline]:
-    """The record's outlines in pixels of the page's larger picture, on the page as it was scanned."""
-    contours = record.contours or ()
+def picture_outlines(record: PageRecord, picture: Picture, *, whole_lines: bool) -> list[Outline]:
+    """What a record holds, in pixels of the page's larger picture, on the page as it was scanned.
+
+    ``whole_lines`` draws the record's lines, else the contract's contours.
+
+    Raises:
+        PageProblem: the recorded spline's points admit no spline.
+    """
+
+    def place(points: npt.NDArray[np.generic]) -> Points:
+        stored = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+        return _upright(stored, picture) * _scale(picture)
+
+    if whole_lines:
+        lines = () if record.details is None else record.details.lines
+        return [
+            Outline(_thinned(place(line.polygon)), _rounded(place(line.baseline)), line.confidence)
+            for line in lines
+            if len(line.polygon)
+        ]
+    contours = [contour for contour in record.contours or () if len(contour)]
     if not contours:
         return []
     rectification = _rectification(record, picture.width, picture.height)
-    scale = _scale(picture)
-    outlines = []
-    for contour in contours:
-        points = np.asarray(contour, dtype=np.float64).reshape(-1, 2)
-        if len(points):
-            on_page = rectification.to_page(points)
-            outlines.append(Outline(_thinned(_upright(on_page, picture) * scale)))
-    return outlines
+    return [
+        Outline(_thinned(place(rectification.to_page(contour.astype(np.float64))))) for contour in contours
+    ]
 
 
-def unplaced_outlines(record: PageRecord) -> tuple[list[Outline], tuple[int, int]]:
-    """Outlines for a page whose picture could not be made, as recorded, and the size that holds them."""
-    contours = [np.asarray(contour).reshape(-1, 2) for contour in record.contours or () if len(contour)]
-    if not contours:
-        return [], (4, 3)
-    outlines = [Outline(_thinned(contour.astype(np.float64))) for contour in contours]
-    width, height = np.max(np.vstack(contours), axis=0)
-    return outlines, (max(1, int(width * 1.05)), max(1, int(height * 1.05)))
-
-
-def coverage(outlines: Sequence[Outline], width: int, height: int) -> float:
-    """The share of a picture that lies inside its outlines, 0 to 1; overlaps count once."""
-    mask = np.zeros((max(1, height // 4), max(1, width // 4)), np.uint8)
-    for outline in outlines:
-        cv2.fillPoly(mask, [outline.points // 4], 1)
-    return float(np.mean(mask))
+def without_picture(record: PageRecord) -> Picture:
+    """What stands in for the picture of a page that can't be shown, large enough for what was found on it."""
+    if record.details is not None:
+        width, height = record.details.width, record.details.height
+    else:
+        reach = [np.max(contour, axis=0) for contour in record.contours or () if len(contour)]
+        width, height = (int(1.05 * side) + 1 for side in np.max(reach, axis=0)) if reach else (4, 3)
+    return Picture(width, height, 1, *view_size(width, height), 0.0)
 
 
 def _rectification(record: PageRecord, width: int, height: int) -> Rectification:
@@ -143,5 +146,10 @@ def _scale(picture: Picture) -> Points:
 
 def _thinned(points: Points) -> Pixels:
     """The outline at whole pixels with as few points as keep its form."""
-    whole = np.rint(points).astype(np.int32)
-    return np.asarray(cv2.approxPolyDP(whole.reshape(-1, 1, 2), _THIN, True), np.int32).reshape(-1, 2)
+    thin = cv2.approxPolyDP(_rounded(points).reshape(-1, 1, 2), _THIN, True)
+    return np.asarray(thin, dtype=np.int32).reshape(-1, 2)
+
+
+def _rounded(points: Points) -> Pixels:
+    """Points at whole pixels."""
+    return np.rint(points).astype(np.int32)

@@ -17,9 +17,10 @@ Pixels = npt.NDArray[np.int32]
 
 @attrs.frozen(eq=False)
 class Outline:
-    """One line (or line segment) as it is drawn; ``confidence`` is 0 to 1, None where none was recorded."""
+    """One line (or piece of one) as it is drawn; ``confidence`` is 0 to 1; None is what was not recorded."""
 
     points: Pixels
+    baseline: Pixels | None = None
     confidence: float | None = None
 
 
@@ -68,7 +69,7 @@ class VolumeView:
         title: the volume as people name it.
         version: the version of its images.
         folder: where its page and pictures lie, relative to the job's page.
-        unit: what the outlines are: "line" or "line segment".
+        unit: what the outlines are: "line" or "segment", a piece of a line.
         pages: in reading order.
         typical: what is usual in this volume.
         marker: the content of ``success.json``.

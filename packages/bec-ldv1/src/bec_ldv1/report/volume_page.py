@@ -77,14 +77,15 @@ def page_data(volume: VolumeView) -> dict[str, Any]:
     }
 
 
-def svg_path(points: Pixels) -> str:
-    """A closed SVG path through whole pixels, in relative coordinates because they are short."""
+def svg_path(points: Pixels, *, closed: bool = True) -> str:
+    """An SVG path through whole pixels, in relative coordinates because they are short."""
     rows = points.tolist()
     (x, y), steps = rows[0], []
     for next_x, next_y in rows[1:]:
         steps.append(f"{next_x - x} {next_y - y}")
         x, y = next_x, next_y
-    return f"M{rows[0][0]} {rows[0][1]}l{' '.join(steps)}z" if steps else f"M{x} {y}z"
+    end = "z" if closed else ""
+    return f"M{rows[0][0]} {rows[0][1]}l{' '.join(steps)}{end}" if steps else f"M{x} {y}{end}"
 
 
 def _record(page: PageView) -> dict[str, Any]:
@@ -107,6 +108,9 @@ def _record(page: PageView) -> dict[str, Any]:
         "v": None if facts.coverage is None else round(100 * facts.coverage),
     }
     known = [confidence for confidence in confidences if confidence is not None]
+    baselines = [outline.baseline for outline in page.outlines if outline.baseline is not None]
+    if baselines:
+        record["b"] = [svg_path(baseline, closed=False) for baseline in baselines]
     if known and len(known) == len(confidences):
         record["q"] = [round(100 * confidence) for confidence in known]  # per line, in percent
     return record

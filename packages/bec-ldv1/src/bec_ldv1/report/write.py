@@ -9,26 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
-import numpy as np
+from loguru import logger
 
 from bec_core import ReportVolume, Volume
 from bec_ldv1.errors import PageProblem
-from bec_ldv1.report.adapt import (
-    UNIT,
-    RecordedPage,
-    coverage,
-    picture_outlines,
-    recorded_pages,
-    unplaced_outlines,
-)
+from bec_ldv1.report.adapt import RecordedPage, picture_outlines, recorded_pages, without_picture
+from bec_ldv1.report.facts import OUTER, has_whole_lines, page_facts
 from bec_ldv1.report.job_page import VolumeRow, job_page, volume_row
 from bec_ldv1.report.pictures import Picture, make_pictures
-from bec_ldv1.report.suspicion import Findings, Level, PageFacts, Typical, judge, typical
+from bec_ldv1.report.suspicion import Findings, Level, Typical, judge, typical
 from bec_ldv1.report.view import Outline, PageView, VolumeView
 from bec_ldv1.report.volume_page import volume_page
 
 _THREADS = max(1, min(8, os.cpu_count() or 1))
-_OUTER = 2  # pages at each end of a volume that may be covers
 _NOT_JUDGED = Findings(0, Level.FINE)
 
 
@@ -61,7 +54,7 @@ def volume_view(volume: ReportVolume, directory: Path, folder: str) -> VolumeVie
         title=_title(described),
         version=described.version,
         folder=folder,
-        unit=UNIT,
+        unit="line",
         pages=(),
         typical=Typical(),
         marker=volume.marker,
@@ -70,14 +63,16 @@ def volume_view(volume: ReportVolume, directory: Path, folder: str) -> VolumeVie
         recorded = recorded_pages(volume)
     except Exception as error:  # noqa: BLE001 - one volume's lost artifacts must not cost the whole job's report
         return attrs.evolve(view, unreadable=f"the artifacts can't be read: {error}")
+    whole_lines = has_whole_lines([page.record for page in recorded])
+    unit = "line" if whole_lines else "segment"
     for name in ("thumbs", "pages"):
         (directory / folder / name).mkdir(parents=True, exist_ok=True)
-    maker = _PageMaker(volume, directory / folder, len(recorded))
+    maker = _PageMaker(volume, directory / folder, len(recorded), whole_lines)
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="report") as pool:
         pages = list(pool.map(maker.page, range(len(recorded)), recorded))
     usual = typical([page.facts for page in pages])
-    judged = tuple(attrs.evolve(page, findings=judge(page.facts, usual, unit=view.unit)) for page in pages)
-    return attrs.evolve(view, pages=judged, typical=usual)
+    judged = tuple(attrs.evolve(page, findings=judge(page.facts, usual, unit=unit)) for page in pages)
+    return attrs.evolve(view, unit=unit, pages=judged, typical=usual)
 
 
 @attrs.frozen(eq=False)
@@ -87,23 +82,19 @@ class _PageMaker:
     volume: ReportVolume
     folder: Path
     total: int
+    whole_lines: bool
 
     def page(self, index: int, recorded: RecordedPage) -> PageView:
         """One page: its pictures on disk, and its view without findings."""
         name = f"{index + 1:0{max(4, len(str(self.total)))}d}.jpg"
         picture, unseen = self._pictures(recorded, name)
-        outlines, size, problem = _outlines(recorded, picture)
-        confidences = [outline.confidence for outline in outlines if outline.confidence is not None]
-        record = recorded.record
-        facts = PageFacts(
-            failed=recorded.error is not None,
-            lines=len(outlines) if record is None else record.nb_contours or 0,
-            rotation=0.0 if record is None else record.rotation_angle or 0.0,
-            curved=record is not None and record.tps_points is not None,
-            coverage=coverage(outlines, *size) if picture is not None and problem is None else None,
-            outer=index < _OUTER or index >= self.total - _OUTER,
+        outlines, size = self._outlines(recorded, picture)
+        facts = page_facts(
+            recorded.record,
+            whole_lines=self.whole_lines,
+            outer=index < OUTER or index >= self.total - OUTER,
+            size=None if picture is None else (picture.width, picture.height),
             ink=None if picture is None else picture.ink,
-            confidence=float(np.mean(confidences)) if confidences else None,
         )
         return PageView(
             number=index + 1,
@@ -118,6 +109,20 @@ class _PageMaker:
             error=recorded.error,
         )
 
+    def _outlines(
+        self, recorded: RecordedPage, picture: Picture | None
+    ) -> tuple[list[Outline], tuple[int, int]]:
+        """A page's outlines and the size that they are drawn in."""
+        if recorded.record is None:
+            return [], (4, 3) if picture is None else (picture.view_width, picture.view_height)
+        seen = picture or without_picture(recorded.record)
+        size = (seen.view_width, seen.view_height)
+        try:
+            return picture_outlines(recorded.record, seen, whole_lines=self.whole_lines), size
+        except PageProblem as problem:
+            logger.warning("{}: the lines can't be drawn: {}", recorded.page.filename, problem)
+            return [], size
+
     def _pictures(self, recorded: RecordedPage, name: str) -> tuple[Picture | None, str | None]:
         """Make the pictures; or why they could not be made."""
         try:
@@ -125,25 +130,6 @@ class _PageMaker:
             return make_pictures(data, self.folder / "pages" / name, self.folder / "thumbs" / name), None
         except Exception as error:  # noqa: BLE001 - whatever a source or a decoder raises, the tile says why
             return None, str(error) or type(error).__name__
-
-
-def _outlines(
-    recorded: RecordedPage, picture: Picture | None
-) -> tuple[list[Outline], tuple[int, int], str | None]:
-    """A page's outlines, the size that they are drawn in, and why they could not be placed."""
-    page, record = recorded.page, recorded.record
-    if picture is None:
-        if record is not None and record.contours:
-            outlines, size = unplaced_outlines(record)
-            return outlines, size, None
-        return [], (page.width or 4, page.height or 3), None
-    size = (picture.view_width, picture.view_height)
-    if record is None:
-        return [], size, None
-    try:
-        return picture_outlines(record, picture), size, None
-    except PageProblem as problem:
-        return [], size, str(problem)
 
 
 def _title(volume: Volume) -> str:

@@ -29,6 +29,15 @@
       }
       svg.append(path);
     });
+    if (titles && page.b) {
+      const baselines = document.createElementNS(SVG, "g");
+      for (const d of page.b) {
+        const path = document.createElementNS(SVG, "path");
+        path.setAttribute("d", d);
+        baselines.append(path);
+      }
+      svg.append(baselines);
+    }
     return svg;
   };
   const drawPicture = (page, folder, lazy) => {
