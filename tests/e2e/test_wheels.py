@@ -1,0 +1,74 @@
+"""The wheels as users get them: built, installed elsewhere, run there."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("bec-core", "bec-cli", "bec-ldv1")
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheels")
+    sources = [ROOT / "packages" / name for name in PACKAGES]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, *sources],
+        check=True,
+    )
+    return sorted(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheels, tmp_path_factory):
+    """A folder with nothing but our three wheels; what they depend on comes from this environment."""
+    target = tmp_path_factory.mktemp("installed")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        target,
+    ]
+    subprocess.run([*command, *wheels], check=True)
+    return target
+
+
+def run(installed, *arguments, **more):
+    environment = {**os.environ, "PYTHONPATH": str(installed), **more}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=installed, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_each_wheel_is_typed_and_none_is_large(wheels):
+    assert len(wheels) == 3
+    for wheel in wheels:
+        names = zipfile.ZipFile(wheel).namelist()
+        assert any(name.endswith("/py.typed") for name in names), wheel.name
+        assert wheel.stat().st_size < 10_000_000, wheel.name
+
+
+def test_the_schema_is_in_the_wheel(wheels):
+    core = next(wheel for wheel in wheels if wheel.name.startswith("bec_core"))
+    assert zipfile.ZipFile(core).read("bec_core/schema.sql") == (ROOT / "schema.sql").read_bytes()
+
+
+def test_the_installed_packages_find_each_other_and_the_model(installed):
+    where = run(
+        installed, "-c", "import bec_core, bec_cli, bec_ldv1; print(bec_core.__file__, bec_cli.__file__)"
+    )
+    assert all(str(installed) in path for path in where.split())
+    assert "ldv1" in run(installed, "-m", "bec_cli", "plugins", "list")
+    script = "from bec_ldv1.model.checkpoint import load_model; print(load_model().name)"
+    assert run(installed, "-W", "error", "-c", script).strip() == "box"
