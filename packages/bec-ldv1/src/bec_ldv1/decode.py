@@ -34,7 +34,6 @@ MAX_SIDE = 32_767
 
 _EXIF_ORIENTATION = 274
 _PHOTOMETRIC = 262
-_STRIPS_OR_TILES = ((273, 279), (324, 325))
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -83,8 +82,6 @@ def decode(data: bytes) -> DecodedPage:
             stage="decode",
         )
     try:
-        if isinstance(image, TiffImageFile):
-            _refuse_missing_strips(image, len(data))
         plane, one_bit = _grey(image)
         orientation = _orientation(image)
     except PageProblem:
@@ -145,15 +142,6 @@ def _open(data: bytes) -> ImageFile:
         return reader(io.BytesIO(data))
     except Exception as error:  # Pillow's readers raise nearly any type on damaged headers
         raise PageProblem(f"the image's header is damaged: {error}", stage="decode") from error
-
-
-def _refuse_missing_strips(image: TiffImageFile, size: int) -> None:
-    """Refuse a TIFF whose strips or tiles reach past the file's end: libtiff may fill the rest with white."""
-    tags = image.tag_v2
-    for offsets_tag, counts_tag in _STRIPS_OR_TILES:
-        offsets, counts = tags.get(offsets_tag, ()), tags.get(counts_tag, ())
-        if any(offset + count > size for offset, count in zip(offsets, counts, strict=False)):
-            raise PageProblem("the TIFF data is truncated: its strips reach past the end", stage="decode")
 
 
 def _grey(image: ImageFile) -> tuple[Plane, bool]:
