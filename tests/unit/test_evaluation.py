@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from bec_ldv1.evaluation import PageLines, PageScore, document_of, evaluate, score_page, split_by_document
 from bec_ldv1.evaluation.geometry import centre_inside, intersection_over_union, region_of
 from bec_ldv1.evaluation.matching import match_one_to_one
-from bec_ldv1.evaluation.pages import Polygon, box_polygon, polygon_of
+from bec_ldv1.evaluation.metrics import PageScore, score_page
+from bec_ldv1.evaluation.pages import PageLines, Polygon, box_polygon, document_of, polygon_of
+from bec_ldv1.evaluation.report import evaluate, split_by_document
 
 SIZE = (1000, 500)
 

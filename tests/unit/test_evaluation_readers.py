@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bec_ldv1.evaluation import TruthError, read_pages
+from bec_ldv1.evaluation.pages import TruthError
+from bec_ldv1.evaluation.readers import read_pages
 
 PAGE = """<?xml version="1.0" encoding="UTF-8"?>
 <PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">

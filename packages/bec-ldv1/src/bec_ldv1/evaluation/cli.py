@@ -1,4 +1,4 @@
-"""``bec ldv1 evaluate``."""
+"""``bec ldv1 evaluate``. What is heavy to import (OpenCV, torch) is imported when the command runs."""
 
 from __future__ import annotations
 
@@ -7,21 +7,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from bec_ldv1.engine import Engine
-from bec_ldv1.evaluation.detect import (
-    Detector,
-    detect_pages,
-    find_images,
-    model_detector,
-    projection_detector,
-)
-from bec_ldv1.evaluation.pages import PageLines, TruthError
-from bec_ldv1.evaluation.readers import read_pages
-from bec_ldv1.evaluation.report import evaluate as evaluate_pages
-from bec_ldv1.model.checkpoint import load_model
+if TYPE_CHECKING:
+    from bec_ldv1.evaluation.detect import Detector
+    from bec_ldv1.evaluation.pages import PageLines
 
 
 @click.command()
@@ -68,6 +60,10 @@ def evaluate(
 
     The definitions of all figures are in docs/evaluation.md.
     """
+    from bec_ldv1.evaluation.pages import TruthError
+    from bec_ldv1.evaluation.readers import read_pages
+    from bec_ldv1.evaluation.report import evaluate as evaluate_pages
+
     pages = read_pages(truth)
     found = (
         read_pages(predictions)
@@ -88,6 +84,10 @@ def _detect(
     pages: Sequence[PageLines], folder: Path, detector: str, model_path: Path | None, device: str
 ) -> list[PageLines]:
     """Run the detector over all pages, with a progress bar on stderr."""
+    from bec_ldv1.engine import Engine
+    from bec_ldv1.evaluation.detect import detect_pages, find_images, model_detector, projection_detector
+    from bec_ldv1.model.checkpoint import load_model
+
     paths = find_images(pages, folder)
     with ExitStack() as stack:
         if detector == "projection":

@@ -14,10 +14,9 @@ from bec_ldv1.engine import Engine
 from bec_ldv1.errors import PageProblem
 from bec_ldv1.evaluation.baseline import projection_lines
 from bec_ldv1.evaluation.pages import PageLines, Polygon, TruthError
-from bec_ldv1.lines.on_page import lines_on_source
-from bec_ldv1.lines.values import LineSettings
 from bec_ldv1.page import Detection, detect_page
 from bec_ldv1.scale import shrink
+from bec_ldv1.whole_lines import page_details
 
 Detector = Callable[[bytes], list[Polygon]]
 """An image file's lines, in pixels of the image as it is stored."""
@@ -70,13 +69,13 @@ def detect_pages(
         yield from pool.map(detect, truth)
 
 
-def model_detector(engine: Engine, settings: LineSettings | None = None) -> Detector:
+def model_detector(engine: Engine) -> Detector:
     """The lines that the worker finds with the engine's model."""
 
     def detect(data: bytes) -> list[Polygon]:
         seen: list[Detection] = []
         detect_page("page", data, "", engine, observe=seen.append)
-        return [line.polygon for line in lines_on_source(seen[0], settings)]
+        return [line.polygon for line in page_details(seen[0], engine.model).lines]
 
     return detect
 

@@ -61,7 +61,8 @@ def assemble_lines(
     spans = np.array([t.ends for t in kept], np.float64).reshape(-1, 2)
     levels = np.array([_level(t.draft, course, shape[1]) for t in kept], np.float64)
     kept = [kept[i] for i in reading_order(spans, levels, barriers)]
-    bands = regions([t.draft for t in kept], [t.reach for t in kept], reduced.shape[1], shape[0])
+    pitch = pitch_of([t.draft for t in kept])
+    bands = regions([t.draft for t in kept], [t.reach for t in kept], pitch, reduced.shape[1], shape[0])
     return [outline(t.draft, band, t.ends, t.confidence) for t, band in zip(kept, bands, strict=True)]
 
 
@@ -84,7 +85,7 @@ def _linked(
             offset=settings.link_level,
             pitch=pitch,
         )
-        drafts = without_crowding(drafts)
+        drafts = without_crowding(drafts, pitch)
     shortest = [settings.min_length * max(d.body, _BODY_OF_PITCH * (pitch or 0)) for d in drafts]
     return [d for d, least in zip(drafts, shortest, strict=True) if d.found.sum() * STATION >= least]
 

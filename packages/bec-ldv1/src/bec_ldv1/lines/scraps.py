@@ -12,18 +12,31 @@ from bec_ldv1.lines.fragments import STATION
 from bec_ldv1.lines.shape import HALF
 
 _TOO_NEAR = 0.8  # centres nearer than this (in bodies of the larger line) are one line's
-_NEAR = 1.6  # up to here the ink between decides
-_CONTINUOUS = 0.6  # least ink between two lines, over the fainter line's, that shows them to be one
+_NEAR = 2.2  # up to here the ink between decides
+_CONTINUOUS = 0.5  # least ink between two bands, over the fainter one's: measured, lines stay under 0.43
+_NOTE_LENGTH = 0.35  # what is shorter than this share of the line beside it …
+_NOTE_DISTANCE = 0.7  # … and nearer than this share of the pitch is a note between the lines
 _MIN_PITCHES = 2
 
 
-def without_crowding(drafts: Sequence[Draft]) -> list[Draft]:
-    """The drafts without those that lie too near to a heavier one to be a line of their own."""
+def without_crowding(drafts: Sequence[Draft], pitch: float | None = None) -> list[Draft]:
+    """The drafts without those that lie too near to a heavier one to be a line of their own.
+
+    When the page's ``pitch`` (the distance between its lines, in pixels) is known, short pieces go that lie
+    between two lines: notes are not lines of the text.
+    """
     kept: list[Draft] = []
     for draft in sorted(drafts, key=lambda d: -d.mass.sum()):
-        if not any(_nearness(draft, other, _TOO_NEAR) > 0.5 for other in kept):
+        if not any(_crowds(draft, other, pitch) for other in kept):
             kept.append(draft)
     return kept
+
+
+def _crowds(draft: Draft, other: Draft, pitch: float | None) -> bool:
+    distance = _TOO_NEAR * max(draft.body, other.body)
+    if pitch is not None and draft.length < _NOTE_LENGTH * other.length:
+        distance = max(distance, _NOTE_DISTANCE * pitch)
+    return _nearness(draft, other, distance) > 0.5
 
 
 def without_ink_twins(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> list[Draft]:
@@ -34,7 +47,7 @@ def without_ink_twins(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> list[D
     """
     kept: list[Draft] = []
     for draft in sorted(drafts, key=lambda d: -d.mass.sum()):
-        near = [other for other in kept if _nearness(draft, other, _NEAR) > 0.5]
+        near = [other for other in kept if _nearness(draft, other, _NEAR * max(draft.body, other.body)) > 0.5]
         if not any(_ink_between(draft, other, ink) > _CONTINUOUS for other in near):
             kept.append(draft)
     return kept
@@ -67,11 +80,11 @@ def _common(draft: Draft, other: Draft) -> tuple[slice, slice] | None:
 
 
 def _nearness(draft: Draft, other: Draft, distance: float) -> float:
-    """Share of the draft's stations in which its centre is within ``distance`` (in bodies) of the other's."""
+    """Share of the draft's stations in which its centre is within ``distance`` pixels of the other's."""
     parts = _common(draft, other)
     if parts is None:
         return 0.0
-    near = np.abs(draft.middle[parts[0]] - other.middle[parts[1]]) < distance * max(draft.body, other.body)
+    near = np.abs(draft.middle[parts[0]] - other.middle[parts[1]]) < distance
     return float(near.sum()) / draft.top.size
 
 

@@ -17,7 +17,7 @@ HALF = 2
 """Ink is looked at on a plane of half the size."""
 
 _SMOOTH = 9  # stations over which a line's course is smoothed
-_LEAST_REACH = 0.4  # a region goes at least so far beyond its band, where there is room, in bodies
+_LEAST_REACH = 0.8  # a region goes at least so far beyond its band, where there is room, in bodies
 
 
 def half_ink(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -58,7 +58,8 @@ class BandInk:
         return np.asarray(self.rows[start:stop].mean(axis=0), dtype=np.float64)
 
 
-_AROUND = 1.5  # how far around its centre a line's ink is looked at, in bodies
+_AROUND = 3.0  # how far around its centre a line's ink is looked at, in bodies
+_FAINT = 0.2
 
 
 def straightened_ink(draft: Draft, ink: NDArray[np.uint8]) -> BandInk:
@@ -105,17 +106,19 @@ def ink_spread(band: BandInk) -> float:
 
 
 def ink_reach(band: BandInk) -> tuple[float, float]:
-    """How far the line's ink goes above and below its band, in bodies: 95 % of what is there.
+    """How far the line's ink goes on above and below its band, in bodies: vowels and descenders.
 
-    Vowels and descenders; what another line has there is cut off later, half way to its band.
+    It ends where a row has under a tenth of the band's ink. What another line has there is cut off later,
+    half way to its band.
     """
     middle = band.rows.shape[0] // 2
     half = round(band.body / 2)
-    profile = band.rows.sum(axis=1).astype(np.float64)
+    profile = np.convolve(band.rows.mean(axis=1), np.ones(3) / 3, mode="same")
+    least = _FAINT * float(profile[max(0, middle - half) : middle + half + 1].mean())
     reaches = []
     for side in (profile[: max(0, middle - half)][::-1], profile[middle + half + 1 :]):
-        total = side.sum()
-        rows = int(np.searchsorted(np.cumsum(side), 0.95 * total)) + 1 if total else 0
+        faint = np.flatnonzero(side < least)
+        rows = int(faint[0]) if faint.size else side.size
         reaches.append(rows / band.body)
     return reaches[0], reaches[1]
 
@@ -141,12 +144,17 @@ def smoothed(draft: Draft) -> Draft:
 
 
 def regions(
-    drafts: Sequence[Draft], reaches: Sequence[tuple[float, float]], stations: int, height: int
+    drafts: Sequence[Draft],
+    reaches: Sequence[tuple[float, float]],
+    pitch: float | None,
+    stations: int,
+    height: int,
 ) -> list[tuple[Doubles, Doubles]]:
     """For each draft the top and bottom of its region per station of a plane ``height`` pixels high.
 
-    A region goes beyond the band as far as ``reaches`` say (above, below; in bodies), but never more than half
-    way to the neighbour's band.
+    A region goes beyond the band as far as the line's ink does (``reaches``: above, below; in bodies), at least
+    ``_LEAST_REACH``, but never more than half way to the neighbour's band, nor to where the neighbour's band
+    would be by the page's ``pitch``.
     """
     top = np.full((len(drafts), stations), np.nan)
     bottom = np.full((len(drafts), stations), np.nan)
@@ -161,8 +169,9 @@ def regions(
         with np.errstate(invalid="ignore"):
             above = np.where(middles[:, part] < own, bottom[:, part], -np.inf)
             below = np.where(middles[:, part] > own, top[:, part], np.inf)
-        gap_above = np.maximum(top[i, part] - above.max(axis=0), 0)
-        gap_below = np.maximum(below.min(axis=0) - bottom[i, part], 0)
+        room = np.inf if pitch is None else max(pitch - d.body, _LEAST_REACH * d.body)
+        gap_above = np.clip(top[i, part] - above.max(axis=0), 0, room)
+        gap_below = np.clip(below.min(axis=0) - bottom[i, part], 0, room)
         upper = top[i, part] - np.minimum(gap_above / 2, max(reach[0], _LEAST_REACH) * d.body)
         lower = bottom[i, part] + np.minimum(gap_below / 2, max(reach[1], _LEAST_REACH) * d.body)
         result.append((np.clip(upper, 0, height), np.clip(lower, 0, height)))

@@ -74,7 +74,7 @@ class LineSettings:
     min_ink: float = 0.04
     """Least share of ink in a line's band, long rules not counted."""
 
-    max_ink: float = 0.75
+    max_ink: float = 0.92
     """Largest share of ink in a line's band: above it is a picture or a dark edge."""
 
     min_spread: float = 0.1
