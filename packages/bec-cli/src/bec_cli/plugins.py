@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import attrs
 import click
 
-from bec_cli.common import out, print_json, settings_of, table
-from bec_core.job_config import config_fields
+from bec_cli.common import json_option, note, out, print_json, settings_of, table
+from bec_core.job_config import ConfigField, config_fields
 from bec_core.plugins import load_plugins
 
 
@@ -15,10 +16,15 @@ def plugins() -> None:
 
 
 @plugins.command("list")
-@click.option("--json", "as_json", is_flag=True, help="JSON for programs.")
+@json_option
 @click.pass_context
-def list_plugins(ctx: click.Context, as_json: bool) -> None:
-    """List the job types, their versions, and the fields of their configs."""
+def list_(ctx: click.Context, as_json: bool) -> None:
+    """List the job types, their versions, and the fields of their configs.
+
+    \b
+    Example:
+      bec plugins list
+    """
     settings = settings_of(ctx)
     found = load_plugins(strict=settings.strict_plugins)
     rows = [
@@ -35,13 +41,56 @@ def list_plugins(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    out().print(
-        table(
-            None,
-            ["Name", "Version", "Distribution", "Summary", "Config"],
-            [
-                (r["name"], r["version"], r["distribution"], r["summary"], ", ".join(r["config"]))
-                for r in rows
-            ],
+    columns = ["Name", "Version", "Distribution", "Summary", "Config"]
+    out().print(table(None, columns, [[*list(row.values())[:4], ", ".join(row["config"])] for row in rows]))
+
+
+@plugins.command()
+@click.argument("name")
+@json_option
+@click.pass_context
+def show(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Show what a job type's config may hold: each field's type, default, what is allowed, what it means.
+
+    \b
+    Example:
+      bec plugins show ldv1
+    """
+    settings = settings_of(ctx)
+    found = load_plugins(strict=settings.strict_plugins)
+    job_type = found.job_type(name)
+    source = next(plugin for plugin in found.loaded if job_type in plugin.job_types)
+    fields = config_fields(job_type.config)
+    if as_json:
+        print_json(
+            {
+                "name": job_type.name,
+                "version": job_type.version,
+                "distribution": source.distribution,
+                "summary": job_type.summary,
+                "depends_on": list(job_type.depends_on),
+                "config": [attrs.asdict(one) for one in fields],
+            }
         )
-    )
+        return
+    click.echo(f"{job_type.name} {job_type.version}, of {source.distribution} {source.version}")
+    click.echo(job_type.summary)
+    if job_type.depends_on:
+        click.echo(f"Depends on: {', '.join(job_type.depends_on)}")
+    rows = [(one.name, _type(one), _default(one), one.allowed or "any", one.doc) for one in fields]
+    out().print(table(None, ["Field", "Type", "Default", "Allowed", "Meaning"], rows))
+    note("a job's config is a JSON object of these fields; what it leaves out has its default")
+
+
+def _default(one: ConfigField) -> str:
+    if isinstance(one.default, bool) or one.default is None:
+        return {True: "true", False: "false", None: "null"}[one.default]
+    return str(one.default)
+
+
+def _type(one: ConfigField) -> str:
+    """The type in JSON's words."""
+    words = {"bool": "true/false", "int": "integer", "float": "number", "str": "string", "None": "null"}
+    if one.type.startswith("Literal["):
+        return "string"
+    return " or ".join(words.get(part.strip(), part.strip()) for part in one.type.split("|"))

@@ -120,7 +120,7 @@ def _send(
         ids = volumes.upsert_refs(connection, wanted)
         ledger.request(connection, job.id, list(zip(ids, wanted, strict=True)))
     if force:
-        _take_markers_away(session, job, wanted)
+        take_markers_away(session, job, wanted)
     failed = {
         failure.index: failure.reason for failure in queue.send([encode_message(ref) for ref in wanted])
     }
@@ -174,7 +174,8 @@ def _current_etag(session: Session, ref: VolumeRef) -> bytes | None:
         return None
 
 
-def _take_markers_away(session: Session, job: Job, refs: Sequence[VolumeRef]) -> None:
+def take_markers_away(session: Session, job: Job, refs: Sequence[VolumeRef]) -> None:
+    """Delete the markers of these volumes at their present versions, so that they are done again."""
     from bec_core.worker.publish import MARKER_NAME, TaskFolder
 
     def take_away(ref: VolumeRef) -> None:

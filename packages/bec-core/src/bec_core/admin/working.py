@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from bec_core.admin.session import Session
 from bec_core.models import Job
 from bec_core.worker import BECWorker, WorkerObserver, WorkerOptions, open_worker
 from bec_core.worker.loop import Services
 
+if TYPE_CHECKING:
+    from bec_core.queues import TaskQueue
+
 
 @contextmanager
 def worker_for(
-    session: Session, job: Job, options: WorkerOptions, *, observer: WorkerObserver | None = None
+    session: Session,
+    job: Job,
+    options: WorkerOptions,
+    *,
+    observer: WorkerObserver | None = None,
+    queues: tuple[TaskQueue, TaskQueue] | None = None,
 ) -> Iterator[BECWorker]:
-    """A worker of ``job``; closed on leaving."""
+    """A worker of ``job``; closed on leaving. ``queues``: in place of the job's queue and dead-letter queue."""
+    tasks, dead_letters = queues or (session.queue(job.queue_url), session.queue(job.dlq_url))
     services = Services(
         database=session.database,
-        queue=session.queue(job.queue_url),
-        dead_letters=session.queue(job.dlq_url),
+        queue=tasks,
+        dead_letters=dead_letters,
         sources=session.sources,
         store=session.artifacts,
     )

@@ -1,0 +1,94 @@
+"""``bec run-volume``: a job on one volume, here and now."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from bec_cli.common import job_option, json_option, note, print_json, session_of
+from bec_cli.exits import Exit
+from bec_core.models import DEFAULT_SOURCE
+
+_LEASE_S = 60.0
+
+
+@click.command("run-volume")
+@job_option
+@click.option("--w", "w_id", required=True, metavar="W_ID", help="The work's id.")
+@click.option("--i", "i_id", required=True, metavar="I_ID", help="The volume's id.")
+@click.option("--force", is_flag=True, help="Do it again if it is done.")
+@click.option("--source", default=DEFAULT_SOURCE, show_default=True, help="Where the volume comes from.")
+@click.option("--i-version", help="The volume's version, for a source that has named versions.")
+@click.option(
+    "--model-path", type=click.Path(path_type=Path), help="The model's checkpoint.  [env: BEC_LD_MODEL_PATH]"
+)
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads for pages.  [default: by the cores]")
+@json_option
+@click.pass_context
+def run_volume(
+    ctx: click.Context,
+    job_name: str,
+    w_id: str,
+    i_id: str,
+    force: bool,
+    source: str,
+    i_version: str | None,
+    model_path: Path | None,
+    threads: int | None,
+    as_json: bool,
+) -> int:
+    """Run a job on one volume, here and now; the job's queue is left alone.
+
+    It does all that a worker does: the row, the lease, the artifacts, the marker. Exit status: 0 done,
+    4 another worker has it, 6 it failed.
+
+    \b
+    Examples:
+      bec run-volume --job-name ldv1 --w W22084 --i I0886
+      bec run-volume --job-name ldv1 --w W1 --i I1 --source ocr_benchmark --i-version v1 --force
+    """
+    from bec_cli.signals import stopping_on_signals
+    from bec_core.admin.jobs import find_job
+    from bec_core.admin.one_volume import run_volume as do
+    from bec_core.admin.volume_list import parse_volume
+    from bec_core.worker import WorkerOptions
+
+    session = session_of(ctx, model_path=model_path)
+    job = find_job(session, job_name)
+    ref = parse_volume(f"{w_id},{i_id}", source=source, i_version=i_version)
+    options = WorkerOptions(
+        poll_wait_s=0.0,
+        lease_s=_LEASE_S,
+        shutdown_after_empty=1,
+        grace_s=0.0,
+        tags={"command": "run-volume"},
+        job_options={"threads": threads} if threads else {},
+    )
+    with ExitStack() as stack:
+        ended = do(
+            session, job, ref, options, force=force,
+            ready=lambda worker: stack.enter_context(stopping_on_signals(worker, at_once=True)),
+        )  # fmt: skip
+    if as_json:
+        print_json(
+            {
+                "volume": str(ref),
+                "outcome": ended.outcome,
+                "message": ended.message,
+                "artifacts": ended.artifacts,
+            }
+        )
+    elif ended.outcome in ("done", "already-done"):
+        again = "" if ended.outcome == "done" else "; to do it again: --force"
+        click.echo(f"✓ {ref}: {ended.outcome.replace('-', ' ')}{again}")
+        click.echo(f"Artifacts: {ended.artifacts}")
+    else:
+        note(f"{ref}: {ended.outcome}: {ended.message}")
+    return {
+        "done": Exit.OK,
+        "already-done": Exit.OK,
+        "left": Exit.CONFLICT,
+        "stopped": Exit.INTERRUPTED,
+    }.get(ended.outcome, Exit.SOME_FAILED)

@@ -1,0 +1,71 @@
+"""Which workers live, what they are doing, what they have done."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+from bec_core.admin.session import Session
+from bec_core.admin.statistics import ALIVE_S
+from bec_core.db import worker_list
+from bec_core.db.worker_list import WorkerRow, WorkerTotals
+from bec_core.errors import NotFoundError
+from bec_core.models import Job
+
+__all__ = ["WorkerRow", "WorkerTotals", "WorkerView", "find_worker", "list_workers", "worker_totals"]
+
+State = Literal["working", "idle", "dead", "stopped"]
+
+
+@frozen
+class WorkerView:
+    """A worker and how it is: ``dead`` if its heartbeats ended without a word. ``pages_per_s`` is of the
+    tasks at hand, None without any."""
+
+    row: WorkerRow
+    state: State
+    pages_per_s: float | None
+
+    @classmethod
+    def of(cls, row: WorkerRow) -> WorkerView:
+        """Judge a worker's row."""
+        state: State
+        if row.stopped_at is not None:
+            state = "stopped"
+        elif row.heartbeat_s > ALIVE_S:
+            state = "dead"
+        else:
+            state = "working" if row.activity else "idle"
+        rates = [entry["pages_done"] / entry["seconds"] for entry in row.activity if entry.get("seconds")]
+        return cls(row, state, sum(rates) if rates and state == "working" else None)
+
+
+def list_workers(
+    session: Session, job: Job | None = None, *, seen_within_s: float, limit: int
+) -> list[WorkerView]:
+    """The workers heard of within ``seen_within_s``, those not stopped first."""
+    with session.database.connection() as connection:
+        rows = worker_list.workers(
+            connection, job.id if job else None, seen_within_s=seen_within_s, limit=limit
+        )
+    return [WorkerView.of(row) for row in rows]
+
+
+def find_worker(session: Session, worker_id: int) -> WorkerView:
+    """The worker of this id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    with session.database.connection() as connection:
+        row = worker_list.worker(connection, worker_id)
+    if row is None:
+        raise NotFoundError(f"there is no worker {worker_id}; see: bec workers list --since 30d")
+    return WorkerView.of(row)
+
+
+def worker_totals(session: Session, worker_id: int) -> WorkerTotals:
+    """What the worker has done."""
+    with session.database.connection() as connection:
+        return worker_list.totals(connection, worker_id)
