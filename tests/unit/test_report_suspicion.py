@@ -48,7 +48,7 @@ def test_every_other_sign_gives_points_and_a_sentence() -> None:
     signs = {
         "cover": PageFacts(lines=7, coverage=0.1),
         "turned 4.0° clockwise": PageFacts(lines=7, rotation=-4.0),
-        "confidence is 50%": PageFacts(lines=7, confidence=0.5),
+        "one line is unsure (confidence 70%)": PageFacts(lines=7, confidence=0.7),
         "curved": PageFacts(lines=7, curved=True),
     }
     for words, facts in signs.items():

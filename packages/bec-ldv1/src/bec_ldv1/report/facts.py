@@ -48,7 +48,7 @@ def page_facts(
     if whole_lines and details is not None:
         outlines = [line.polygon for line in details.lines]
         if details.lines:
-            confidence = float(np.mean([line.confidence for line in details.lines]))
+            confidence = min(line.confidence for line in details.lines)
     if details is not None:
         size, ink = (details.width, details.height), details.ink_share
     return PageFacts(

@@ -13,7 +13,7 @@ no lines               35       no line was found, and nobody measured the ink
 number of lines        0 to 60  more than ``COUNT_TOLERANCE`` spreads away from the volume's median
 low coverage           0 to 40  the lines cover less than half of the share that is usual in the volume
 rotation               0 to 50  more than 1°: ten points for every degree beyond
-confidence             0 to 40  the lines' mean confidence is under 0.8
+an unsure line         20 to 60 the least sure line's confidence is under 0.8: two points for every percent below
 curvature              5        the lines had to be straightened
 =====================  =======  ============================================================================
 
@@ -35,6 +35,9 @@ INK = 0.006
 
 CHECK = 30
 """From this score on a page should be looked at."""
+
+SURE = 0.8
+"""A line of less confidence is unsure."""
 
 COUNT_TOLERANCE = 2.0
 _MIN_PAGES = 4  # fewer pages with lines have no "usual"
@@ -63,7 +66,7 @@ class PageFacts:
         coverage: share of the page's area inside the outlines, 0 to 1; None where unknown.
         outer: the page is one of the volume's first or last two.
         ink: share of the page that is dark strokes, 0 to 1; None where nobody measured it.
-        confidence: the lines' mean confidence, 0 to 1; None where none was recorded.
+        confidence: the least sure line's, 0 to 1; None where none was recorded.
     """
 
     failed: bool = False
@@ -171,10 +174,9 @@ def _by_shape(page: PageFacts, unit: str) -> list[tuple[float, str]]:
                 f"the page was turned {abs(page.rotation):.1f}° {side}",
             )
         )
-    if page.confidence is not None and page.confidence < 0.8:
-        parts.append(
-            (min(40.0, 100 * (0.8 - page.confidence)), f"the {unit}s' confidence is {page.confidence:.0%}")
-        )
+    if page.confidence is not None and page.confidence < SURE:
+        points = min(60.0, 20 + 200 * (SURE - page.confidence))
+        parts.append((points, f"one {unit} is unsure (confidence {page.confidence:.0%})"))
     if page.curved:
         parts.append((5.0, f"the {unit}s are curved and were straightened"))
     return parts

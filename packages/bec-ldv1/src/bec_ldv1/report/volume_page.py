@@ -270,7 +270,7 @@ def _details(volume: VolumeView) -> str:
         "<details><summary>How suspicion is computed</summary><p>Every page gets 0 to 100 points: failed pages 100; "
         "pages that are not blank but have nothing found 70, or 40 among the first and last two, where covers lie; "
         "pages whose number of lines, or whose covered share, is far from what is usual in the volume up to 60 and "
-        "40; a rotation of more than 1° ten points per degree beyond; low confidence up to 40; curved lines 5. "
+        "40; a rotation of more than 1° ten points per degree beyond; an unsure line 20 to 60; curved lines 5. "
         f"From {CHECK} points on a page should be looked at. The points rank pages for a person; they do not say "
         "that a page is wrong.</p></details>"
     )

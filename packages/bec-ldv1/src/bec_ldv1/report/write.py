@@ -134,7 +134,8 @@ class _PageMaker:
 
 def _title(volume: Volume) -> str:
     """The volume as people name it."""
-    return f"{volume.ref.w_id} · {volume.ref.i_id}"
+    work, book = volume.ref.w_id, volume.ref.i_id
+    return work if work == book else f"{work} · {book}"  # folders of one's own may have one name only
 
 
 def _footer(timestamp: object) -> str:

@@ -150,7 +150,7 @@
     const list = sequence(), at = list.indexOf(page);
     $("#previous").disabled = at <= 0;
     $("#next").disabled = at >= list.length - 1;
-    if (!dialog.open) dialog.showModal();
+    if (!dialog.open) { dialog.showModal(); dialog.focus(); }
     fit();
     const after = list[at + 1];
     if (after && after.p !== null) new Image().src = `pages/${after.p}`;
