@@ -28,7 +28,8 @@ class VolumeRow:
 
 _STANDING = """
     SELECT j.name, coalesce(
-        CASE WHEN l.state = 'waiting' AND coalesce(t.status, 'done') <> 'running' THEN 'waiting' ELSE t.status::text END,
+        CASE WHEN l.state = 'waiting' AND coalesce(t.status, 'done') <> 'running' THEN 'waiting'
+             ELSE t.status::text END,
         l.state)
     FROM jobs j
     LEFT JOIN ledger l ON (l.job_id, l.volume_id) = (j.id, v.id)

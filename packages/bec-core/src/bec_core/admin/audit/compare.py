@@ -1,0 +1,250 @@
+"""Finding what does not fit together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from attrs import define, field, frozen
+
+from bec_core.admin.audit.findings import Finding, Kind
+from bec_core.admin.session import Session
+from bec_core.db import audit as rows
+from bec_core.db import jobs
+from bec_core.db.audit import LedgerState, TaskState
+from bec_core.errors import InvalidMessage, ObjectNotFound
+from bec_core.models import Job, OutgoingMessage, TaskStatus, VolumeRef, decode_message
+from bec_core.storage import Store
+
+_READERS = 32
+_SETTLED_S = 300.0  # a queue's figures lag by up to a minute, and an enqueueing may be under way
+_MARKER = "success.json"
+
+Place = tuple[str, str, str]
+"""W_ID, I_ID, version: what artifacts are keyed by."""
+
+
+@frozen
+class Audit:
+    """The findings, and how much was looked at."""
+
+    findings: tuple[Finding, ...]
+    tasks: int
+    ledger_entries: int
+    markers: int
+    contents_checked: int
+
+
+@define
+class _Folder:
+    """A task's folder in the store: its files' sizes by name."""
+
+    prefix: str
+    files: dict[str, int] = field(factory=dict)
+
+
+def audit(session: Session, job: Job, *, sample: int | None = 100) -> Audit:
+    """Compare what the database, the store and the queue say of a job.
+
+    Args:
+        sample: of how many finished tasks, chosen at random, the artifacts are read and compared with
+            their markers; None: of all.
+    """
+    with session.database.connection() as connection:
+        roots = rows.roots(connection, job.id)
+        others = {other.name for other in jobs.list_all(connection) if other.id != job.id}
+        # the database first: what is finished meanwhile has more in the store than we know of, never less
+        entries = rows.ledger(connection, job.id, settled_after_s=_SETTLED_S)
+        tasks = list(rows.tasks(connection, job.id))
+    asked_for = _queued(session, job)
+    folders = _folders(session.artifacts, roots)
+    by_place = {_place(task): task for task in tasks if task.version is not None}
+    marked = [(place, folder) for place, folder in folders.items() if _MARKER in folder.files]
+    chosen = marked if sample is None or sample >= len(marked) else random.sample(marked, sample)
+    findings = [
+        *_rows_without_markers(tasks, folders, entries),
+        *_markers_without_rows(session.artifacts, marked, by_place, others),
+        *_ledger(entries, tasks, asked_for),
+        *_forgotten(tasks, entries),
+        *_contents(session.artifacts, chosen, by_place),
+        *_orphans(folders, by_place),
+    ]
+    if isinstance(asked_for, int):
+        waiting = sum(entry.state == "waiting" and entry.settled for entry in entries)
+        if 0 < asked_for < waiting:
+            detail = f"{asked_for} messages, {waiting} volumes wait; SQS does not tell which are missing"
+            findings.append(Finding(Kind.QUEUE_SHORT, None, detail=detail, mendable=False))
+    return Audit(tuple(findings), len(tasks), len(entries), len(marked), len(chosen))
+
+
+def _place(task: TaskState) -> Place:
+    return task.ref.w_id, task.ref.i_id, str(task.version)
+
+
+def _queued(session: Session, job: Job) -> set[VolumeRef] | int:
+    """The volumes that messages ask for; of SQS, which does not tell, how many messages there are."""
+    if not job.queue_url.startswith("postgres:"):
+        stats = session.queue(job.queue_url).stats()
+        return stats.available + stats.in_flight + stats.delayed
+    found: set[VolumeRef] = set()
+    with session.database.connection() as connection:
+        for body, attributes in rows.queued_bodies(connection, job.queue_url.rpartition("/")[2]):
+            try:
+                found.add(decode_message(OutgoingMessage(body, attributes)))
+            except InvalidMessage:
+                continue  # a worker will set it aside with the reason
+    return found
+
+
+def _folders(store: Store, roots: Sequence[str]) -> dict[Place, _Folder]:
+    folders: dict[Place, _Folder] = {}
+    for root in roots:
+        for info in store.list(root):
+            parts = info.key.removeprefix(f"{root}/").split("/")
+            if len(parts) == 4:
+                prefix = info.key.removesuffix(parts[3])
+                folder = folders.setdefault((parts[0], parts[1], parts[2]), _Folder(prefix))
+                folder.files[parts[3]] = info.size
+    return folders
+
+
+def _rows_without_markers(
+    tasks: Iterable[TaskState], folders: Mapping[Place, _Folder], entries: Sequence[LedgerState]
+) -> Iterator[Finding]:
+    waiting = {entry.volume_id for entry in entries if entry.state == "waiting"}
+    for task in tasks:
+        if task.status is not TaskStatus.DONE or task.volume_id in waiting:
+            continue  # what waits is about to be done again: its marker was taken away on purpose
+        folder = folders.get(_place(task))
+        if folder is None or _MARKER not in folder.files:
+            detail = "" if task.latest else "of an earlier version of the volume: it can't be done again"
+            yield Finding(
+                Kind.ROW_WITHOUT_MARKER,
+                task.ref,
+                task.version,
+                detail,
+                mendable=task.latest,
+                volume_id=task.volume_id,
+            )
+
+
+def _markers_without_rows(
+    store: Store,
+    marked: Iterable[tuple[Place, _Folder]],
+    by_place: Mapping[Place, TaskState],
+    others: set[str],
+) -> Iterator[Finding]:
+    unknown = []
+    for place, folder in marked:
+        task = by_place.get(place)
+        if task is None or (task.status is not TaskStatus.DONE and not task.leased):
+            unknown.append((place, folder, task))
+    with ThreadPoolExecutor(_READERS, "bec-audit") as pool:
+        markers = pool.map(lambda one: _marker(store, one[1].prefix), unknown)
+        for (place, folder, task), marker in zip(unknown, markers, strict=True):
+            if marker is None or (marker.get("job_name") in others and task is None):
+                continue  # gone meanwhile, or another job's in the same folder
+            ref = task.ref if task else VolumeRef(place[0], place[1], str(marker.get("source") or "bdrc"))
+            yield Finding(
+                Kind.MARKER_WITHOUT_ROW, ref, place[2], marker=marker, key=folder.prefix + _MARKER,
+                volume_id=task.volume_id if task else None,
+            )  # fmt: skip
+
+
+def _marker(store: Store, prefix: str) -> dict[str, Any] | None:
+    try:
+        content = json.loads(store.get(prefix + _MARKER).data)
+    except ObjectNotFound:
+        return None
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _ledger(
+    entries: Iterable[LedgerState], tasks: Iterable[TaskState], asked_for: set[VolumeRef] | int
+) -> Iterator[Finding]:
+    leased = {task.volume_id for task in tasks if task.leased and task.status is TaskStatus.RUNNING}
+    done = {task.volume_id for task in tasks if task.status is TaskStatus.DONE}
+    latest_done = {task.volume_id for task in tasks if task.status is TaskStatus.DONE and task.latest}
+    for entry in entries:
+        kind: Kind | None = None
+        if entry.state == "waiting" and entry.settled and entry.volume_id not in leased:
+            if entry.sent_at is None:
+                kind = Kind.LEDGER_UNSENT
+            elif asked_for == 0 or (isinstance(asked_for, set) and entry.ref not in asked_for):
+                kind = Kind.LEDGER_NOWHERE
+        elif entry.state == "failed" and entry.volume_id in latest_done:
+            kind = Kind.LEDGER_BEHIND
+        elif entry.state == "done" and entry.volume_id not in done:
+            kind = Kind.LEDGER_AHEAD
+        if kind is not None:
+            yield Finding(kind, entry.ref, volume_id=entry.volume_id)
+
+
+def _forgotten(tasks: Iterable[TaskState], entries: Sequence[LedgerState]) -> Iterator[Finding]:
+    waiting = {entry.volume_id for entry in entries if entry.state == "waiting"}
+    for task in tasks:
+        if (
+            task.status is TaskStatus.RUNNING
+            and not task.leased
+            and task.latest
+            and task.volume_id not in waiting
+        ):
+            yield Finding(Kind.LEASE_FORGOTTEN, task.ref, task.version, volume_id=task.volume_id)
+
+
+def _contents(
+    store: Store, chosen: Sequence[tuple[Place, _Folder]], by_place: Mapping[Place, TaskState]
+) -> Iterator[Finding]:
+    with ThreadPoolExecutor(_READERS, "bec-audit") as pool:
+        for (place, folder), problems in zip(
+            chosen, pool.map(lambda one: list(_damage(store, one[1])), chosen), strict=True
+        ):
+            task = by_place.get(place)
+            ref = task.ref if task else VolumeRef(place[0], place[1])
+            mendable = task is None or task.latest
+            for kind, detail in problems:
+                yield Finding(
+                    kind,
+                    ref,
+                    place[2],
+                    detail,
+                    mendable,
+                    task.volume_id if task else None,
+                    folder.prefix + _MARKER,
+                )
+
+
+def _damage(store: Store, folder: _Folder) -> Iterator[tuple[Kind, str]]:
+    """What is wrong with the files that a marker lists; markers of older programs list none."""
+    marker = _marker(store, folder.prefix)
+    listed = (marker or {}).get("artifacts")
+    for artifact in listed if isinstance(listed, list) else []:
+        name, size, digest = artifact.get("name"), artifact.get("size"), artifact.get("sha256")
+        if name not in folder.files:
+            yield Kind.ARTIFACT_MISSING, str(name)
+        elif folder.files[name] != size:
+            yield Kind.ARTIFACT_DIFFERS, f"{name}: {folder.files[name]} bytes in place of {size}"
+        else:
+            try:
+                data = store.get(folder.prefix + name).data
+            except ObjectNotFound:
+                yield Kind.ARTIFACT_MISSING, str(name)
+                continue
+            if hashlib.sha256(data).hexdigest() != digest:
+                yield Kind.ARTIFACT_DIFFERS, f"{name}: another SHA-256"
+
+
+def _orphans(folders: Mapping[Place, _Folder], by_place: Mapping[Place, TaskState]) -> Iterator[Finding]:
+    for place, folder in folders.items():
+        task = by_place.get(place)
+        if _MARKER in folder.files or (task is not None and (task.leased or task.status is TaskStatus.DONE)):
+            continue
+        size = sum(folder.files.values())
+        detail = f"{len(folder.files)} files, {size} bytes in {folder.prefix}"
+        yield Finding(Kind.ORPHAN, VolumeRef(place[0], place[1]), place[2], detail, mendable=False)
