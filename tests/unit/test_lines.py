@@ -151,6 +151,44 @@ def test_a_label_beside_the_text_block_is_dropped_but_a_short_last_line_kept() -
     assert extent(lines[1])[0] == pytest.approx(200, abs=10)
 
 
+def test_descenders_that_the_network_takes_for_a_line_are_none() -> None:
+    canvas = Canvas().line(200)
+    for x in range(210, 1850, 40):
+        canvas.draw(x, 205, x + 6, 262)  # long strokes that hang down from the letters
+    assert middles(canvas.blob(600, 236, 1500, 254).lines()) == pytest.approx([200], abs=3)
+
+
+def test_a_short_note_between_two_lines_is_dropped_but_a_short_line_is_kept() -> None:
+    canvas = Canvas().line(80).line(160).line(240).line(320, 200, 420)
+    lines = canvas.line(122, 700, 900, body=12).lines()
+    assert middles(lines) == pytest.approx([80, 160, 240, 320], abs=2)
+
+
+def test_a_line_is_carried_on_over_faint_ink_up_to_the_edge_of_the_block() -> None:
+    canvas = Canvas().line(100).line(160).line(220).line(280)
+    canvas.map[140:180, 1200:] = 0  # the network lost the end of the second line …
+    canvas.map[200:240, 1200:] = 0
+    canvas.ink[200:240, 1200:] = 255  # … and the third one ends there
+    lines = canvas.lines()
+    assert extent(lines[1]) == pytest.approx((200, 1850), abs=20)
+    assert extent(lines[2]) == pytest.approx((200, 1200), abs=20)
+
+
+def test_what_stands_beside_the_block_is_not_reached_by_carrying_on() -> None:
+    canvas = Canvas().line(100).line(160).line(220)
+    canvas.draw(1880, 80, 2040, 240)  # a dark picture
+    assert all(extent(line)[1] == pytest.approx(1850, abs=12) for line in canvas.lines())
+
+
+def test_regions_cover_descenders_of_a_single_line() -> None:
+    canvas = Canvas().line(200)
+    for x in range(210, 1850, 20):
+        canvas.draw(x, 205, x + 6, 240)
+    (line,) = canvas.lines()
+    assert line.polygon[:, 1].max() >= 236
+    assert line.polygon[:, 1].min() > 165
+
+
 def test_mixed_letter_sizes_are_all_kept() -> None:
     lines = Canvas().line(80, body=44).line(160, body=44).line(220, body=14).line(250, body=14).lines()
     assert middles(lines) == pytest.approx([80, 160, 220, 250], abs=2)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bec_ldv1.lines.block import without_labels
 from bec_ldv1.lines.columns import gutters, reading_order
 from bec_ldv1.lines.drafts import Course, Draft, draft_of
+from bec_ldv1.lines.extension import extended
 from bec_ldv1.lines.fragments import ROW, STATION, find_fragments, reduce_map
 from bec_ldv1.lines.linking import link
 from bec_ldv1.lines.scraps import pitch_of, without_crowding, without_ink_twins
@@ -57,7 +58,9 @@ def assemble_lines(
     if not drafts:
         return []
     clean = without_rules(half_ink(ink), float(np.median([d.body for d in drafts])))
-    kept = [t for d in without_ink_twins(drafts, clean) if (t := _trim(d, clean, settings)) is not None]
+    drafts = without_ink_twins(drafts, clean)
+    drafts = extended(drafts, course, pitch_of(drafts), clean)
+    kept = [t for d in drafts if (t := _trim(d, clean, settings)) is not None]
     spans = np.array([t.ends for t in kept], np.float64).reshape(-1, 2)
     levels = np.array([_level(t.draft, course, shape[1]) for t in kept], np.float64)
     kept = [kept[i] for i in reading_order(spans, levels, barriers)]

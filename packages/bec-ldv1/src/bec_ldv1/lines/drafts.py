@@ -28,11 +28,12 @@ class Draft:
     bottom: Doubles
     mass: Doubles
     found: NDArray[np.bool_]
-    body: float = attrs.field(init=False)  # the median height of the found stations, in pixels
+    body: float = attrs.field(init=False)  # the median height of the found stations (else of all), in pixels
 
     @body.default
     def _median_height(self) -> float:
-        heights = np.sort((self.bottom - self.top)[self.found])
+        heights = self.bottom - self.top
+        heights = np.sort(heights[self.found] if self.found.any() else heights)
         return float(heights[heights.size // 2]) if heights.size else 0.0
 
     @property

@@ -12,11 +12,14 @@ from bec_ldv1.lines.fragments import STATION
 from bec_ldv1.lines.shape import HALF
 
 _TOO_NEAR = 0.8  # centres nearer than this (in bodies of the larger line) are one line's
-_NEAR = 2.2  # up to here the ink between decides
-_CONTINUOUS = 0.5  # least ink between two bands, over the fainter one's: measured, lines stay under 0.43
+_NEAR = 2.2  # up to here the ink between decides, in bodies of the larger line
+_CONTINUOUS = (
+    0.5  # least ink between two bands, over the fainter one's; between lines it is nearly always less
+)
 _NOTE_LENGTH = 0.35  # what is shorter than this share of the line beside it …
 _NOTE_DISTANCE = 0.7  # … and nearer than this share of the pitch is a note between the lines
 _MIN_PITCHES = 2
+_SEVERAL = 4  # lines from which on their distance is trusted
 
 
 def without_crowding(drafts: Sequence[Draft], pitch: float | None = None) -> list[Draft]:
@@ -42,15 +45,24 @@ def _crowds(draft: Draft, other: Draft, pitch: float | None) -> bool:
 def without_ink_twins(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> list[Draft]:
     """The drafts without those whose ink goes on without a gap into a heavier one's near by.
 
-    Between two lines there is always less ink than in either; between two halves of a line there is not.
+    Between two lines there is always less ink than in either; between two halves of a line there is not. Near is
+    less than ``_NEAR`` bodies, on pages of several lines also less than ``_NOTE_DISTANCE`` of their distance.
     ``ink`` is the half-size plane (1 is ink).
     """
+    pitch = pitch_of(drafts) if len(drafts) >= _SEVERAL else None
+    farthest = np.inf if pitch is None else _NOTE_DISTANCE * pitch
     kept: list[Draft] = []
     for draft in sorted(drafts, key=lambda d: -d.mass.sum()):
-        near = [other for other in kept if _nearness(draft, other, _NEAR * max(draft.body, other.body)) > 0.5]
-        if not any(_ink_between(draft, other, ink) > _CONTINUOUS for other in near):
+        if not any(_is_twin(draft, other, farthest, ink) for other in kept):
             kept.append(draft)
     return kept
+
+
+def _is_twin(draft: Draft, other: Draft, farthest: float, ink: NDArray[np.uint8]) -> bool:
+    body = max(draft.body, other.body)
+    if _nearness(draft, other, min(_NEAR * body, farthest)) <= 0.5:
+        return False
+    return _ink_between(draft, other, ink) > _CONTINUOUS
 
 
 def pitch_of(drafts: Sequence[Draft]) -> float | None:

@@ -51,10 +51,13 @@ class BandInk:
     body: float
 
     def share(self, above: float, below: float) -> Doubles:
-        """Share of ink per column between ``above`` and ``below`` the centre (in bodies, down positive)."""
-        middle = self.rows.shape[0] // 2
-        start = max(0, middle + round(above * self.body))
-        stop = min(self.rows.shape[0], max(start + 1, middle + round(below * self.body)))
+        """Share of ink per column between ``above`` and ``below`` the centre (in bodies, down positive).
+
+        Rows that were not looked at count as the nearest one.
+        """
+        height = self.rows.shape[0]
+        start = min(max(0, height // 2 + round(above * self.body)), height - 1)
+        stop = min(height, max(start + 1, height // 2 + round(below * self.body)))
         return np.asarray(self.rows[start:stop].mean(axis=0), dtype=np.float64)
 
 
@@ -74,6 +77,13 @@ def straightened_ink(draft: Draft, ink: NDArray[np.uint8]) -> BandInk:
     return BandInk(rows, draft.body / HALF)
 
 
+def running_mean(values: Doubles, width: float) -> Doubles:
+    """The mean of about ``width`` neighbours of each value; beyond the ends are zeros."""
+    half = max(1, round(width / 2))
+    sums = np.cumsum(np.pad(values, (half + 1, half)))
+    return np.asarray((sums[2 * half + 1 :] - sums[: -2 * half - 1]) / (2 * half + 1), dtype=np.float64)
+
+
 def ink_ends(columns: Doubles, body: float) -> tuple[int, int] | None:
     """First and last+1 column of the band that hold a letter; None when there is no ink.
 
@@ -82,8 +92,7 @@ def ink_ends(columns: Doubles, body: float) -> tuple[int, int] | None:
     """
     if not columns.any():
         return None
-    window = max(3, round(body)) | 1
-    near = np.convolve(columns, np.ones(window) / window, mode="same")
+    near = running_mean(columns, body)
     typical = float(np.percentile(near, 75))
     solid = np.flatnonzero((columns > 0) & (near > 0.2 * typical))
     return None if solid.size == 0 else (int(solid[0]), int(solid[-1]) + 1)

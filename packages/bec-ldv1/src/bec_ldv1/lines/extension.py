@@ -1,0 +1,123 @@
+"""Lines carried on where the network lost them: faint ends that still have ink."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bec_ldv1.lines.drafts import Course, Doubles, Draft
+from bec_ldv1.lines.fragments import STATION
+from bec_ldv1.lines.shape import HALF, running_mean, straightened_ink
+
+_FEWEST = 3  # lines that make a block, beyond which nothing is extended
+_GAP = 4.0  # widest gap that is crossed, in bodies
+_FAINTEST = 0.35  # least ink of what is added, over the line's own
+_CONTRAST = 1.2  # least ink in the band, over the ink half way to the next lines
+
+
+def extended(
+    drafts: Sequence[Draft], course: Course, pitch: float | None, ink: NDArray[np.uint8]
+) -> list[Draft]:
+    """The drafts carried on along the page's course, as far as their ink goes and the text block reaches.
+
+    The block ends where the second longest line does, on either side. ``ink`` is the half-size plane (1 is ink).
+    Nothing is added where another line already is.
+    """
+    if len(drafts) < _FEWEST or pitch is None:
+        return list(drafts)
+    left = sorted(d.first for d in drafts)[1]
+    right = sorted(d.last for d in drafts)[-2]
+    result = []
+    for draft in drafts:
+        others = [d for d in drafts if d is not draft]
+        longer = _extend(draft, right - draft.last, 1, course, pitch, others, ink)
+        result.append(_extend(longer, draft.first - left, -1, course, pitch, others, ink))
+    return result
+
+
+def _extend(
+    draft: Draft,
+    room: int,
+    direction: int,
+    course: Course,
+    pitch: float,
+    others: Sequence[Draft],
+    ink: NDArray[np.uint8],
+) -> Draft:
+    """Add up to ``room`` stations on the right (``direction`` 1) or left (-1)."""
+    if room < 1:
+        return draft
+    tail = _continuation(draft, room, direction, course)
+    free = _free_stations(tail, others, direction)
+    tail = tail.cut(0, free) if direction > 0 else tail.cut(room - free, room)
+    if tail.top.size == 0:
+        return draft
+    typical = straightened_ink(draft, ink).share(-0.5, 0.5)
+    if not typical.any():
+        return draft
+    band = straightened_ink(tail, ink)
+    half_pitch = pitch / draft.body / 2
+    between = (
+        band.share(-half_pitch - 0.15, -half_pitch + 0.15) + band.share(half_pitch - 0.15, half_pitch + 0.15)
+    ) / 2
+    columns = band.share(-0.5, 0.5)
+    if direction < 0:
+        columns, between = columns[::-1], between[::-1]
+    reach = _ink_run(columns, between, draft.body / HALF, float(typical.mean()))
+    stations = -(-reach * HALF // STATION)
+    if stations == 0:
+        return draft
+    stations = min(stations, tail.top.size)
+    part = tail.cut(0, stations) if direction > 0 else tail.cut(tail.top.size - stations, tail.top.size)
+    pieces = (draft, part) if direction > 0 else (part, draft)
+    return Draft(
+        pieces[0].first,
+        *(np.concatenate([getattr(p, name) for p in pieces]) for name in ("top", "bottom", "mass", "found")),
+    )
+
+
+def _continuation(draft: Draft, room: int, direction: int, course: Course) -> Draft:
+    """``room`` stations that follow the course from the draft's end on, none of them found."""
+    end = slice(-6, None) if direction > 0 else slice(None, 6)
+    y = float(np.median(draft.middle[end]))
+    station = (draft.last - 2.5) if direction > 0 else (draft.first + 2.5)
+    last = draft.last + room if direction > 0 else draft.first - room
+    middles = []
+    while station != last:
+        step = np.clip(last - station, -1, 1)
+        x = (station + step / 2 + 0.5) * STATION
+        y += float(course.slope(np.array([x]), np.array([y]))[0]) * step * STATION
+        station += step
+        middles.append(y)
+    middle = np.array(middles[-room:] if direction > 0 else middles[-room:][::-1])
+    zeros = np.zeros(room)
+    first = draft.last + 1 if direction > 0 else draft.first - room
+    return Draft(first, middle - draft.body / 2, middle + draft.body / 2, zeros, zeros.astype(bool))
+
+
+def _free_stations(tail: Draft, others: Sequence[Draft], direction: int) -> int:
+    """How many stations, counted from the line's end, no other line's band is in the way of."""
+    blocked = np.zeros(tail.top.size, bool)
+    for other in others:
+        first, last = max(tail.first, other.first), min(tail.last, other.last)
+        if first > last:
+            continue
+        mine = slice(first - tail.first, last - tail.first + 1)
+        theirs = slice(first - other.first, last - other.first + 1)
+        blocked[mine] |= (tail.top[mine] < other.bottom[theirs]) & (tail.bottom[mine] > other.top[theirs])
+    in_order = blocked if direction > 0 else blocked[::-1]
+    return int(in_order.argmax()) if in_order.any() else int(blocked.size)
+
+
+def _ink_run(columns: Doubles, between: Doubles, body: float, typical: float) -> int:
+    """Columns (half-size), from the line's end on, over which letters go on without too wide a gap."""
+    near, apart = running_mean(columns, 2 * body), running_mean(between, 2 * body)
+    solid = np.flatnonzero((columns > 0) & (near > _FAINTEST * typical) & (near > _CONTRAST * apart))
+    reach = 0
+    for place in solid.tolist():
+        if place - reach > _GAP * body:
+            break
+        reach = place + 1
+    return reach
