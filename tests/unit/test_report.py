@@ -306,7 +306,7 @@ def test_json_cannot_end_its_element() -> None:
 
 def test_a_template_with_a_missing_field_is_an_error() -> None:
     with pytest.raises(KeyError):
-        document("job.html", "job.js", count="1")
+        document("job.html", ["job.js"], count="1")
 
 
 def test_histograms_count_every_value_once() -> None:

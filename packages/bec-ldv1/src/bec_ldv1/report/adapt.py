@@ -83,33 +83,52 @@ def _trouble(page: Page, record: PageRecord | None, messages: dict[str, str]) ->
     return PageTrouble(record.error_stage or "unknown", record.error_type or "unknown", message)
 
 
-def picture_outlines(record: PageRecord, picture: Picture, *, whole_lines: bool) -> list[Outline]:
-    """What a record holds, in pixels of the page's larger picture, on the page as it was scanned.
+@attrs.frozen(eq=False)
+class SourceOutline:
+    """A line or segment on the page as it was scanned, in pixels of the stored raster, unrounded."""
 
-    ``whole_lines`` draws the record's lines, else the contract's contours.
+    polygon: Points
+    baseline: Points | None = None
+    confidence: float | None = None
+
+
+def source_outlines(record: PageRecord, size: tuple[int, int], *, whole_lines: bool) -> list[SourceOutline]:
+    """What a record holds: its whole lines, else the contract's contours.
+
+    ``size`` is the width and height of the stored raster.
 
     Raises:
         PageProblem: the recorded spline's points admit no spline.
     """
-
-    def place(points: npt.NDArray[np.generic]) -> Points:
-        stored = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-        return _upright(stored, picture) * _scale(picture)
-
     if whole_lines:
         lines = () if record.details is None else record.details.lines
         return [
-            Outline(_thinned(place(line.polygon)), _rounded(place(line.baseline)), line.confidence)
+            SourceOutline(_points(line.polygon), _points(line.baseline), line.confidence)
             for line in lines
             if len(line.polygon)
         ]
     contours = [contour for contour in record.contours or () if len(contour)]
     if not contours:
         return []
-    rectification = _rectification(record, picture.width, picture.height)
-    return [
-        Outline(_thinned(place(rectification.to_page(contour.astype(np.float64))))) for contour in contours
-    ]
+    rectification = _rectification(record, *size)
+    return [SourceOutline(rectification.to_page(_points(contour))) for contour in contours]
+
+
+def picture_outlines(record: PageRecord, picture: Picture, *, whole_lines: bool) -> list[Outline]:
+    """The same in pixels of the page's larger picture, thinned out; see :func:`source_outlines`."""
+    found = source_outlines(record, (picture.width, picture.height), whole_lines=whole_lines)
+    return [in_picture(outline, picture) for outline in found]
+
+
+def in_picture(outline: SourceOutline, picture: Picture) -> Outline:
+    """An outline in pixels of the page's larger picture."""
+    scale = _scale(picture)
+    baseline = outline.baseline
+    return Outline(
+        _thinned(_upright(outline.polygon, picture) * scale),
+        None if baseline is None else _rounded(_upright(baseline, picture) * scale),
+        outline.confidence,
+    )
 
 
 def without_picture(record: PageRecord) -> Picture:
@@ -120,6 +139,11 @@ def without_picture(record: PageRecord) -> Picture:
         reach = [np.max(contour, axis=0) for contour in record.contours or () if len(contour)]
         width, height = (int(1.05 * side) + 1 for side in np.max(reach, axis=0)) if reach else (4, 3)
     return Picture(width, height, 1, *view_size(width, height), 0.0)
+
+
+def _points(points: npt.NDArray[np.generic]) -> Points:
+    """Any recorded points, n × 2."""
+    return np.asarray(points, dtype=np.float64).reshape(-1, 2)
 
 
 def _rectification(record: PageRecord, width: int, height: int) -> Rectification:

@@ -73,7 +73,7 @@ def job_page(rows: Sequence[VolumeRow], footer: str) -> str:
     )
     return document(
         "job.html",
-        "job.js",
+        ("job.js",),
         count=text(plural(len(rows), "volume")),
         summary=text(_summary(rows)),
         heads=heads,

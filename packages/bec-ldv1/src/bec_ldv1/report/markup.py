@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -28,12 +28,12 @@ def json_block(value: Any) -> str:
     return encoded.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def document(template: str, script: str, **fields: str) -> str:
-    """The asset ``template`` with its fields, the style sheet and the asset ``script`` filled in.
+def document(template: str, scripts: Sequence[str], **fields: str) -> str:
+    """The asset ``template`` with its fields, the style sheet and the assets ``scripts`` filled in.
 
     ``fields`` are HTML: every text in them is escaped already. A missing field is a KeyError.
     """
-    code = _asset(script)
+    code = "\n".join(map(_asset, scripts))
     policy = (
         f"default-src 'none'; img-src 'self' file: data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{_sha256(code)}'; base-uri 'none'; form-action 'none'"

@@ -10,7 +10,7 @@ from typing import Any
 
 from bec_ldv1.report.charts import even_bins, histogram, integer_bins, strip
 from bec_ldv1.report.markup import document, json_block, plural, text
-from bec_ldv1.report.suspicion import CHECK, Level, Verdict, verdict
+from bec_ldv1.report.suspicion import CHECK, SURE, Level, Verdict, verdict
 from bec_ldv1.report.view import PageView, Pixels, VolumeView
 
 WORST = 6
@@ -36,7 +36,7 @@ def volume_page(volume: VolumeView, footer: str) -> str:
     units = f"{volume.unit}s"
     return document(
         "volume.html",
-        "volume.js",
+        ("shared.js", "volume.js"),
         title=text(volume.title),
         version=text(volume.version),
         explained=text(UNITS.get(volume.unit, "")),
@@ -73,6 +73,7 @@ def page_data(volume: VolumeView) -> dict[str, Any]:
         "unit": volume.unit,
         "units": f"{volume.unit}s",
         "row": _row_height(volume),
+        "sure": round(100 * SURE),
         "pages": [_record(page) for page in volume.pages],
     }
 

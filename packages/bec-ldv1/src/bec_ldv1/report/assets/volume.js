@@ -1,41 +1,25 @@
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const data = readData();
   const pages = data.pages;
-  const $ = (selector, root = document) => root.querySelector(selector);
-  const SVG = "http://www.w3.org/2000/svg";
-  const make = (tag, attributes = {}, text) => {
-    const node = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-    if (text !== undefined) node.textContent = text;
-    return node;
-  };
   const counted = (n) => `${n} ${n === 1 ? data.unit : data.units}`;
   const inWords = (page) => (page.k === "error" ? "failed" : counted(page.c));
   const altOf = (page) => `Page ${page.n}, ${page.f}: ${inWords(page)}`;
 
   const drawLines = (page, titles) => {
-    const svg = document.createElementNS(SVG, "svg");
-    svg.setAttribute("class", "lines");
-    svg.setAttribute("viewBox", `0 0 ${page.w} ${page.h}`);
-    svg.setAttribute("aria-hidden", "true");
+    const svg = makeSvg("svg", { class: "lines", viewBox: `0 0 ${page.w} ${page.h}`, "aria-hidden": "true" });
     page.d.forEach((d, i) => {
-      const path = document.createElementNS(SVG, "path");
-      path.setAttribute("d", d);
+      const path = makeSvg("path", page.q && page.q[i] < data.sure ? { d, class: "unsure" } : { d });
       if (titles) {
-        const title = document.createElementNS(SVG, "title");
+        const title = makeSvg("title");
         title.textContent = `${data.unit} ${i + 1}` + (page.q ? `, confidence ${page.q[i]} %` : "");
         path.append(title);
       }
       svg.append(path);
     });
     if (titles && page.b) {
-      const baselines = document.createElementNS(SVG, "g");
-      for (const d of page.b) {
-        const path = document.createElementNS(SVG, "path");
-        path.setAttribute("d", d);
-        baselines.append(path);
-      }
+      const baselines = makeSvg("g");
+      for (const d of page.b) baselines.append(makeSvg("path", { d }));
       svg.append(baselines);
     }
     return svg;
@@ -117,30 +101,13 @@
 
   // The page view: a transform over one picture.
   const dialog = $("#viewer"), stage = $("#stage"), leaf = $("#leaf");
-  let current = null, x = 0, y = 0, scale = 1, fitted = 1;
-  const place = () => { leaf.style.transform = `translate(${x}px, ${y}px) scale(${scale})`; };
-  const fit = () => {
-    const { clientWidth: width, clientHeight: height } = stage;
-    fitted = Math.min((width - 16) / current.w, (height - 16) / current.h);
-    scale = fitted;
-    x = (width - current.w * scale) / 2;
-    y = (height - current.h * scale) / 2;
-    place();
-  };
-  const zoom = (factor, px = stage.clientWidth / 2, py = stage.clientHeight / 2) => {
-    const next = Math.min(8, Math.max(fitted / 2, scale * factor));
-    x = px - (px - x) * next / scale;
-    y = py - (py - y) * next / scale;
-    scale = next;
-    place();
-  };
+  const zoom = makeZoom(stage, leaf);
+  let current = null;
   const sequence = () => (shown.includes(current) ? shown : pages);
   const show = (page) => {
     current = page;
     $("#viewer-title").textContent = `Page ${page.n} of ${pages.length}`;
     $("#viewer-file").textContent = page.f;
-    leaf.style.width = `${page.w}px`;
-    leaf.style.height = `${page.h}px`;
     leaf.replaceChildren(drawPicture(page, "pages", false), drawLines(page, true));
     const facts = page.k === "error" ? [] : [counted(page.c)];
     if (page.a) facts.push(`turned ${Math.abs(page.a).toFixed(1)}° ${page.a > 0 ? "counter-clockwise" : "clockwise"}`);
@@ -151,7 +118,7 @@
     $("#previous").disabled = at <= 0;
     $("#next").disabled = at >= list.length - 1;
     if (!dialog.open) { dialog.showModal(); dialog.focus(); }
-    fit();
+    zoom.show(page.w, page.h);
     const after = list[at + 1];
     if (after && after.p !== null) new Image().src = `pages/${after.p}`;
   };
@@ -171,9 +138,9 @@
     if (page) show(page); else close();
   };
   window.addEventListener("hashchange", route);
-  window.addEventListener("resize", () => { if (current) fit(); });
+  window.addEventListener("resize", () => { if (current) zoom.fit(); });
 
-  const actions = { previous: () => step(-1), next: () => step(1), in: () => zoom(1.4), out: () => zoom(1 / 1.4), fit,
+  const actions = { previous: () => step(-1), next: () => step(1), in: () => zoom.zoom(1.4), out: () => zoom.zoom(1 / 1.4), fit: zoom.fit,
     toggle: () => setLines(document.body.classList.contains("no-lines")), close };
   for (const [id, action] of Object.entries(actions)) $(`#${id}`).addEventListener("click", action);
   const keys = { ArrowRight: "next", ArrowDown: "next", j: "next", ArrowLeft: "previous", ArrowUp: "previous", k: "previous",
@@ -196,26 +163,6 @@
       event.preventDefault();
       moveFocus(event.key === "ArrowRight" ? 1 : -1);
     }
-  });
-
-  // Wheel, drag and pinch.
-  const fingers = new Map();
-  const offset = (event) => { const box = stage.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
-  stage.addEventListener("wheel", (event) => { event.preventDefault(); zoom(Math.exp(-event.deltaY / 400), ...offset(event)); }, { passive: false });
-  stage.addEventListener("dblclick", (event) => { if (scale > fitted * 1.01) fit(); else zoom(2.5, ...offset(event)); });
-  stage.addEventListener("pointerdown", (event) => { stage.setPointerCapture(event.pointerId); fingers.set(event.pointerId, offset(event)); stage.classList.add("dragging"); });
-  stage.addEventListener("pointermove", (event) => {
-    const before = fingers.get(event.pointerId);
-    if (!before) return;
-    const now = offset(event);
-    const other = [...fingers].find(([id]) => id !== event.pointerId);
-    if (other) zoom(Math.hypot(now[0] - other[1][0], now[1] - other[1][1]) / (Math.hypot(before[0] - other[1][0], before[1] - other[1][1]) || 1), ...other[1]);
-    else { x += now[0] - before[0]; y += now[1] - before[1]; place(); }
-    fingers.set(event.pointerId, now);
-  });
-  for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, (event) => {
-    fingers.delete(event.pointerId);
-    if (!fingers.size) stage.classList.remove("dragging");
   });
 
   // The list of the worst pages is in the HTML; only its lines are drawn here.
