@@ -153,8 +153,8 @@ def test_a_label_beside_the_text_block_is_dropped_but_a_short_last_line_kept() -
 
 def test_descenders_that_the_network_takes_for_a_line_are_none() -> None:
     canvas = Canvas().line(200)
-    for x in range(210, 1850, 40):
-        canvas.draw(x, 205, x + 6, 262)  # long strokes that hang down from the letters
+    for x in range(210, 1850, 24):
+        canvas.draw(x, 205, x + 6, 254)  # long strokes that hang down from the letters
     assert middles(canvas.blob(600, 236, 1500, 254).lines()) == pytest.approx([200], abs=3)
 
 

@@ -84,7 +84,7 @@ def _linked(
             course,
             barriers,
             max_gap=1.5 * max_gap,
-            max_ratio=1.5 * ratio,
+            max_ratio=np.inf,
             offset=settings.link_level,
             pitch=pitch,
         )

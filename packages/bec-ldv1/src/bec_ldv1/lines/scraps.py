@@ -13,9 +13,7 @@ from bec_ldv1.lines.shape import HALF
 
 _TOO_NEAR = 0.8  # centres nearer than this (in bodies of the larger line) are one line's
 _NEAR = 2.2  # up to here the ink between decides, in bodies of the larger line
-_CONTINUOUS = (
-    0.5  # least ink between two bands, over the fainter one's; between lines it is nearly always less
-)
+_CONTINUOUS = 0.5  # least ink between two bands, over the fainter one's; between lines it is mostly less
 _NOTE_LENGTH = 0.35  # what is shorter than this share of the line beside it …
 _NOTE_DISTANCE = 0.7  # … and nearer than this share of the pitch is a note between the lines
 _MIN_PITCHES = 2
