@@ -12,16 +12,20 @@
     │   ├── DatabaseUnavailable
     │   ├── QueueUnavailable
     │   └── StorageError
+    │       └── ObjectTooLarge    larger than its reader's bound            (not retryable; in bec_core.storage)
     ├── ObjectNotFound            no object at this key
     ├── ObjectChanged             somebody else wrote the object in the meantime
+    ├── InvalidKey                a key that could leave the store's root        (in bec_core.storage)
     ├── TaskError                 one task failed
     │   ├── RetryableTaskError                                                  (retryable)
-    │   │   └── TooManyPageErrors
+    │   │   ├── TooManyPageErrors
+    │   │   └── PagesMayPass      a page failed for a reason that may pass: the store, say
     │   └── TerminalTaskError
     │       ├── InvalidMessage    a queue message that names no volume
     │       ├── ManifestMissing
     │       ├── ManifestInvalid
-    │       └── VolumeEmpty       a volume without a single page
+    │       ├── VolumeEmpty       a volume without a single page
+    │       └── TooManyDeliveries its message came again and again, and nothing was heard of it
     ├── PageError                 one page failed; the volume goes on
     └── TaskStopped               the job must stop now; nothing of it is published
         ├── LeaseLost             another worker has the task
@@ -101,6 +105,10 @@ class TooManyPageErrors(RetryableTaskError):
     """More pages failed than the job's ``max_page_error_rate`` allows."""
 
 
+class PagesMayPass(RetryableTaskError):
+    """Pages failed for a reason that may pass; raised while the task has attempts left."""
+
+
 class TerminalTaskError(TaskError):
     """The task failed, and trying it again can't help."""
 
@@ -119,6 +127,10 @@ class ManifestInvalid(TerminalTaskError):
 
 class VolumeEmpty(TerminalTaskError):
     """The volume has not a single page."""
+
+
+class TooManyDeliveries(TerminalTaskError):
+    """The task's message was delivered again and again, and no worker ever said what became of it."""
 
 
 class PageError(BecError):

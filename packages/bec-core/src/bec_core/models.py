@@ -28,9 +28,14 @@ def check_id(value: object, what: str) -> str:
     """
     if not isinstance(value, str) or not _ID.fullmatch(value) or ".." in value:
         raise InvalidMessage(
-            f"{what} {value!r} is not an id: use letters, digits, '.', '_' and '-' (at most 128 characters)"
+            f"{what} {_shown(value)} is not an id: use letters, digits, '.', '_' and '-' (at most 128 characters)"
         )
     return value
+
+
+def _shown(value: object) -> str:
+    """A value that a stranger sent, for a message: never long, never deep."""
+    return repr(value[:200]) if isinstance(value, str) else f"(a {type(value).__name__})"
 
 
 class TaskStatus(StrEnum):
@@ -172,7 +177,10 @@ class OutgoingMessage:
     attributes: Mapping[str, str] = field(factory=dict)
 
 
-_MESSAGE_KEYS = ("w_id", "i_id", "source", "i_version")
+MESSAGE_KEYS = ("w_id", "i_id", "source", "i_version")
+"""What a message may say of its volume, in its body and in its attributes."""
+
+_SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|file:[^\x00-\x1f\x7f\ud800-\udfff]{1,4096}")
 
 
 def encode_message(ref: VolumeRef) -> OutgoingMessage:
@@ -193,20 +201,20 @@ def decode_message(message: Message | OutgoingMessage) -> VolumeRef:
     Raises:
         InvalidMessage: neither names a volume, or an id can't be one.
     """
-    values: dict[str, object] = {k: v for k, v in message.attributes.items() if k in _MESSAGE_KEYS and v}
+    values: dict[str, object] = {k: v for k, v in message.attributes.items() if k in MESSAGE_KEYS and v}
     body = message.body.strip()
     if body.startswith("{"):
         try:
             parsed = json.loads(body)
         except (ValueError, RecursionError) as error:
             raise InvalidMessage(f"the message's body is not JSON: {error}") from None
-        values.update({k: v for k, v in parsed.items() if k in _MESSAGE_KEYS and v})
+        values.update({k: v for k, v in parsed.items() if k in MESSAGE_KEYS and v})
     missing = [key for key in ("w_id", "i_id") if key not in values]
     if missing:
         raise InvalidMessage(f"the message names no {' and no '.join(missing)}: {body[:200]!r}")
     source = values.get("source", DEFAULT_SOURCE)
-    if not isinstance(source, str) or len(source) > 4096 or "\x00" in source:
-        raise InvalidMessage(f"the message's source is not a name: {str(source)[:200]!r}")
+    if not isinstance(source, str) or not _SOURCE.fullmatch(source):
+        raise InvalidMessage(f"the message's source is not a name: {_shown(source)}")
     ref = VolumeRef(
         check_id(values["w_id"], "w_id"),
         check_id(values["i_id"], "i_id"),

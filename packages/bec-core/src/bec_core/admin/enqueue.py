@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from attrs import define, field, frozen
 
 from bec_core.admin.session import Session
-from bec_core.db import ledger, volumes
+from bec_core.db import ledger, requeue, volumes
 from bec_core.errors import ConflictError, TaskError
 from bec_core.models import Job, JobStatus, VolumeRef, encode_message
 
@@ -119,6 +119,7 @@ def _send(
     with session.database.connection() as connection:
         ids = volumes.upsert_refs(connection, wanted)
         ledger.request(connection, job.id, list(zip(ids, wanted, strict=True)))
+        requeue.free(connection, job.id, ids)  # what failed may be claimed again, whatever the clocks say
     if force:
         take_markers_away(session, job, wanted)
     failed = {

@@ -18,6 +18,10 @@ from bec_core.settings import Settings
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
+# besides lost connections: a standby after a failover ("read-only transaction"), a connection closed under us
+_TROUBLE = (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError)
+
+
 class Database:
     """Connections to one PostgreSQL database, to be borrowed for a moment and never across a volume."""
 
@@ -56,7 +60,7 @@ class Database:
                 yield connection
         except PoolTimeout:
             raise DatabaseUnavailable(f"no connection to PostgreSQL: {self._probe()}") from None
-        except psycopg.OperationalError as error:
+        except _TROUBLE as error:
             raise DatabaseUnavailable(f"PostgreSQL: {_first_line(error)}") from error
 
     def _probe(self) -> str:

@@ -7,6 +7,7 @@ worker whose lease was taken over changes nothing. All times are the server's.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -32,14 +33,6 @@ class Claim:
 
 
 @frozen
-class NotClaimed:
-    """Why a claim was refused: the task's status, and for how long to leave it alone (seconds)."""
-
-    status: TaskStatus
-    wait_s: float
-
-
-@frozen
 class Failure:
     """Why a task failed, as its row keeps it."""
 
@@ -48,6 +41,15 @@ class Failure:
     message: str
     fingerprint: str
     traceback: str | None = None
+
+
+@frozen
+class NotClaimed:
+    """Why a claim was refused: the task's status, for how long to leave it alone (seconds), why it failed."""
+
+    status: TaskStatus
+    wait_s: float
+    failure: Failure | None = None
 
 
 @frozen
@@ -74,12 +76,19 @@ def claim(
     lease_s: float,
     config_revision: int,
     plugin_version: str,
+    asked_at: datetime | None = None,
     even_if_done: bool = False,
 ) -> Claim | NotClaimed:
     """Take the task: insert its row, or take it over when it is not done and nobody holds its lease.
 
-    ``even_if_done`` takes a row that says done though no marker stands for it. A task that had failed
-    for good starts with no failures: it was delivered again because somebody asked for it.
+    ``even_if_done`` takes a row that says done though no marker stands for it.
+
+    A task that had failed for good is taken, with no failures counted, if somebody asked for it since:
+    its message was sent after the failure (``asked_at``; None: nobody knows when), or it was set free
+    (no failures are counted against it). Otherwise the message is a duplicate, or its worker died before
+    it could set it aside; the answer says why the task failed.
+
+    A claim's commit is waited for: were it lost in a crash of the server, two workers could get one epoch.
     """
     row = connection.execute(
         """
@@ -107,6 +116,8 @@ def claim(
         WHERE (t.status <> 'done' OR %(even_if_done)s)
           AND (t.lease_expires_at IS NULL OR t.lease_expires_at <= clock_timestamp())
           AND (t.retry_at IS NULL OR t.retry_at <= clock_timestamp())
+          AND (t.status <> 'terminal_failed' OR t.failures = 0 OR t.done_at IS NULL
+               OR coalesce(%(asked_at)s::timestamptz > t.done_at, true))
         RETURNING id, epoch, attempt, failures
         """,
         {
@@ -118,6 +129,7 @@ def claim(
             "lease_s": lease_s,
             "config_revision": config_revision,
             "plugin_version": plugin_version,
+            "asked_at": asked_at,
             "even_if_done": even_if_done,
         },
     ).fetchone()
@@ -125,18 +137,27 @@ def claim(
         return Claim(*row)
     row = connection.execute(
         """
-        SELECT status, extract(epoch FROM greatest(lease_expires_at, retry_at) - clock_timestamp())
+        SELECT status, extract(epoch FROM greatest(lease_expires_at, retry_at) - clock_timestamp()),
+               error_stage, error_type, error_message, error_fingerprint
         FROM task_executions WHERE (job_id, volume_id, s3_etag) = (%s, %s, %s::bytea)
         """,
         (job_id, volume_id, etag),
     ).fetchone()
     if row is None:  # deleted in between: whoever deletes a job's tasks doesn't want this one either
         return NotClaimed(TaskStatus.RETRYABLE_FAILED, 0.0)
-    return NotClaimed(TaskStatus(row[0]), max(0.0, float(row[1] or 0.0)))
+    status = TaskStatus(row[0])
+    failure = None
+    if status is TaskStatus.TERMINAL_FAILED:
+        failure = Failure(*(text or "unknown" for text in row[2:]))
+    return NotClaimed(status, max(0.0, float(row[1] or 0.0)), failure)
 
 
 def renew(connection: Connection, claimed: Claim, lease_s: float) -> bool:
-    """Extend the lease from now on. False: it is another worker's (or nobody's) now."""
+    """Extend the lease from now on. False: it is another worker's (or nobody's) now.
+
+    Not waited for on disk: were it lost in a crash of the server, the lease would only end earlier.
+    """
+    connection.execute("SET LOCAL synchronous_commit TO off")
     cursor = connection.execute(
         "UPDATE task_executions SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)"
         " WHERE id = %s AND epoch = %s AND status = 'running'",
@@ -150,6 +171,16 @@ def is_ours(connection: Connection, claimed: Claim) -> bool:
     row = connection.execute(
         "SELECT 1 FROM task_executions WHERE id = %s AND epoch = %s AND status = 'running'",
         (claimed.task_id, claimed.epoch),
+    ).fetchone()
+    return row is not None
+
+
+def says_done(connection: Connection, *, job_id: int, volume_id: int, etag: bytes) -> bool:
+    """Whether the task's row says that it is done."""
+    row = connection.execute(
+        "SELECT 1 FROM task_executions"
+        " WHERE (job_id, volume_id, s3_etag) = (%s, %s, %s::bytea) AND status = 'done'",
+        (job_id, volume_id, etag),
     ).fetchone()
     return row is not None
 
@@ -296,7 +327,10 @@ def fail_unclaimed(
     failure: Failure,
     config_revision: int,
 ) -> None:
-    """Record a terminal failure of a volume that has no version to claim (its manifest is missing)."""
+    """Record a terminal failure of a volume that has no version to claim (its manifest is missing).
+
+    The ledger's entry fails only if it waits: what was done at an earlier version stays done.
+    """
     connection.execute(
         """
         INSERT INTO task_executions AS t (job_id, volume_id, s3_etag, status, worker_id, started_at, config_revision)
@@ -319,7 +353,16 @@ def fail_unclaimed(
         " WHERE (job_id, volume_id, s3_etag) = (%(job_id)s, %(volume_id)s, %(etag)s::bytea)",
         {**_failure_values(failure), "job_id": job_id, "volume_id": volume_id, "etag": NO_VERSION},
     )
-    set_ledger(connection, job_id, volume_id, "failed", f"{failure.error_type}: {failure.message}")
+    fail_waiting(connection, job_id, volume_id, failure)
+
+
+def fail_waiting(connection: Connection, job_id: int, volume_id: int, failure: Failure) -> None:
+    """Say in the ledger that a volume failed which no task of a version stands for, if it still waits."""
+    connection.execute(
+        "UPDATE ledger SET state = 'failed', reason = %s, changed_at = clock_timestamp()"
+        " WHERE (job_id, volume_id) = (%s, %s) AND state = 'waiting'",
+        (f"{failure.error_type}: {failure.message}", job_id, volume_id),
+    )
 
 
 def set_ledger(

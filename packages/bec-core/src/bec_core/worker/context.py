@@ -16,6 +16,7 @@ import attrs
 from bec_core.archive.sources import Sources
 from bec_core.errors import BecError, PageError
 from bec_core.models import Page, PageData, PageFailure, Volume
+from bec_core.worker.failures import clean
 from bec_core.worker.lease import HeldTask
 from bec_core.worker.stop import StopFlag
 
@@ -87,7 +88,7 @@ class RunningTask:
     def page_failed(self, page: Page, error: BaseException, *, data: PageData | None = None) -> None:
         """Record the page's failure."""
         if isinstance(error, PageError):
-            stage, kind, retryable = error.stage, error.error_type, error.retryable
+            stage, kind, retryable = clean(error.stage), clean(error.error_type), error.retryable
         else:
             stage, kind = "unknown", type(error).__name__
             retryable = error.retryable if isinstance(error, BecError) else False
@@ -99,8 +100,8 @@ class RunningTask:
             source_etag=data.etag if data else None,
             stage=stage,
             error_type=kind,
-            message=str(error)[:_MESSAGE_LENGTH],
-            traceback="".join(traceback.format_exception(error)),
+            message=clean(str(error)[:_MESSAGE_LENGTH]),
+            traceback=clean("".join(traceback.format_exception(error))),
             retryable=retryable,
             attempt=self.attempt,
         )
@@ -127,6 +128,11 @@ class RunningTask:
             return [self._failures[index] for index in sorted(self._failures)]
 
     @property
+    def errors_name(self) -> str:
+        """The name of the file of failed pages."""
+        return self._basename + ERRORS_SUFFIX
+
+    @property
     def errors_by_stage(self) -> Mapping[str, int]:
         """How many pages failed at which stage."""
         return dict(Counter(failure.stage for failure in self.failures))
@@ -136,5 +142,5 @@ class RunningTask:
         files = dict(self._files)
         if failures := self.failures:
             lines = (json.dumps(attrs.asdict(failure), ensure_ascii=False) + "\n" for failure in failures)
-            files[self._basename + ERRORS_SUFFIX] = "".join(lines).encode()
+            files[self.errors_name] = "".join(lines).encode()
         return files

@@ -57,6 +57,8 @@ class Heartbeat:
                 self.beat()
             except DatabaseUnavailable as error:
                 logger.warning("no heartbeat now: {}", error)
+            except Exception:  # noqa: BLE001 - a worker without its heartbeat would be taken for dead
+                logger.exception("the heartbeat met something unforeseen")
 
     def beat(self) -> None:
         """Write the worker's row and read the job's."""

@@ -18,7 +18,7 @@ from attrs import define, field
 from loguru import logger
 
 from bec_core.db import Database, tasks
-from bec_core.errors import DatabaseUnavailable, LeaseLost, QueueUnavailable, TaskStalled
+from bec_core.errors import DatabaseUnavailable, LeaseLost, QueueUnavailable, TaskStalled, TaskStopped
 from bec_core.models import Message, Volume
 from bec_core.queues.base import TaskQueue
 from bec_core.worker.stop import StopFlag
@@ -67,6 +67,7 @@ class LeaseKeeper:
         self._held: dict[int, HeldTask] = {}
         self._stopped_at: dict[int, float] = {}
         self._lock = threading.Lock()
+        self._stopping: TaskStopped | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bec-lease-keeper", daemon=True)
 
@@ -89,12 +90,21 @@ class LeaseKeeper:
         """Keep the task's lease within the block."""
         with self._lock:
             self._held[id(task)] = task
+            if self._stopping is not None:
+                task.stop.set(self._stopping)
         try:
             yield task
         finally:
             with self._lock:
                 self._held.pop(id(task), None)
                 self._stopped_at.pop(id(task), None)
+
+    def stop_all(self, reason: TaskStopped) -> None:
+        """Tell the tasks at hand to stop, and those that a slot is just about to claim."""
+        with self._lock:
+            self._stopping = reason
+            for task in self._held.values():
+                task.stop.set(reason)
 
     def verify(self, task: HeldTask) -> None:
         """Make sure, with the database, that the task is ours and stays so for at least a third of the lease.
@@ -130,7 +140,10 @@ class LeaseKeeper:
         tick = min(_TICK_S, self._lease_s / 10)
         while not self._closing.wait(tick):
             for task in self.held():
-                self._look_after(task)
+                try:
+                    self._look_after(task)
+                except Exception:  # noqa: BLE001 - without this thread no lease would ever be renewed again
+                    logger.exception("{}: the lease keeper met something unforeseen", task.volume.ref)
 
     def _look_after(self, task: HeldTask) -> None:
         now = time.monotonic()

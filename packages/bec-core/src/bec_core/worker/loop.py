@@ -98,8 +98,7 @@ class BECWorker:
         """Ask the worker to hand its tasks back at once."""
         self._drained_by_request = True
         self._draining.set()
-        for task in self._keeper.held():
-            task.stop.set(ShutdownRequested("the worker is stopping"))
+        self._keeper.stop_all(ShutdownRequested("the worker is stopping"))
 
     def _end_grace(self) -> None:
         deadline = time.monotonic() + self._options.grace_s

@@ -10,7 +10,7 @@ import psutil
 def own_token() -> str:
     """This process's identity: boot, pid namespace, pid and start time."""
     me = psutil.Process()
-    return f"{_machine()}/{me.pid}/{me.create_time():.2f}"
+    return f"{_machine()}/{me.pid}/{_started(me)}"
 
 
 def is_dead(token: str) -> bool:
@@ -24,11 +24,24 @@ def is_dead(token: str) -> bool:
     pid, _, created = process.partition("/")
     try:
         other = psutil.Process(int(pid))
-        return f"{other.create_time():.2f}" != created or other.status() == psutil.STATUS_ZOMBIE
+        return _started(other) != created or other.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:
         return False
+
+
+def _started(process: psutil.Process) -> str:
+    """When the process started, by a clock that nobody sets: ticks since the machine's boot.
+
+    What psutil says is counted from the wall clock, so after a jump of that clock a living process would
+    look like another one, and be taken for dead.
+    """
+    stat = Path(f"/proc/{process.pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[19]
+    except (FileNotFoundError, ProcessLookupError):  # not Linux, or it has just ended
+        return f"{process.create_time():.2f}"
 
 
 def _machine() -> str:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import attrs
 from attrs import field, frozen
 
 from bec_core.errors import ObjectChanged, ObjectNotFound
@@ -44,9 +45,29 @@ class TaskFolder:
         """The folder's URL, for people."""
         return self.store.uri(self.prefix.removesuffix("/"))
 
+    def intact(self, marker: Mapping[str, Any]) -> bool:
+        """Whether every artifact that the marker lists is there with the size and checksum listed.
+
+        A marker of the earlier system lists none, and is believed.
+        """
+        if not marker:
+            return False
+        for listed in marker.get("artifacts", ()):
+            try:
+                data = self.store.get(self.key(listed["name"])).data
+            except ObjectNotFound:
+                return False
+            if attrs.asdict(artifact_of(listed["name"], data)) != listed:
+                return False
+        return True
+
     def key(self, name: str) -> str:
         """The key of a file in the folder."""
         return self.prefix + name
+
+    def exists(self, name: str) -> bool:
+        """Whether the folder holds a file of this name."""
+        return self.store.exists(self.key(name))
 
     def read(self, suffix: str) -> bytes:
         """The artifact ``{basename}{suffix}``."""

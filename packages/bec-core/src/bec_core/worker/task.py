@@ -8,11 +8,8 @@ done. Nothing here deletes a message of a task that is not done, failed for good
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-import attrs
 from attrs import field, frozen
 from loguru import logger
 
@@ -23,17 +20,20 @@ from bec_core.errors import (
     LeaseLost,
     NotFoundError,
     ObjectNotFound,
+    PagesMayPass,
+    QueueUnavailable,
     RetryableTaskError,
     ServiceError,
     TaskError,
     TaskStalled,
     TaskStopped,
+    TooManyDeliveries,
     TooManyPageErrors,
+    VolumeEmpty,
 )
 from bec_core.job import JobType, JobWorker
 from bec_core.job_config import RuntimeConfig
 from bec_core.models import (
-    Artifact,
     Job,
     Message,
     OutgoingMessage,
@@ -46,12 +46,15 @@ from bec_core.models import (
 from bec_core.queues.base import TaskQueue
 from bec_core.storage import Store
 from bec_core.worker.context import RunningTask
+from bec_core.worker.dead_letters import letter
 from bec_core.worker.failures import describe, is_retryable
 from bec_core.worker.lease import HeldTask, LeaseKeeper
+from bec_core.worker.marker import marker_content, outcome_of, outcome_of_marker
 from bec_core.worker.observer import Step, WorkerObserver
 from bec_core.worker.options import WorkerOptions
 from bec_core.worker.publish import TaskFolder, write_artifacts, write_marker
 
+_BEYOND_HOPE = 2  # deliveries after the last one: not even resolving the volume survives
 _SLACK_S = 1.0  # a message that is left to another worker comes back this long after that one's lease
 
 
@@ -88,6 +91,9 @@ class TaskRunner:
             self._set_aside(message, error)
             return
         with logger.contextualize(volume=str(ref)):
+            if message.receive_count > self.options.max_receives + _BEYOND_HOPE:
+                self._fail_unresolved(message, ref, _too_many_deliveries(message))
+                return
             try:
                 volume = self.sources.resolve(ref)
             except TaskError as error:
@@ -112,21 +118,16 @@ class TaskRunner:
 
     def _process_volume(self, message: Message, volume: Volume) -> None:
         folder = TaskFolder(self.store, self.job.artifact_root, volume)
-        marker = folder.marker()
-        if marker is not None:
-            self._already_done(message, volume, marker)
+        if self._done_before(message, folder):
             return
-        claimed = self._claim(volume)
+        claimed = self._claim(message, volume)
         if isinstance(claimed, tasks.NotClaimed) and claimed.status is TaskStatus.DONE:
-            marker = folder.marker()  # it may have been finished since we looked
-            if marker is not None:
-                self._already_done(message, volume, marker)
+            if self._done_before(message, folder):  # it was finished since we looked
                 return
             logger.warning("the task's row says done, but no marker stands in {}: doing it again", folder.uri)
-            claimed = self._claim(volume, even_if_done=True)
+            claimed = self._claim(message, volume, even_if_done=True)
         if isinstance(claimed, tasks.NotClaimed):
-            logger.info("left for {:.0f} s: the task is {}", claimed.wait_s, claimed.status.value)
-            self.queue.extend(message, claimed.wait_s + _SLACK_S)
+            self._leave(message, claimed)
             return
         self.observer.step(Step.CLAIMED)
         ends = time.monotonic() + self.options.lease_s
@@ -134,7 +135,9 @@ class TaskRunner:
         with self.keeper.hold(held), logger.contextualize(task=claimed.task_id, attempt=claimed.attempt):
             self._work(held, folder)
 
-    def _claim(self, volume: Volume, *, even_if_done: bool = False) -> tasks.Claim | tasks.NotClaimed:
+    def _claim(
+        self, message: Message, volume: Volume, *, even_if_done: bool = False
+    ) -> tasks.Claim | tasks.NotClaimed:
         with self.database.connection() as connection:
             return tasks.claim(
                 connection,
@@ -146,8 +149,25 @@ class TaskRunner:
                 lease_s=self.options.lease_s,
                 config_revision=self.job.config_revision,
                 plugin_version=self.job_type.version,
+                asked_at=message.enqueued_at,
                 even_if_done=even_if_done,
             )
+
+    def _leave(self, message: Message, refused: tasks.NotClaimed) -> None:
+        """Leave a task that is not to be had now: its message stays, hidden until it may be."""
+        if refused.failure is not None:
+            logger.info("failed for good before; this message is set aside with that reason")
+            self._set_aside(message, TaskError(refused.failure.message), refused.failure)
+            return
+        logger.info("left for {:.0f} s: the task is {}", refused.wait_s, refused.status.value)
+        if message.receive_count >= self.options.max_receives:
+            # The other one works for longer than this message may wait: the queue itself would set it
+            # aside. A fresh copy starts counting (and, on SQS, its twelve hours) anew.
+            if failed := self.queue.send([OutgoingMessage(message.body, message.attributes)]):
+                raise QueueUnavailable(f"message {message.id} could not be renewed: {failed[0].reason}")
+            self._delete(message)
+            return
+        self.queue.extend(message, refused.wait_s + _SLACK_S)
 
     def _work(self, held: HeldTask, folder: TaskFolder) -> None:
         volume = held.volume
@@ -161,42 +181,64 @@ class TaskRunner:
             read_dependency=lambda job_name, suffix: self._dependency(volume, job_name, suffix),
             on_page=lambda done: self.observer.page_done(volume, done, len(volume.pages)),
         )
-        stage = "run"
+        stage = "resolve"
         try:
+            self._refuse_hopeless(held)
+            stage = "run"
             result = self.job_worker.run(context)
             held.stop.check()
-            self._refuse_too_many_page_errors(result)
+            self._refuse_page_errors(held, context, result)
             self.observer.step(Step.WORKED)
             stage = "publish"
             self._publish(held, folder, context, result)
         except TaskStopped as stopped:
             self._stopped(held, stopped)
         except ServiceError as error:
-            self._failed(held, context, error, stage=stage)
+            if error.retryable and held.message.receive_count < self.options.max_receives:
+                self._put_off(held, error, stage=stage)
+                raise
+            self._failed(held, context, error, stage=stage, final=True)
         except Exception as error:  # noqa: BLE001 - a job may raise anything; it is recorded with its traceback
             self._failed(held, context, error, stage=stage)
 
-    def _refuse_too_many_page_errors(self, result: TaskResult) -> None:
+    def _refuse_hopeless(self, held: HeldTask) -> None:
+        if not held.volume.pages:
+            raise VolumeEmpty(f"{held.volume.ref} at version {held.volume.version} has not a single page")
+        if held.message.receive_count > self.options.max_receives:
+            raise _too_many_deliveries(held.message)
+
+    def _refuse_page_errors(self, held: HeldTask, context: RunningTask, result: TaskResult) -> None:
+        """Fail the task for too many bad pages, or, unless it is its last attempt, for some that may pass."""
         if result.nb_errors > self.runtime.max_page_error_rate * result.total_images:
             raise TooManyPageErrors(
                 f"{result.nb_errors} of {result.total_images} pages failed"
                 f" (allowed: {self.runtime.max_page_error_rate:.0%})"
             )
+        may_pass = [failure for failure in context.failures if failure.retryable]
+        if may_pass and held.claim.failures + 1 < self.runtime.max_attempts:
+            first = may_pass[0]
+            raise PagesMayPass(
+                f"{len(may_pass)} of {result.total_images} pages failed for a reason that may pass;"
+                f" first {first.img_filename}: {first.error_type}: {first.message[:200]}"
+            )
 
     def _publish(self, held: HeldTask, folder: TaskFolder, context: RunningTask, result: TaskResult) -> None:
-        earlier = folder.marker()
-        if earlier is not None:  # our predecessor's last write came through after all
-            self._already_done(held.message, held.volume, earlier)
+        if self._done_before(held.message, folder):  # our predecessor's last write came through after all
             return
-        outcome = self._outcome(held, context, result)
+        outcome = outcome_of(held, context, result)
+        files = context.files()
+        if context.errors_name not in files and folder.exists(context.errors_name):
+            files[context.errors_name] = (
+                b""  # an earlier attempt left it; a swap can't harm a successor, a delete could
+            )
         artifacts = write_artifacts(
             folder,
-            context.files(),
+            files,
             confirm=lambda: self.keeper.verify(held),
             written=lambda: self.observer.step(Step.ARTIFACT_WRITTEN),
         )
         self.observer.step(Step.ARTIFACTS_WRITTEN)
-        marker = self._marker(held, result, outcome, artifacts)
+        marker = marker_content(self.job, self.job_type, self.worker_id, held, result, outcome, artifacts)
         write_marker(folder, marker, confirm=lambda: self.keeper.verify(held))
         self.observer.step(Step.MARKER_WRITTEN)
         with self.database.connection() as connection:
@@ -215,12 +257,29 @@ class TaskRunner:
 
     # -- the ends -------------------------------------------------------------------------------------
 
-    def _already_done(self, message: Message, volume: Volume, marker: Mapping[str, Any]) -> None:
+    def _done_before(self, message: Message, folder: TaskFolder) -> bool:
+        """If the task's marker stands, let the row say so and delete the message.
+
+        A marker whose row does not say done is the work of a worker that ended between the two, or that
+        slept right before it wrote it: it counts only if what lies there is what it lists.
+        """
+        volume = folder.volume
+        marker = folder.marker()
+        if marker is None:
+            return False
+        with self.database.connection() as connection:
+            volume_id = volumes.upsert(connection, volume)
+            said = tasks.says_done(connection, job_id=self.job.id, volume_id=volume_id, etag=volume.etag)
+        if not said and not folder.intact(marker):
+            logger.warning(
+                "the marker in {} lists other artifacts than lie there: doing it again", folder.uri
+            )
+            return False
         with self.database.connection() as connection:
             repaired = tasks.repair_done(
                 connection,
                 job_id=self.job.id,
-                volume_id=volumes.upsert(connection, volume),
+                volume_id=volume_id,
                 etag=volume.etag,
                 version=volume.version,
                 outcome=outcome_of_marker(marker),
@@ -228,11 +287,20 @@ class TaskRunner:
         logger.info("already done{}", "; its row was made to say so" if repaired else "")
         self._delete(message)
         self.observer.task_finished(volume, "already-done")
+        return True
 
-    def _failed(self, held: HeldTask, context: RunningTask, error: Exception, *, stage: str) -> None:
+    def _put_off(self, held: HeldTask, error: ServiceError, *, stage: str) -> None:
+        """Give the task back because something outside is in trouble: that is no failure of the task."""
+        with self.database.connection() as connection:
+            tasks.fail(connection, held.claim, describe(error, stage=stage), terminal=False, counts=False)
+        self.observer.task_finished(held.volume, TaskStatus.RETRYABLE_FAILED.value, str(error))
+
+    def _failed(
+        self, held: HeldTask, context: RunningTask, error: Exception, *, stage: str, final: bool = False
+    ) -> None:
         failure = describe(error, stage=stage)
         failures = held.claim.failures + 1
-        terminal = not is_retryable(error) or failures >= self.runtime.max_attempts
+        terminal = final or not is_retryable(error) or failures >= self.runtime.max_attempts
         backoff = self.options.backoff_s(failures)
         figures = TaskResult(len(held.volume.pages), len(context.failures))
         with self.database.connection() as connection:
@@ -242,7 +310,7 @@ class TaskRunner:
                 failure,
                 terminal=terminal,
                 retry_s=backoff,
-                outcome=self._outcome(held, context, figures),
+                outcome=outcome_of(held, context, figures),
             )
         if not ours:
             self._stopped(held, LeaseLost("the task's lease was taken over before its failure was recorded"))
@@ -294,23 +362,24 @@ class TaskRunner:
         self._set_aside(message, error, failure)
 
     def set_aside_cancelled(self, message: Message) -> None:
-        """Dead-letter a message of a cancelled job."""
-        self._set_aside(message, TaskError(f"the job {self.job.name} is cancelled"))
+        """Dead-letter a message of a cancelled job; the ledger says so too."""
+        cancelled = TaskError(f"the job {self.job.name} is cancelled")
+        failure = describe(cancelled, stage="receive")
+        try:
+            ref = decode_message(message)
+        except InvalidMessage:
+            pass
+        else:
+            with self.database.connection() as connection:
+                volume_id = volumes.upsert_ref(connection, ref)
+                tasks.fail_waiting(connection, self.job.id, volume_id, failure)
+        self._set_aside(message, cancelled, failure)
 
     def _set_aside(
         self, message: Message, error: BaseException, failure: tasks.Failure | None = None
     ) -> None:
         """Send the message to the dead-letter queue with the reason in its attributes, then delete it."""
-        why = failure or describe(error, stage="receive")
-        attributes = {
-            **message.attributes,
-            "error_stage": why.stage,
-            "error_type": why.error_type,
-            "error_message": why.message[:500],
-            "error_fingerprint": why.fingerprint,
-            "failed_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        failed = self.dead_letters.send([OutgoingMessage(message.body, attributes)])
+        failed = self.dead_letters.send([letter(message, failure or describe(error, stage="receive"))])
         if failed:
             raise ServiceError(f"the dead-letter queue refused message {message.id}: {failed[0].reason}")
         self._delete(message)
@@ -318,50 +387,6 @@ class TaskRunner:
     def _delete(self, message: Message) -> None:
         self.queue.delete(message)
         self.observer.step(Step.MESSAGE_DELETED)
-
-    # -- what goes into the row and the marker --------------------------------------------------------
-
-    def _outcome(self, held: HeldTask, context: RunningTask, result: TaskResult) -> tasks.Outcome:
-        return tasks.Outcome(
-            total_images=result.total_images,
-            nb_errors=result.nb_errors,
-            total_duration_ms=result.page_ms,
-            avg_duration_per_page_ms=result.page_ms / max(1, result.total_images),
-            wall_clock_duration_ms=(time.monotonic() - held.started) * 1000,
-            stage_ms=result.stage_ms,
-            errors_by_stage=context.errors_by_stage,
-        )
-
-    def _marker(
-        self, held: HeldTask, result: TaskResult, outcome: tasks.Outcome, artifacts: list[Artifact]
-    ) -> dict[str, Any]:
-        volume = held.volume
-        return {
-            "job_id": self.job.id,
-            "job_name": self.job.name,
-            "volume": {"w_id": volume.ref.w_id, "i_id": volume.ref.i_id},
-            "worker_id": self.worker_id,
-            "task_execution_id": held.claim.task_id,
-            "total_images": outcome.total_images,
-            "nb_errors": outcome.nb_errors,
-            "total_duration_ms": round(outcome.total_duration_ms, 3),
-            "avg_duration_per_page_ms": round(outcome.avg_duration_per_page_ms, 3),
-            "wall_clock_duration_ms": round(outcome.wall_clock_duration_ms, 3),
-            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "source": volume.ref.source,
-            "version": volume.version,
-            "input_etag": volume.etag.hex(),
-            "attempt": held.claim.attempt,
-            "epoch": held.claim.epoch,
-            "job_type": self.job_type.name,
-            "plugin_version": self.job_type.version,
-            "config": dict(self.job.config),
-            "config_revision": self.job.config_revision,
-            "errors_by_stage": dict(outcome.errors_by_stage or {}),
-            "stage_ms": {name: round(value, 3) for name, value in result.stage_ms.items()},
-            "artifacts": [attrs.asdict(artifact) for artifact in artifacts],
-            "details": dict(result.details),
-        }
 
     def _dependency(self, volume: Volume, job_name: str, suffix: str) -> bytes:
         if job_name not in self.job_type.depends_on:
@@ -380,17 +405,8 @@ class TaskRunner:
             raise RetryableTaskError(str(error)) from error
 
 
-def outcome_of_marker(marker: Mapping[str, Any]) -> tasks.Outcome:
-    """The figures of a marker, of whatever age: what it does not say is zero."""
-
-    def number(key: str) -> float:
-        value = marker.get(key)
-        return float(value) if isinstance(value, (int, float)) else 0.0
-
-    return tasks.Outcome(
-        total_images=int(number("total_images")),
-        nb_errors=int(number("nb_errors")),
-        total_duration_ms=number("total_duration_ms"),
-        avg_duration_per_page_ms=number("avg_duration_per_page_ms"),
-        wall_clock_duration_ms=number("wall_clock_duration_ms"),
+def _too_many_deliveries(message: Message) -> TooManyDeliveries:
+    return TooManyDeliveries(
+        f"delivered {message.receive_count} times, and no worker ever said what became of it:"
+        " it may be what kills them (memory?)"
     )

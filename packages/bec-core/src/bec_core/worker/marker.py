@@ -1,0 +1,84 @@
+"""What a finished task leaves in its row and in its marker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+
+from bec_core.db import tasks
+from bec_core.job import JobType
+from bec_core.models import Artifact, Job, TaskResult
+from bec_core.worker.context import RunningTask
+from bec_core.worker.lease import HeldTask
+
+
+def outcome_of(held: HeldTask, context: RunningTask, result: TaskResult) -> tasks.Outcome:
+    """The figures of a task that ends now."""
+    return tasks.Outcome(
+        total_images=result.total_images,
+        nb_errors=result.nb_errors,
+        total_duration_ms=result.page_ms,
+        avg_duration_per_page_ms=result.page_ms / max(1, result.total_images),
+        wall_clock_duration_ms=(time.monotonic() - held.started) * 1000,
+        stage_ms=result.stage_ms,
+        errors_by_stage=context.errors_by_stage,
+    )
+
+
+def marker_content(
+    job: Job,
+    job_type: JobType,
+    worker_id: int,
+    held: HeldTask,
+    result: TaskResult,
+    outcome: tasks.Outcome,
+    artifacts: Sequence[Artifact],
+) -> dict[str, Any]:
+    """The marker: the contract's keys, then ours."""
+    volume = held.volume
+    return {
+        "job_id": job.id,
+        "job_name": job.name,
+        "volume": {"w_id": volume.ref.w_id, "i_id": volume.ref.i_id},
+        "worker_id": worker_id,
+        "task_execution_id": held.claim.task_id,
+        "total_images": outcome.total_images,
+        "nb_errors": outcome.nb_errors,
+        "total_duration_ms": round(outcome.total_duration_ms, 3),
+        "avg_duration_per_page_ms": round(outcome.avg_duration_per_page_ms, 3),
+        "wall_clock_duration_ms": round(outcome.wall_clock_duration_ms, 3),
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "source": volume.ref.source,
+        "version": volume.version,
+        "input_etag": volume.etag.hex(),
+        "attempt": held.claim.attempt,
+        "epoch": held.claim.epoch,
+        "job_type": job_type.name,
+        "plugin_version": job_type.version,
+        "config": dict(job.config),
+        "config_revision": job.config_revision,
+        "errors_by_stage": dict(outcome.errors_by_stage or {}),
+        "stage_ms": {name: round(value, 3) for name, value in result.stage_ms.items()},
+        "artifacts": [attrs.asdict(artifact) for artifact in artifacts],
+        "details": dict(result.details),
+    }
+
+
+def outcome_of_marker(marker: Mapping[str, Any]) -> tasks.Outcome:
+    """The figures of a marker, of whatever age: what it does not say is zero."""
+
+    def number(key: str) -> float:
+        value = marker.get(key)
+        return float(value) if isinstance(value, (int, float)) else 0.0
+
+    return tasks.Outcome(
+        total_images=int(number("total_images")),
+        nb_errors=int(number("nb_errors")),
+        total_duration_ms=number("total_duration_ms"),
+        avg_duration_per_page_ms=number("avg_duration_per_page_ms"),
+        wall_clock_duration_ms=number("wall_clock_duration_ms"),
+    )
