@@ -73,6 +73,14 @@ def test_every_page_gets_its_own_tiles() -> None:
     assert sum(network.batches) == sum(len(page) for page in pages)
 
 
+def test_several_threads_share_the_work_and_a_page_may_be_in_several_passes() -> None:
+    together = threading.Barrier(3, timeout=10)
+    network = Scripted(lambda batch: together.wait() and None)
+    with Engine(model(network), batch_tiles=2, threads=3) as engine:
+        np.testing.assert_allclose(engine.infer(tiles(*range(6))), expected(tiles(*range(6))), rtol=1e-6)
+    assert network.batches == [2, 2, 2]
+
+
 def test_tiles_of_different_pages_share_a_batch(gate: Gate) -> None:
     network = Scripted(gate)
     with Engine(model(network), batch_tiles=8) as engine:

@@ -142,7 +142,6 @@ def run(
 
 def _work(console: Console, session: Session, prepared: folder_run.FolderRun, options: WorkerOptions) -> bool:
     """Run a worker until nothing is left; False if it was interrupted."""
-    started = time.monotonic()
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("pages"), _PagesPerSecond(), TimeRemainingColumn(compact=True), TextColumn("left"),
@@ -154,8 +153,9 @@ def _work(console: Console, session: Session, prepared: folder_run.FolderRun, op
             worker_for(session, prepared.job, options, observer=bar) as worker,
             stopping_on_signals(worker, at_once=True),
         ):
+            started = time.monotonic()
             finished = worker.run().idle
-    seconds = time.monotonic() - started
+            seconds = time.monotonic() - started
     if bar.pages:
         console.print(f"{bar.pages} pages in {seconds:.1f} s: {bar.pages / seconds:.2f} pages/s")
     return finished

@@ -1,6 +1,6 @@
 """The runtime of BEC. What is exported here is what a job may use."""
 
-from bec_core.errors import PageError, RetryableTaskError, TaskStopped, TerminalTaskError
+from bec_core.errors import PageError, RetryableTaskError, SettingsError, TaskStopped, TerminalTaskError
 from bec_core.hookspecs import hookimpl
 from bec_core.job import (
     JobType,
@@ -21,6 +21,7 @@ __all__ = [
     "PageError",
     "ReportVolume",
     "RetryableTaskError",
+    "SettingsError",
     "StopSignal",
     "TaskContext",
     "TaskResult",

@@ -13,7 +13,7 @@ from bec_core import between, option
 class Ldv1Config:
     """What a job may say of line detection; the model's path is not the job's but the machine's."""
 
-    use_gpu: bool = option(True, "Use the GPU. Without one: a warning, and the CPU.")
+    use_gpu: bool = option(True, "Use the GPU. Without one the CPU does the work, and the log says so.")
     require_gpu: bool = option(False, "Refuse to start without a GPU.")
     precision: Literal["fp32", "fp16", "bf16"] = option(
         "fp16", "The network's arithmetic on a GPU; a CPU chooses its own.", allowed="fp32, fp16 or bf16"

@@ -1,16 +1,19 @@
-"""One thread that owns the model and looks at the tiles of all pages in flight.
+"""The engine: owns the model and looks at the tiles of all pages in flight.
 
 Pages hand in their tiles and wait; the engine takes whatever has come in, up to a batch, in the order of arrival,
-so that the device never waits for a page or a volume to end. It works on no more tiles at a time than it was told
+so that the device never waits for a page or a volume to end. A GPU is fed by one thread with large batches; a CPU
+by a thread for each core with small ones, which needs no barrier between cores and stays fast when other threads
+(those that decode pages) want the cores too. It works on no more tiles at a time than it was told
 to hold; who comes when it is full waits.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
 from types import TracebackType
 
@@ -40,6 +43,14 @@ class _Request:
     missing: int = 0
 
 
+@attrs.define(eq=False)
+class _Pass:
+    """What one thread is running, and since when (``time.monotonic()``); None between two passes."""
+
+    pieces: list[_Piece] = attrs.Factory(list)
+    began: float | None = None
+
+
 @attrs.frozen(eq=False)
 class _Piece:
     """Some consecutive tiles of one request."""
@@ -60,11 +71,18 @@ class Engine:
         model: what to run; nobody else may use it meanwhile.
         batch_tiles: the most tiles in one pass.
         max_tiles: the most tiles that wait; whoever submits more waits.
+        threads: how many passes run side by side.
         stall_s: a pass that takes longer than this counts as stuck, and its pages and those that wait fail.
     """
 
     def __init__(
-        self, model: LineModel, *, batch_tiles: int = 8, max_tiles: int = 256, stall_s: float = 300.0
+        self,
+        model: LineModel,
+        *,
+        batch_tiles: int = 8,
+        max_tiles: int = 256,
+        threads: int = 1,
+        stall_s: float = 300.0,
     ) -> None:
         self.model = model
         self._batch_tiles = batch_tiles
@@ -72,13 +90,16 @@ class Engine:
         self._stall_s = stall_s
         self._requests: deque[_Request] = deque()
         self._waiting_tiles = 0
-        self._running: list[_Piece] = []
-        self._pass_began: float | None = None
+        self._passes = [_Pass() for _ in range(threads)]
         self._closed = False
         self._death: BaseException | None = None
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._loop, name="ldv1-engine", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._loop, args=(running,), name=f"ldv1-engine-{n}", daemon=True)
+            for n, running in enumerate(self._passes, 1)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def __enter__(self) -> Engine:
         return self
@@ -130,8 +151,9 @@ class Engine:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(timeout=self._stall_s)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout=self._stall_s)
 
     def _check(self) -> None:
         if self._closed:
@@ -140,27 +162,28 @@ class Engine:
 
     def _check_alive(self) -> None:
         """Raise when no answer can be expected any more; the lock must be held."""
-        if self._death is not None or not self._thread.is_alive():
+        if self._death is not None or not any(thread.is_alive() for thread in self._threads):
             raise PageProblem(f"the model's thread has died: {self._death!r}", stage="detect", retryable=True)
-        if self._pass_began is not None and time.monotonic() - self._pass_began > self._stall_s:
+        now = time.monotonic()
+        if any(running.began is not None and now - running.began > self._stall_s for running in self._passes):
             raise PageProblem(
                 f"the model is stuck: one pass takes longer than {self._stall_s:g} s",
                 stage="detect",
                 retryable=True,
             )
 
-    def _loop(self) -> None:
+    def _loop(self, running: _Pass) -> None:
         try:
-            while pieces := self._next_batch():
-                self._run(pieces)
+            while pieces := self._next_batch(running):
+                self._run(pieces, running)
         except BaseException as error:  # noqa: BLE001 - whatever ends this thread, nobody may wait for it any more
             self._death = error
-        finally:
             self._fail_all()
 
-    def _next_batch(self) -> list[_Piece]:
+    def _next_batch(self, running: _Pass) -> list[_Piece]:
         """Wait for tiles and take at most a batch of them; an empty list ends the thread."""
         with self._changed:
+            running.pieces, running.began = [], None
             while not self._requests and not self._closed:
                 self._changed.wait()
             pieces, room = [], self._batch_tiles
@@ -173,12 +196,11 @@ class Engine:
                 if last == len(request.tiles):
                     self._requests.popleft()
             self._waiting_tiles -= self._batch_tiles - room
-            self._running = pieces
-            self._pass_began = time.monotonic() if pieces else None
+            running.pieces, running.began = pieces, time.monotonic() if pieces else None
             self._changed.notify_all()
             return pieces
 
-    def _run(self, pieces: list[_Piece]) -> None:
+    def _run(self, pieces: list[_Piece], running: _Pass) -> None:
         """One pass over a batch; when it fails, each page's tiles once more one by one."""
         pieces = [piece for piece in pieces if not piece.request.future.done()]
         if not pieces:
@@ -189,19 +211,18 @@ class Engine:
         except Exception:  # noqa: BLE001 - which page it was, and why, is found out one by one
             self._free_memory()
             for piece in pieces:
+                running.began = time.monotonic()
                 self._run_alone(piece)
 
     def _run_alone(self, piece: _Piece) -> None:
         try:
-            with self._changed:
-                self._pass_began = time.monotonic()
             rows = [self.model.probabilities(tile[None]) for tile in piece.tiles]
             self._deliver([piece], np.concatenate(rows))
         except Exception as error:  # noqa: BLE001 - any failure of the model belongs to this page
             self._free_memory()
             problem = PageProblem(f"the model failed: {error}", stage="detect", retryable=True)
             problem.__cause__ = error
-            piece.request.future.set_exception(problem)
+            _fail(piece.request, problem)
 
     def _deliver(self, pieces: list[_Piece], probabilities: Probabilities) -> None:
         """Put a batch's tiles where they belong; complete pages are handed back."""
@@ -210,26 +231,31 @@ class Engine:
             count = piece.last - piece.first
             piece.request.result[piece.first : piece.last] = probabilities[first : first + count]
             first += count
-            piece.request.missing -= count
-            if not piece.request.missing and not piece.request.future.done():
-                piece.request.future.set_result(piece.request.result)
+            with self._changed:
+                piece.request.missing -= count
+                complete = not piece.request.missing
+            if complete:
+                with contextlib.suppress(InvalidStateError):  # another of its pieces failed
+                    piece.request.future.set_result(piece.request.result)
 
     def _free_memory(self) -> None:
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _fail_all(self) -> None:
-        """Nobody waits for a thread that has ended."""
+        """A thread died: nobody waits for it, nor for the others, which may die of the same."""
         with self._changed:
             self._closed = True
-            self._pass_began = None
-            left = [piece.request for piece in self._running] + list(self._requests)
+            pieces = [piece for running in self._passes for piece in running.pieces]
+            left = [piece.request for piece in pieces] + list(self._requests)
             self._requests.clear()
             self._changed.notify_all()
         for request in left:
-            if not request.future.done():
-                request.future.set_exception(
-                    PageProblem(
-                        f"the model's thread has died: {self._death!r}", stage="detect", retryable=True
-                    )
-                )
+            message = f"the model's thread has died: {self._death!r}"
+            _fail(request, PageProblem(message, stage="detect", retryable=True))
+
+
+def _fail(request: _Request, problem: PageProblem) -> None:
+    """Fail a page unless another thread has failed it already."""
+    with contextlib.suppress(InvalidStateError):
+        request.future.set_exception(problem)

@@ -1,6 +1,6 @@
 """What can go wrong in line detection."""
 
-from bec_core import PageError
+from bec_core import PageError, SettingsError
 
 
 class PageProblem(PageError):
@@ -10,5 +10,5 @@ class PageProblem(PageError):
     """
 
 
-class CheckpointError(Exception):
+class CheckpointError(SettingsError):
     """A model file that can't be used; the message says what was expected and what was found."""

@@ -6,28 +6,21 @@ page. The pool and the engine serve all volumes that the worker runs at the same
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import attrs
-import cv2
-import torch
 from loguru import logger
 
-from bec_core import Page, PageData, PageError, TaskContext, TaskResult, TerminalTaskError, WorkerSetup
+from bec_core import Page, PageData, PageError, TaskContext, TaskResult, WorkerSetup
 from bec_ldv1.config import Ldv1Config
 from bec_ldv1.engine import Engine
-from bec_ldv1.model.checkpoint import load_model
-from bec_ldv1.model.line_model import LineModel, Precision
 from bec_ldv1.page import Detection, detect_page
 from bec_ldv1.records import PageRecord, to_parquet
+from bec_ldv1.setup import cores, start_engine
 from bec_ldv1.whole_lines import page_details
-
-_PRECISIONS = {"fp32": Precision.FLOAT32, "fp16": Precision.FLOAT16, "bf16": Precision.BFLOAT16}
-_CPU_BATCH_TILES = 8  # more tiles at once gain nothing on a CPU, and make the first page wait
 
 
 @attrs.frozen
@@ -44,9 +37,9 @@ class _PageOutcome:
 class Ldv1Worker:
     """A :class:`bec_core.JobWorker`; its ``run`` may be called by several threads."""
 
-    def __init__(self, model: LineModel, *, pages_in_flight: int, batch_tiles: int) -> None:
-        self._model = model
-        self._engine = Engine(model, batch_tiles=batch_tiles)
+    def __init__(self, engine: Engine, *, pages_in_flight: int) -> None:
+        self._engine = engine
+        self._model = engine.model
         self._pool = ThreadPoolExecutor(pages_in_flight, thread_name_prefix="ldv1-page")
 
     def run(self, ctx: TaskContext) -> TaskResult:
@@ -144,29 +137,9 @@ def _failed_record(page: Page, data: PageData | None, error: Exception) -> PageR
 
 
 def build_worker(setup: WorkerSetup) -> Ldv1Worker:
-    """The job's worker factory.
-
-    Raises:
-        CheckpointError: the model can't be used; the message says what was expected.
-        TerminalTaskError: the config requires a GPU and there is none.
-    """
+    """The job's worker factory; raises what :func:`bec_ldv1.setup.start_engine` raises."""
     config: Ldv1Config = setup.config
-    cv2.setNumThreads(1)  # the pages run side by side already
-    cores = len(os.sched_getaffinity(0))
-    if config.use_gpu and torch.cuda.is_available():
-        device, precision, batch_tiles = "cuda", _PRECISIONS[config.precision], config.max_tiles_per_batch
-    else:
-        if config.require_gpu:
-            raise TerminalTaskError("the config says require_gpu, and torch finds no GPU here")
-        if config.use_gpu:
-            logger.warning("no GPU here: line detection runs on the CPU")
-        device, precision, batch_tiles = "cpu", None, min(_CPU_BATCH_TILES, config.max_tiles_per_batch)
-    load = partial(load_model, setup.model_path, device=device)
-    model = load() if precision is None else load(precision=precision)
-    if config.compile_model:
-        model.network.compile()
-    threads = setup.options.get("threads") or min(
-        config.batch_size, cores + 2 if device == "cpu" else config.batch_size
-    )
-    logger.info("model {} ({}…) on {} in {}", model.name, model.sha256[:8], device, model.precision)
-    return Ldv1Worker(model, pages_in_flight=int(threads), batch_tiles=batch_tiles)
+    engine = start_engine(setup.model_path, config)
+    # On a CPU more pages in flight than cores only wait for each other.
+    most = config.batch_size if engine.model.device.type == "cuda" else min(config.batch_size, cores() + 2)
+    return Ldv1Worker(engine, pages_in_flight=int(setup.options.get("threads") or most))
