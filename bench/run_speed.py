@@ -3,7 +3,7 @@
     python bench/run_speed.py [--pages 200] [--from FOLDER]
 
 Bounds: the network's forward pass alone over the same tiles (all cores, as the engine does it), and everything but
-the network (read, decode, binarize, contours, lines, record) alone on all cores. The pages are those of FOLDER (default:
+the network (read, decode, binarize, contours, lines, record) alone on all cores. The pages are FOLDER's (default:
 the sample pages), repeated up to the number. The last figures are `bec run`'s own rate over the tighter of the two, and
 over both in turn, which is what the cores can do when the two bounds compete for them.
 """
