@@ -14,10 +14,9 @@ from bec_cli.common import (
     job_option,
     json_option,
     note,
-    out,
     print_json,
+    print_table,
     session_and_job,
-    table,
     yes_option,
 )
 from bec_cli.exits import Exit
@@ -111,19 +110,17 @@ def _print(found: Audit) -> None:
         return
     kinds = Counter(one.kind for one in found.findings)
     rows = [(number, kind.value, *MEANING[kind]) for kind, number in kinds.most_common()]
-    out().print(
-        table(
-            "Findings",
-            [("Count", "right"), "Finding", "Meaning", "--repair"],
-            [(n, k, m, r or "-") for n, k, m, r in rows],
-        )
+    print_table(
+        "Findings",
+        [("Count", "right"), "Finding", "Meaning", "--repair"],
+        [(n, k, m, r or "-") for n, k, m, r in rows],
     )
     _print_each(found.findings)
 
 
 def _print_each(findings: Sequence[Finding]) -> None:
     rows = [(one.kind.value, one.volume, one.version, one.detail or None) for one in findings[:_SHOWN]]
-    out().print(table(None, ["Finding", "Volume", "Version", "Detail"], rows))
+    print_table(None, ["Finding", "Volume", "Version", "Detail"], rows)
     if len(findings) > _SHOWN:
         note(f"… and {len(findings) - _SHOWN} more; --json shows all")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from bec_cli.common import json_option, limit_option, local_time, out, print_json, session_of, table
+from bec_cli.common import Column, json_option, limit_option, local_time, print_json, print_table, session_of
 from bec_cli.completion import complete_job
 from bec_cli.times import SINCE
 from bec_core.models import TaskStatus
@@ -56,19 +56,17 @@ def top(
     from bec_core.admin.failures import failure_groups, page_error_groups, page_errors
 
     session, job = _session_and_job(ctx, job_name)
-    columns: list[str | tuple[str, str]]
+    columns: list[Column]
     if pages:
         of_pages = page_error_groups(page_errors(session, job, since=since, limit=limit))
         if as_json:
             print_json([attrs.asdict(group) for group in of_pages])
             return
         columns = [("Pages", "right"), ("Volumes", "right"), "Stage", "Error", "Example"]
-        out().print(
-            table(
-                None,
-                columns,
-                [(g.pages, g.volumes, g.stage, g.error_type, _short(g.example)) for g in of_pages],
-            )
+        print_table(
+            None,
+            columns,
+            [(g.pages, g.volumes, g.stage, g.error_type, _short(g.example)) for g in of_pages],
         )
         return
     groups = failure_groups(session, job, since=since, limit=limit)
@@ -88,7 +86,7 @@ def top(
         )
         for g in groups
     ]
-    out().print(table(None, columns, rows))
+    print_table(None, columns, rows)
 
 
 @errors.command("list")
@@ -139,7 +137,7 @@ def list_(
     if as_json:
         print_json([_as_dict(task) for task in found])
         return
-    columns: list[str | tuple[str, str]] = [
+    columns: list[Column] = [
         ("Task", "right"), "Job", "Volume", "Status", ("Attempt", "right"), "Stage", "Error", "When", "Message",
     ]  # fmt: skip
     rows = [
@@ -149,7 +147,7 @@ def list_(
         )
         for t in found
     ]  # fmt: skip
-    out().print(table(None, columns, rows))
+    print_table(None, columns, rows)
 
 
 @errors.command()
@@ -218,7 +216,7 @@ def _list_pages(found: list[PageErrors], *, as_json: bool) -> None:
          _short(str(line.get("message"))))
         for line in lines
     ]  # fmt: skip
-    out().print(table(None, [("Task", "right"), "Volume", "Page", "Stage", "Error", "Message"], rows))
+    print_table(None, [("Task", "right"), "Volume", "Page", "Stage", "Error", "Message"], rows)
 
 
 def _as_dict(task: FailedTask) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from bec_cli.common import ago, job_argument, json_option, out, print_json, session_and_job, table
+from bec_cli.common import Column, ago, job_argument, json_option, print_json, print_table, session_and_job
 
 if TYPE_CHECKING:
     from bec_core.admin.statistics import JobStatistics, StageFigures
@@ -52,7 +52,7 @@ def _print(figures: JobStatistics, stages: list[StageFigures] | None) -> None:
     job = figures.job
     status = "" if job.status.value == "active" else f" — {job.status.value}"
     click.echo(f"Job Statistics: {job.name} (id={job.id}){status}\n")
-    columns: list[str | tuple[str, str]] = [
+    columns: list[Column] = [
         "Status", ("Count", "right"), ("Total Images", "right"), ("Total Errors", "right"),
         ("Avg Duration (ms)", "right"),
     ]  # fmt: skip
@@ -66,7 +66,7 @@ def _print(figures: JobStatistics, stages: list[StageFigures] | None) -> None:
         )
         for t in figures.by_status
     ]
-    out().print(table("Task Execution Status", columns, rows))
+    print_table("Task Execution Status", columns, rows)
     click.echo("\nOverall Totals:")
     click.echo(f"  Total Tasks: {figures.total_tasks}")
     click.echo(f"  Total Images: {figures.total_images}")
@@ -105,11 +105,11 @@ def _print_progress(figures: JobStatistics) -> None:
 
 def _print_stages(stages: list[StageFigures]) -> None:
     total = sum(stage.total_ms for stage in stages) or 1.0
-    columns: list[str | tuple[str, str]] = [
+    columns: list[Column] = [
         "Stage", ("ms per Page", "right"), ("Share", "right"), ("Page Errors", "right"),
     ]  # fmt: skip
     rows = [
         (s.stage, f"{s.total_ms / s.pages:.2f}" if s.pages else None, f"{s.total_ms / total:.0%}", s.errors)
         for s in stages
     ]
-    out().print(table("Stages (latest 1,000 tasks)", columns, rows))
+    print_table("Stages (latest 1,000 tasks)", columns, rows)

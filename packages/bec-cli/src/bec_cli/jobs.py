@@ -9,6 +9,7 @@ import attrs
 import click
 
 from bec_cli.common import (
+    Column,
     confirm,
     count,
     dry_run_option,
@@ -17,12 +18,11 @@ from bec_cli.common import (
     limit_option,
     local_time,
     note,
-    out,
     print_json,
+    print_table,
     read_config,
     session_and_job,
     session_of,
-    table,
     yes_option,
 )
 from bec_cli.job_stats import stats
@@ -125,7 +125,7 @@ def list_(ctx: click.Context, wide: bool, as_json: bool) -> None:
     if as_json:
         print_json([_as_dict(job) for job in found])
         return
-    columns: list[str | tuple[str, str]] = ["ID", "Name", "Queue", "Config"]
+    columns: list[Column] = ["ID", "Name", "Queue", "Config"]
     rows: list[list[object]] = [
         [job.id, job.name, job.queue_url.rpartition("/")[2], _short(json.dumps(dict(job.config)))]
         for job in found
@@ -140,7 +140,7 @@ def list_(ctx: click.Context, wide: bool, as_json: bool) -> None:
             row.append(job.status.value)
         if wide:
             row += [job.type, job.config_revision, local_time(job.created_at), local_time(job.updated_at)]
-    out().print(table(None, columns, rows))
+    print_table(None, columns, rows)
 
 
 @jobs.command()
@@ -314,7 +314,7 @@ def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_
         print_json([attrs.asdict(task) for task in found])
         return
     click.echo(f"Recent Task Executions: {job.name} (id={job.id})\n")
-    columns: list[str | tuple[str, str]] = [
+    columns: list[Column] = [
         "ID", "Volume", "Status", ("Images", "right"), ("Errors", "right"), ("Duration (s)", "right"), "Worker",
     ]  # fmt: skip
     rows = []
@@ -331,7 +331,7 @@ def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_
                 task.worker_name,
             )
         )
-    out().print(table(None, columns, rows))
+    print_table(None, columns, rows)
 
 
 def _as_dict(job: Job) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import click
 
-from bec_cli.common import json_option, note, out, print_json, settings_of, table
+from bec_cli.common import json_option, note, print_json, print_table, settings_of
 from bec_core.job_config import ConfigField, config_fields
 from bec_core.plugins import load_plugins
 
@@ -42,7 +42,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         print_json(rows)
         return
     columns = ["Name", "Version", "Distribution", "Summary", "Config"]
-    out().print(table(None, columns, [[*list(row.values())[:4], ", ".join(row["config"])] for row in rows]))
+    print_table(None, columns, [[*list(row.values())[:4], ", ".join(row["config"])] for row in rows])
 
 
 @plugins.command()
@@ -78,7 +78,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
     if job_type.depends_on:
         click.echo(f"Depends on: {', '.join(job_type.depends_on)}")
     rows = [(one.name, _type(one), _default(one), one.allowed or "any", one.doc) for one in fields]
-    out().print(table(None, ["Field", "Type", "Default", "Allowed", "Meaning"], rows))
+    print_table(None, ["Field", "Type", "Default", "Allowed", "Meaning"], rows)
     note("a job's config is a JSON object of these fields; what it leaves out has its default")
 
 

@@ -6,6 +6,7 @@ import attrs
 import click
 
 from bec_cli.common import (
+    Column,
     confirm,
     count,
     dry_run_option,
@@ -14,10 +15,9 @@ from bec_cli.common import (
     limit_option,
     local_time,
     note,
-    out,
     print_json,
+    print_table,
     session_and_job,
-    table,
     yes_option,
 )
 from bec_cli.queue_enqueue import enqueue
@@ -61,7 +61,7 @@ def stats(ctx: click.Context, job_name: str, as_json: bool) -> None:
         ("Last Modified", local_time(figures.modified_at)),
         ("Dead Letters", dead.available + dead.in_flight + dead.delayed),
     ]
-    out().print(table(None, ["Metric", "Value"], rows))
+    print_table(None, ["Metric", "Value"], rows)
 
 
 @queue.command()
@@ -85,7 +85,7 @@ def peek(ctx: click.Context, job_name: str, dlq: bool, limit: int, as_json: bool
     if as_json:
         print_json([attrs.asdict(message) for message in found])
         return
-    columns: list[str | tuple[str, str]] = [
+    columns: list[Column] = [
         "Volume",
         "Sent",
         ("Deliveries", "right"),
@@ -95,7 +95,7 @@ def peek(ctx: click.Context, job_name: str, dlq: bool, limit: int, as_json: bool
         (m.volume or m.body[:60], local_time(m.enqueued_at), m.receive_count, *((m.reason,) if dlq else ()))
         for m in found
     ]
-    out().print(table(None, columns, rows))
+    print_table(None, columns, rows)
 
 
 @queue.command()

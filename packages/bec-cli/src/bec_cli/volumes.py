@@ -5,7 +5,16 @@ from __future__ import annotations
 import attrs
 import click
 
-from bec_cli.common import json_option, limit_option, local_time, note, out, print_json, session_of, table
+from bec_cli.common import (
+    Column,
+    json_option,
+    limit_option,
+    local_time,
+    note,
+    print_json,
+    print_table,
+    session_of,
+)
 from bec_cli.completion import complete_job
 
 _STANDINGS = ["waiting", "running", "done", "failed", "retryable_failed", "terminal_failed"]
@@ -56,7 +65,7 @@ def list_(
     if as_json:
         print_json([{**attrs.asdict(v), "standing": dict(v.standing)} for v in found])
         return
-    columns: list[str | tuple[str, str]] = [
+    columns: list[Column] = [
         ("ID", "right"), "Volume", "Version", ("Images", "right"), "Last Modified", "Jobs",
     ]  # fmt: skip
     rows = [
@@ -70,7 +79,7 @@ def list_(
         )
         for v in found
     ]
-    out().print(table(None, columns, rows))
+    print_table(None, columns, rows)
     if len(found) == limit:
         note(f"there may be more: --after {found[-1].id}")
 
@@ -104,7 +113,7 @@ def show(ctx: click.Context, volume: str, as_json: bool) -> None:
             ]
         )
         return
-    columns: list[str | tuple[str, str]] = [
+    columns: list[Column] = [
         ("Task", "right"), "Job", "Version", "Status", ("Attempt", "right"), ("Images", "right"), ("Errors", "right"),
         ("Config", "right"), "Plugin", "Ended", "Error",
     ]  # fmt: skip
@@ -120,7 +129,7 @@ def show(ctx: click.Context, volume: str, as_json: bool) -> None:
              t.plugin_version, local_time(t.done_at), t.error_type)
             for t, _ in details.tasks
         ]  # fmt: skip
-        out().print(table(None, columns, rows))
+        print_table(None, columns, rows)
         for task, place in details.tasks:
             if place and task.status.value == "done":
                 click.echo(f"Artifacts of task {task.id}: {place}")

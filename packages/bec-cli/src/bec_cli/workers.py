@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from bec_cli.common import ago, json_option, limit_option, local_time, out, print_json, session_of, table
+from bec_cli.common import (
+    Column,
+    ago,
+    json_option,
+    limit_option,
+    local_time,
+    print_json,
+    print_table,
+    session_of,
+)
 from bec_cli.completion import complete_job
 from bec_cli.times import SINCE
 
@@ -45,7 +54,7 @@ def list_(ctx: click.Context, job_name: str | None, since: datetime, limit: int,
     if as_json:
         print_json([_as_dict(view) for view in found])
         return
-    columns: list[str | tuple[str, str]] = [
+    columns: list[Column] = [
         ("ID", "right"), "Worker", "Host", "Job", "State", ("Heartbeat", "right"), "Doing", ("Pages", "right"),
         ("Pages/s", "right"),
     ]  # fmt: skip
@@ -56,7 +65,7 @@ def list_(ctx: click.Context, job_name: str | None, since: datetime, limit: int,
         )
         for view in found
     ]  # fmt: skip
-    out().print(table(None, columns, rows))
+    print_table(None, columns, rows)
 
 
 def doing(view: WorkerView) -> tuple[str | None, str | None, str | None]:

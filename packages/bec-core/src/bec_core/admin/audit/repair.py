@@ -15,7 +15,7 @@ from bec_core.admin.session import Session
 from bec_core.db import ledger, requeue, tasks, volumes
 from bec_core.errors import ConflictError, TaskError
 from bec_core.models import Job, JobStatus, VolumeRef
-from bec_core.worker.task import outcome_of_marker
+from bec_core.worker.marker import outcome_of_marker
 
 _QUEUE_AGAIN = frozenset(
     {
