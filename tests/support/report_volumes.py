@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import cv2
+import numpy as np
 from attrs import field, frozen
+from PIL import Image
 
 from bec_core import Page, PageData, PageError, Volume, VolumeRef
 from bec_ldv1.records import PageRecord, to_parquet
+
+
+def strokes(lines: int, *, size: tuple[int, int] = (900, 300), pitch: int = 60) -> bytes:
+    """A PNG of coloured paper with thick strokes as lines, the first at y = 60, ``pitch`` px apart."""
+    plane = np.full((size[1], size[0], 3), (240, 228, 214), np.uint8)
+    for i in range(lines):
+        cv2.line(plane, (100, 60 + pitch * i), (size[0] - 100, 60 + pitch * i), (20, 20, 30), 9)
+    sink = io.BytesIO()
+    Image.fromarray(plane).save(sink, "PNG")
+    return sink.getvalue()
 
 
 @frozen

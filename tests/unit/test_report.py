@@ -31,19 +31,9 @@ from bec_ldv1.report.pictures import Picture, ink_share, make_pictures, view_siz
 from bec_ldv1.report.suspicion import Level
 from bec_ldv1.report.volume_page import svg_path
 from bec_ldv1.tps import ALPHA, ControlPoints, Spline
-from support.report_volumes import made_volume
+from support.report_volumes import made_volume, strokes
 
 SIZE = (900, 300)
-
-
-def page_bytes(lines: int = 3, *, size: tuple[int, int] = SIZE, kind: str = "PNG", **save: Any) -> bytes:
-    """A page with thick strokes as lines, 60 px apart."""
-    plane = np.full((size[1], size[0], 3), (214, 228, 240), np.uint8)
-    for i in range(lines):
-        cv2.line(plane, (100, 60 + 60 * i), (800, 60 + 60 * i), (30, 20, 20), 9)
-    sink = io.BytesIO()
-    Image.fromarray(plane[:, :, ::-1]).save(sink, kind, **save)
-    return sink.getvalue()
 
 
 def record(name: str, lines: int = 3, **changes: Any) -> PageRecord:
@@ -71,7 +61,7 @@ def volume_html(directory: Path, folder: str = "W1-I1-121212") -> str:
 def test_a_report_has_the_job_the_volume_and_every_picture(tmp_path: Path) -> None:
     names = [f"I1{i:04d}.png" for i in range(1, 6)]
     volume: ReportVolume = made_volume(
-        [record(name) for name in names], lambda _: page_bytes(), marker={"timestamp": "2026-01-02", "x": [1]}
+        [record(name) for name in names], lambda _: strokes(3), marker={"timestamp": "2026-01-02", "x": [1]}
     )
     first = write_report([volume], tmp_path / "out")
     assert first == tmp_path / "out" / "index.html"
@@ -90,7 +80,7 @@ def test_a_report_has_the_job_the_volume_and_every_picture(tmp_path: Path) -> No
 
 
 def test_nothing_in_the_pages_asks_for_the_network(tmp_path: Path) -> None:
-    volume = made_volume([record("a.png")], lambda _: page_bytes())
+    volume = made_volume([record("a.png")], lambda _: strokes(3))
     first = write_report([volume], tmp_path)
     for html in (first.read_text(encoding="utf-8"), volume_html(tmp_path)):
         assert re.findall(r"(?:https?:)?//[a-z]", html.replace("http://www.w3.org/2000/svg", "")) == []
@@ -128,7 +118,7 @@ def test_hostile_names_and_messages_stay_text(tmp_path: Path) -> None:
 
 
 def test_names_that_are_no_unicode_are_shown_not_raised(tmp_path: Path) -> None:
-    volume = made_volume([record("a.png")], lambda _: page_bytes())
+    volume = made_volume([record("a.png")], lambda _: strokes(3))
     odd = attrs.evolve(volume.volume, pages=(attrs.evolve(volume.volume.pages[0], filename="\udce9.png"),))
     write_report([attrs.evolve(volume, volume=odd)], tmp_path)
     page = data_of(volume_html(tmp_path))["pages"][0]
@@ -140,7 +130,7 @@ def test_pages_that_cannot_be_shown_become_tiles_with_the_reason(tmp_path: Path)
     def picture(name: str) -> bytes:
         if name == "lost.png":
             raise KeyError(name)
-        return b"\xff\xd8\xff damaged" if name == "damaged.jpg" else page_bytes()
+        return b"\xff\xd8\xff damaged" if name == "damaged.jpg" else strokes(3)
 
     records = [record("good.png"), record("damaged.jpg"), record("lost.png")]
     write_report([made_volume(records, picture)], tmp_path)
@@ -154,7 +144,7 @@ def test_pages_that_cannot_be_shown_become_tiles_with_the_reason(tmp_path: Path)
 
 
 def test_one_unreadable_volume_does_not_cost_the_others(tmp_path: Path) -> None:
-    good = made_volume([record("a.png")], lambda _: page_bytes())
+    good = made_volume([record("a.png")], lambda _: strokes(3))
     lost = attrs.evolve(made_volume([record("a.png")], lambda _: b"", w_id="W2"), artifacts={})
     damaged = attrs.evolve(lost, artifacts={".parquet": b"PAR1 not really"})
     html = write_report([lost, good, damaged], tmp_path).read_text(encoding="utf-8")
@@ -164,7 +154,7 @@ def test_one_unreadable_volume_does_not_cost_the_others(tmp_path: Path) -> None:
 
 
 def test_two_volumes_of_one_name_get_two_folders(tmp_path: Path) -> None:
-    volume = made_volume([record("a.png")], lambda _: page_bytes())
+    volume = made_volume([record("a.png")], lambda _: strokes(3))
     html = write_report([volume, volume], tmp_path).read_text(encoding="utf-8")
     assert 'href="W1-I1-121212-2/index.html"' in html
     assert (tmp_path / "W1-I1-121212-2" / "index.html").exists()
@@ -178,7 +168,7 @@ def test_an_empty_job_has_a_report(tmp_path: Path) -> None:
 def test_outlines_lie_on_the_upright_picture_of_an_exif_rotated_page(
     orientation: int, tmp_path: Path
 ) -> None:
-    upright = decode(page_bytes(1)).plane
+    upright = decode(strokes(1)).plane
     exif = Image.Exif()
     exif[274] = orientation
     stored = _stored_raster(upright, orientation)
@@ -265,7 +255,7 @@ def whole_lines(name: str, lines: int = 3, **changes: Any) -> PageRecord:
 def test_whole_lines_are_drawn_where_the_records_have_them(tmp_path: Path) -> None:
     # Nothing is undone for them: they are on the page as it was scanned.
     records = [whole_lines(f"{i}.png", rotation_angle=4.0) for i in range(4)]
-    write_report([made_volume(records, lambda _: page_bytes())], tmp_path)
+    write_report([made_volume(records, lambda _: strokes(3))], tmp_path)
     data = data_of(volume_html(tmp_path))
     page = data["pages"][0]
     assert data["unit"] == "line"
@@ -277,7 +267,7 @@ def test_whole_lines_are_drawn_where_the_records_have_them(tmp_path: Path) -> No
 
 def test_contours_are_drawn_as_segments_where_lines_are_missing(tmp_path: Path) -> None:
     records = [whole_lines("a.png"), record("b.png")]
-    write_report([made_volume(records, lambda _: page_bytes())], tmp_path)
+    write_report([made_volume(records, lambda _: strokes(3))], tmp_path)
     data = data_of(volume_html(tmp_path))
     assert data["unit"] == "segment"
     assert "b" not in data["pages"][0]

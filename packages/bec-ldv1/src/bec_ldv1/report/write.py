@@ -21,7 +21,9 @@ from bec_ldv1.report.suspicion import Findings, Level, Typical, judge, typical
 from bec_ldv1.report.view import Outline, PageView, VolumeView
 from bec_ldv1.report.volume_page import volume_page
 
-_THREADS = max(1, min(8, os.cpu_count() or 1))
+THREADS = max(1, min(8, os.cpu_count() or 1))
+"""So many pages' pictures are made at once."""
+
 _NOT_JUDGED = Findings(0, Level.FINE)
 
 
@@ -40,10 +42,12 @@ def write_report(volumes: Sequence[ReportVolume], directory: Path) -> Path:
     for volume, folder in zip(volumes, _folders(volumes), strict=True):
         view = volume_view(volume, directory, folder)
         if view.unreadable is None:
-            _save(directory / folder / "index.html", volume_page(view, _footer(view.marker.get("timestamp"))))
+            save_page(
+                directory / folder / "index.html", volume_page(view, _footer(view.marker.get("timestamp")))
+            )
         rows.append(volume_row(view))
     first = directory / "index.html"
-    _save(first, job_page(rows, "Written by BEC line detection."))
+    save_page(first, job_page(rows, "Written by BEC line detection."))
     return first
 
 
@@ -51,7 +55,7 @@ def volume_view(volume: ReportVolume, directory: Path, folder: str) -> VolumeVie
     """Make a volume's pictures under ``directory/folder`` and gather what its page shows."""
     described = volume.volume
     view = VolumeView(
-        title=_title(described),
+        title=volume_title(described),
         version=described.version,
         folder=folder,
         unit="line",
@@ -68,7 +72,7 @@ def volume_view(volume: ReportVolume, directory: Path, folder: str) -> VolumeVie
     for name in ("thumbs", "pages"):
         (directory / folder / name).mkdir(parents=True, exist_ok=True)
     maker = _PageMaker(volume, directory / folder, len(recorded), whole_lines)
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="report") as pool:
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="report") as pool:
         pages = list(pool.map(maker.page, range(len(recorded)), recorded))
     usual = typical([page.facts for page in pages])
     judged = tuple(attrs.evolve(page, findings=judge(page.facts, usual, unit=unit)) for page in pages)
@@ -132,7 +136,7 @@ class _PageMaker:
             return None, str(error) or type(error).__name__
 
 
-def _title(volume: Volume) -> str:
+def volume_title(volume: Volume) -> str:
     """The volume as people name it."""
     work, book = volume.ref.w_id, volume.ref.i_id
     return work if work == book else f"{work} · {book}"  # folders of one's own may have one name only
@@ -158,6 +162,6 @@ def _folders(volumes: Sequence[ReportVolume]) -> list[str]:
     return folders
 
 
-def _save(path: Path, html: str) -> None:
+def save_page(path: Path, html: str) -> None:
     """Write a page; half surrogates, which names on disk may hold, become question marks."""
     path.write_text(html, encoding="utf-8", errors="replace")
