@@ -189,6 +189,20 @@ def test_regions_cover_descenders_of_a_single_line() -> None:
     assert line.polygon[:, 1].min() > 165
 
 
+def test_what_lies_beyond_an_upright_of_the_frame_is_cut_off() -> None:
+    canvas = Canvas().line(100).line(160).line(220).line(160, 1880, 2030)
+    canvas.blob(1850, 148, 1880, 172).draw(1862, 60, 1866, 260)
+    assert extent(canvas.lines()[1]) == pytest.approx((200, 1850), abs=20)
+
+
+def test_grain_that_the_network_takes_for_lines_is_too_faint() -> None:
+    canvas = Canvas().line(100).line(160).line(220)
+    canvas.blob(300, 340, 1700, 364)
+    rng = np.random.default_rng(2)
+    canvas.ink[340:364, 300:1700][rng.random((24, 1400)) < 0.03] = 0
+    assert middles(canvas.lines(LineSettings(min_ink=0.0))) == pytest.approx([100, 160, 220], abs=2)
+
+
 def test_mixed_letter_sizes_are_all_kept() -> None:
     lines = Canvas().line(80, body=44).line(160, body=44).line(220, body=14).line(250, body=14).lines()
     assert middles(lines) == pytest.approx([80, 160, 220, 250], abs=2)

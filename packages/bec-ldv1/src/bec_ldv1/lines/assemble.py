@@ -13,6 +13,7 @@ from bec_ldv1.lines.columns import gutters, reading_order
 from bec_ldv1.lines.drafts import Course, Draft, draft_of
 from bec_ldv1.lines.extension import extended
 from bec_ldv1.lines.fragments import ROW, STATION, find_fragments, reduce_map
+from bec_ldv1.lines.frames import uprights, within_frame
 from bec_ldv1.lines.linking import link
 from bec_ldv1.lines.scraps import pitch_of, without_crowding, without_ink_twins
 from bec_ldv1.lines.shape import (
@@ -30,6 +31,7 @@ from bec_ldv1.lines.shape import (
 from bec_ldv1.lines.values import Line, LineSettings
 
 _BODY_OF_PITCH = 0.5  # a band's usual height, in distances between lines
+_SURE = 0.75  # lines from this confidence on say how dense a page's writing is
 
 
 def assemble_lines(
@@ -57,10 +59,14 @@ def assemble_lines(
     drafts = without_labels(drafts, settings)
     if not drafts:
         return []
-    clean = without_rules(half_ink(ink), float(np.median([d.body for d in drafts])))
+    half = half_ink(ink)
+    standing = uprights(drafts, half)
+    drafts = [within_frame(d, standing) for d in drafts]
+    clean = without_rules(half, float(np.median([d.body for d in drafts])))
     drafts = without_ink_twins(drafts, clean)
     drafts = extended(drafts, course, pitch_of(drafts), clean)
     kept = [t for d in drafts if (t := _trim(d, clean, settings)) is not None]
+    kept = _without_faint(kept, settings)
     spans = np.array([t.ends for t in kept], np.float64).reshape(-1, 2)
     levels = np.array([_level(t.draft, course, shape[1]) for t in kept], np.float64)
     kept = [kept[i] for i in reading_order(spans, levels, barriers)]
@@ -109,6 +115,16 @@ class _Trimmed:
     ends: tuple[float, float]
     reach: tuple[float, float]
     confidence: float
+    density: float
+
+
+def _without_faint(lines: list[_Trimmed], settings: LineSettings) -> list[_Trimmed]:
+    """Drop lines with far less ink than the page's dense ones: specks and grain that look like writing."""
+    sure = [t.density for t in lines if t.confidence >= _SURE] or [t.density for t in lines]
+    if not sure:
+        return lines
+    least = settings.min_relative_ink * float(np.percentile(sure, 80))
+    return [t for t in lines if t.density >= least]
 
 
 def _trim(draft: Draft, ink: NDArray[np.uint8], settings: LineSettings) -> _Trimmed | None:
@@ -133,4 +149,4 @@ def _trim(draft: Draft, ink: NDArray[np.uint8], settings: LineSettings) -> _Trim
         or confidence < settings.min_probability
     ):
         return None
-    return _Trimmed(smoothed(draft), (float(left), float(right)), ink_reach(band), confidence)
+    return _Trimmed(smoothed(draft), (float(left), float(right)), ink_reach(band), confidence, density)

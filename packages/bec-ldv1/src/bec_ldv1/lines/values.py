@@ -77,6 +77,9 @@ class LineSettings:
     max_ink: float = 0.92
     """Largest share of ink in a line's band: above it is a picture or a dark edge."""
 
+    min_relative_ink: float = 0.3
+    """Least share of ink in a line's band, over that of the page's dense lines."""
+
     min_spread: float = 0.1
     """Least spread of a line's ink over its height (see ``ink_spread``): under it is a drawn line."""
 
