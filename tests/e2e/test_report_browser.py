@@ -106,8 +106,8 @@ def wait(browser: Driver, script: str) -> Any:
 
 
 def sheet_order(browser: Driver) -> list[int]:
-    captions = browser.find_elements(By.CSS_SELECTOR, "#sheet .caption b")
-    return [int(caption.text) for caption in captions]
+    captions = "[...document.querySelectorAll('#sheet .caption b')]"
+    return list(browser.execute_script(f"return {captions}.map(caption => Number(caption.textContent))"))
 
 
 def press(browser: Driver, *keys: str) -> None:

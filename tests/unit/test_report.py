@@ -160,6 +160,33 @@ def test_two_volumes_of_one_name_get_two_folders(tmp_path: Path) -> None:
     assert (tmp_path / "W1-I1-121212-2" / "index.html").exists()
 
 
+def test_a_volume_that_did_not_change_is_not_drawn_again(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def picture(name: str) -> bytes:
+        asked.append(name)
+        return strokes(3)
+
+    volume = made_volume([record("a.png")], picture, marker={"timestamp": "1"})
+    first = write_report([volume], tmp_path).read_text(encoding="utf-8")
+    assert write_report([volume], tmp_path).read_text(encoding="utf-8") == first
+    assert asked == ["a.png"]
+    write_report([attrs.evolve(volume, marker={"timestamp": "2"})], tmp_path)
+    assert "Processed 2." in volume_html(tmp_path)
+    write_report([made_volume([record("a.png", 2)], picture, marker={"timestamp": "2"})], tmp_path)
+    assert len(data_of(volume_html(tmp_path))["pages"][0]["d"]) == 2
+    assert asked == ["a.png"] * 3
+
+
+def test_a_picture_that_was_missing_is_tried_again(tmp_path: Path) -> None:
+    pictures: dict[str, bytes] = {}
+    volume = made_volume([record("a.png")], pictures.__getitem__)
+    write_report([volume], tmp_path)
+    pictures["a.png"] = strokes(3)
+    write_report([volume], tmp_path)
+    assert data_of(volume_html(tmp_path))["pages"][0]["p"] == "0001.jpg"
+
+
 def test_an_empty_job_has_a_report(tmp_path: Path) -> None:
     assert "No volume is finished yet." in write_report([], tmp_path).read_text(encoding="utf-8")
 

@@ -37,14 +37,18 @@ class RecordedPage:
     error: PageTrouble | None
 
 
-def recorded_pages(volume: ReportVolume) -> list[RecordedPage]:
-    """The volume's pages in reading order with their records.
+def record_file(volume: ReportVolume) -> bytes:
+    """The volume's Parquet file; raises whatever the volume does when it can't be read."""
+    return volume.artifact(_PARQUET)
+
+
+def recorded_pages(volume: ReportVolume, parquet: bytes) -> list[RecordedPage]:
+    """The volume's pages in reading order with their records; ``parquet`` is its :func:`record_file`.
 
     Raises:
         ValueError: the Parquet file is damaged or holds no line-detection records.
-        Exception: whatever the volume raises when the artifact can't be read.
     """
-    records = from_parquet(volume.artifact(_PARQUET))
+    records = from_parquet(parquet)
     pages = volume.volume.pages
     aligned = [record.img_file_name for record in records] == [page.filename for page in pages]
     by_name = {record.img_file_name: record for record in records}

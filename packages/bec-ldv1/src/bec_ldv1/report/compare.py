@@ -17,6 +17,7 @@ from bec_ldv1.report.adapt import (
     RecordedPage,
     SourceOutline,
     in_picture,
+    record_file,
     recorded_pages,
     source_outlines,
     without_picture,
@@ -96,7 +97,7 @@ def write_comparison(
 
 def _paired(before: ReportVolume, after: ReportVolume) -> list[_Pair]:
     """The pages of two volumes, in the newer one's order; those that only the older one has come last."""
-    old, new = recorded_pages(before), recorded_pages(after)
+    old, new = (recorded_pages(volume, record_file(volume)) for volume in (before, after))
     whole_lines = has_whole_lines([page.record for page in old]) and has_whole_lines(
         [page.record for page in new]
     )

@@ -13,9 +13,16 @@ from loguru import logger
 
 from bec_core import ReportVolume, Volume
 from bec_ldv1.errors import PageProblem
-from bec_ldv1.report.adapt import RecordedPage, picture_outlines, recorded_pages, without_picture
+from bec_ldv1.report.adapt import (
+    RecordedPage,
+    picture_outlines,
+    record_file,
+    recorded_pages,
+    without_picture,
+)
 from bec_ldv1.report.facts import OUTER, has_whole_lines, page_facts
 from bec_ldv1.report.job_page import VolumeRow, job_page, volume_row
+from bec_ldv1.report.kept import keep_row, kept_row, made_of
 from bec_ldv1.report.pictures import Picture, make_pictures
 from bec_ldv1.report.suspicion import Findings, Level, Typical, judge, typical
 from bec_ldv1.report.view import Outline, PageView, VolumeView
@@ -32,31 +39,27 @@ def write_report(volumes: Sequence[ReportVolume], directory: Path) -> Path:
 
     ``index.html`` lists the volumes; each has a folder with its own ``index.html``, ``thumbs`` and ``pages``. The
     files need no network and no server. A page that can't be shown, and a volume whose artifacts can't be read, is
-    listed with the reason.
+    listed with the reason. A volume that an earlier report in ``directory`` shows completely, from the same
+    artifacts, is left as it is.
 
     Raises:
         OSError: the report can't be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    rows: list[VolumeRow] = []
-    for volume, folder in zip(volumes, _folders(volumes), strict=True):
-        view = volume_view(volume, directory, folder)
-        if view.unreadable is None:
-            save_page(
-                directory / folder / "index.html", volume_page(view, _footer(view.marker.get("timestamp")))
-            )
-        rows.append(volume_row(view))
+    rows = [
+        _volume_part(volume, directory, folder)
+        for volume, folder in zip(volumes, _folders(volumes), strict=True)
+    ]
     first = directory / "index.html"
     save_page(first, job_page(rows, "Written by BEC line detection."))
     return first
 
 
-def volume_view(volume: ReportVolume, directory: Path, folder: str) -> VolumeView:
-    """Make a volume's pictures under ``directory/folder`` and gather what its page shows."""
-    described = volume.volume
-    view = VolumeView(
-        title=volume_title(described),
-        version=described.version,
+def _volume_part(volume: ReportVolume, directory: Path, folder: str) -> VolumeRow:
+    """Write a volume's part of the report, unless it is there already; what the job's table says of it."""
+    empty = VolumeView(
+        title=volume_title(volume.volume),
+        version=volume.volume.version,
         folder=folder,
         unit="line",
         pages=(),
@@ -64,19 +67,35 @@ def volume_view(volume: ReportVolume, directory: Path, folder: str) -> VolumeVie
         marker=volume.marker,
     )
     try:
-        recorded = recorded_pages(volume)
+        records = record_file(volume)
+        ingredients = made_of(volume.marker, records)
+        if (kept := kept_row(directory / folder, ingredients)) is not None:
+            return kept
+        recorded = recorded_pages(volume, records)
     except Exception as error:  # noqa: BLE001 - one volume's lost artifacts must not cost the whole job's report
-        return attrs.evolve(view, unreadable=f"the artifacts can't be read: {error}")
+        return volume_row(attrs.evolve(empty, unreadable=f"the artifacts can't be read: {error}"))
+    view = _drawn(empty, volume, recorded, directory / folder)
+    row = volume_row(view)
+    save_page(directory / folder / "index.html", volume_page(view, _footer(view.marker.get("timestamp"))))
+    if all(page.unseen is None or page.error is not None for page in view.pages):
+        keep_row(directory / folder, ingredients, row)  # a picture that is missing may be had next time
+    return row
+
+
+def _drawn(
+    empty: VolumeView, volume: ReportVolume, recorded: Sequence[RecordedPage], folder: Path
+) -> VolumeView:
+    """Make a volume's pictures in ``folder`` and gather what its page shows."""
     whole_lines = has_whole_lines([page.record for page in recorded])
     unit = "line" if whole_lines else "segment"
     for name in ("thumbs", "pages"):
-        (directory / folder / name).mkdir(parents=True, exist_ok=True)
-    maker = _PageMaker(volume, directory / folder, len(recorded), whole_lines)
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    maker = _PageMaker(volume, folder, len(recorded), whole_lines)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="report") as pool:
         pages = list(pool.map(maker.page, range(len(recorded)), recorded))
     usual = typical([page.facts for page in pages])
     judged = tuple(attrs.evolve(page, findings=judge(page.facts, usual, unit=unit)) for page in pages)
-    return attrs.evolve(view, unit=unit, pages=judged, typical=usual)
+    return attrs.evolve(empty, unit=unit, pages=judged, typical=usual)
 
 
 @attrs.frozen(eq=False)
