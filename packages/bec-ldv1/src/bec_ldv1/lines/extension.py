@@ -54,7 +54,7 @@ def _extend(
     tail = tail.cut(0, free) if direction > 0 else tail.cut(room - free, room)
     if tail.top.size == 0:
         return draft
-    typical = straightened_ink(draft, ink).share(-0.5, 0.5)
+    typical = straightened_ink(draft, ink, around=0.5).share(-0.5, 0.5)
     if not typical.any():
         return draft
     band = straightened_ink(tail, ink)

@@ -65,22 +65,22 @@ _AROUND = 3.0  # how far around its centre a line's ink is looked at, in bodies
 _FAINT = 0.2
 
 
-def straightened_ink(draft: Draft, ink: NDArray[np.uint8]) -> BandInk:
-    """The half-size ink around the draft, every column shifted so that the centre line is level."""
-    height, width = ink.shape
-    x = np.arange(draft.first * STATION // HALF, min(width, (draft.last + 1) * STATION // HALF))
+def straightened_ink(draft: Draft, ink: NDArray[np.uint8], around: float = _AROUND) -> BandInk:
+    """The half-size ink within ``around`` bodies of the centre, every column shifted so that it is level."""
+    x = np.arange(draft.first * STATION // HALF, min(ink.shape[1], (draft.last + 1) * STATION // HALF))
     centres = (np.arange(draft.first, draft.last + 1) + 0.5) * STATION / HALF
-    middle = np.interp(x, centres, smooth(draft.middle) / HALF)
-    reach = max(2, int(np.ceil(_AROUND * draft.body / HALF)))
-    y = np.rint(middle).astype(np.int64)[None, :] + np.arange(-reach, reach + 1)[:, None]
-    rows = ink[np.clip(y, 0, height - 1), x[None, :]].astype(bool) & (y >= 0) & (y < height)
-    return BandInk(rows, draft.body / HALF)
+    middle = np.rint(np.interp(x, centres, smooth(draft.middle) / HALF))
+    reach = max(2, int(np.ceil(around * draft.body / HALF)))
+    y = (middle[None, :] + np.arange(-reach, reach + 1)[:, None]).astype(np.float32)
+    columns = np.broadcast_to(x.astype(np.float32), y.shape)
+    rows = cv2.remap(ink, columns, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return BandInk(np.asarray(rows, dtype=np.bool_), draft.body / HALF)
 
 
 def running_mean(values: Doubles, width: float) -> Doubles:
     """The mean of about ``width`` neighbours of each value; beyond the ends are zeros."""
     half = max(1, round(width / 2))
-    sums = np.cumsum(np.pad(values, (half + 1, half)))
+    sums = np.cumsum(np.concatenate([np.zeros(half + 1), values, np.zeros(half)]))
     return np.asarray((sums[2 * half + 1 :] - sums[: -2 * half - 1]) / (2 * half + 1), dtype=np.float64)
 
 
@@ -136,8 +136,9 @@ def smooth(values: Doubles) -> Doubles:
     """Running median of 5, then running mean of ``_SMOOTH``; the ends continue as they are."""
     if values.size < 3:
         return np.full_like(values, np.median(values))
-    padded = np.pad(values, 2, mode="edge")
-    calm = np.sort(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)[:, 2]
+    padded = np.concatenate([values[[0, 0]], values, values[[-1, -1]]])
+    shifted = np.stack([padded[i : i + values.size] for i in range(5)])
+    calm = np.sort(shifted, axis=0)[2]
     reach = min(_SMOOTH, calm.size) // 2
     # Mirrored through the end points, so that a slope stays a slope up to the end.
     left = 2 * calm[0] - calm[1 : reach + 1][::-1]
