@@ -137,5 +137,5 @@ def _total(rows: Sequence[VolumeRow]) -> str:
 
 def _unit(rows: Sequence[VolumeRow]) -> str:
     """What the volumes' outlines are called: "line" where they differ."""
-    units = {row.unit for row in rows}
+    units = {row.unit for row in rows if row.unreadable is None}
     return units.pop() if len(units) == 1 else "line"
