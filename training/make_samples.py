@@ -17,12 +17,13 @@ import numpy as np
 from PIL import Image
 
 from bec_core.archive import MANIFEST_NAME, volume_folder
-from linepages import marks
+from linepages import labels, pictures
+from linepages.bend import Bend, bend_maps
 from linepages.fonts import load_faces
 from linepages.ink import Gray, Hand, Pen, Sheet, stamp
-from linepages.layouts import Style, text_block
-from linepages.scan import Bend, bend_maps, fine_noise, smooth_noise
+from linepages.paper import fine_noise, smooth_noise
 from linepages.text import TextStream, vocabulary
+from linepages.writing import Style, text_block
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 PECHA = SAMPLES / volume_folder("W1BEC1", "I0001")
@@ -98,8 +99,8 @@ def leaf_sheet(leaf: Leaf, rng: np.random.Generator) -> Sheet:
         cv2.rectangle(sheet.marks, box[:2], box[2:], 255, 3)
     if leaf.pictures:
         size = bottom - top
-        marks.picture(sheet, (left - 10, top + 4, left + size, bottom - 4), rng, 1.0)
-        marks.picture(sheet, (right - size, top + 4, right + 10, bottom - 4), rng, 1.0)
+        pictures.picture(sheet, (left - 10, top + 4, left + size, bottom - 4), rng, 1.0)
+        pictures.picture(sheet, (right - size, top + 4, right + 10, bottom - 4), rng, 1.0)
         left, right = left + size + 20, right - size - 20
     if leaf.lines == 1:
         middle = (top + bottom - pitch) / 2
@@ -107,7 +108,7 @@ def leaf_sheet(leaf: Leaf, rng: np.random.Generator) -> Sheet:
     else:
         text_block(sheet, style, (left, top, right, bottom), leaf.lines, rng, opening=leaf.pictures)
         side = Pen(style.pen.face, 17)
-        marks.side_title(sheet, (95, top, 140, bottom), side, rng)
+        labels.side_title(sheet, (95, top, 140, bottom), side, rng)
     return sheet
 
 
@@ -137,8 +138,8 @@ def book_sheet(number: int, rng: np.random.Generator) -> Sheet:
         text_block(sheet, title, (400, 260, 900, 370), 1, rng)
     else:
         cv2.line(sheet.marks, (150, 150), (1090, 150), 255, 2)
-        marks.small_note(sheet, Pen(style.pen.face, 16), 480, 135, 300, rng)
-    strip = marks.number(np.random.default_rng(5), 20)
+        labels.small_note(sheet, Pen(style.pen.face, 16), 480, 135, 300, rng)
+    strip = labels.number(np.random.default_rng(5), 20)
     stamp(sheet.marks, strip, 610, 1650)
     return sheet
 

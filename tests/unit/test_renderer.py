@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "training"))
 
-from linepages import cache, curve, fonts, marks, page, scan, text
+from linepages import bend, cache, curve, fonts, marks, page, pictures, text
 from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Band, Sheet, band_of, stamp
 
 
@@ -73,7 +73,7 @@ def test_a_stamp_is_cut_at_the_edges_and_the_darker_wins() -> None:
 
 def test_no_bend_leaves_every_pixel_where_it_is() -> None:
     rng = np.random.default_rng(5)
-    map_x, map_y = scan.bend_maps(scan.Bend(), 90, 310, rng)
+    map_x, map_y = bend.bend_maps(bend.Bend(), 90, 310, rng)
     rows, columns = np.mgrid[0:90, 0:310]
     np.testing.assert_allclose(map_x, columns, atol=0.01)
     np.testing.assert_allclose(map_y, rows, atol=0.01)
@@ -81,7 +81,7 @@ def test_no_bend_leaves_every_pixel_where_it_is() -> None:
 
 def test_a_turn_moves_the_right_end_as_far_as_trigonometry_says() -> None:
     rng = np.random.default_rng(6)
-    _, map_y = scan.bend_maps(scan.Bend(angle=2.0), 200, 1001, rng)
+    _, map_y = bend.bend_maps(bend.Bend(angle=2.0), 200, 1001, rng)
     rise = map_y[100, 1000] - map_y[100, 0]
     assert rise == pytest.approx(1000 * np.sin(np.deg2rad(2)), abs=0.5)
 
@@ -141,9 +141,9 @@ def test_marks_are_never_lines() -> None:
     rng = np.random.default_rng(8)
     sheet = Sheet.blank(300, 900)
     marks.frame(sheet, (50, 40, 850, 260), rng, 1.0)
-    marks.picture(sheet, (60, 50, 260, 250), rng, 1.0)
+    pictures.picture(sheet, (60, 50, 260, 250), rng, 1.0)
     marks.scribbles(sheet, rng, 1.0, 5)
-    marks.ornament_row(sheet, (300, 60, 800, 90), rng, 1.0)
+    pictures.ornament_row(sheet, (300, 60, 800, 90), rng, 1.0)
     assert sheet.marks.max() > 100
     assert not sheet.lines.any()
     assert (sheet.labels() == PAPER).all()

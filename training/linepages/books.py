@@ -5,9 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from linepages import marks
+from linepages import labels, marks, pictures
 from linepages.ink import Pen, Sheet, stamp
-from linepages.layouts import Style, fill_line, leaf, make_style, text_block
+from linepages.layouts import leaf
+from linepages.writing import Style, fill_line, make_style, text_block
 
 
 def book_page(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
@@ -25,7 +26,7 @@ def book_page(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: floa
     filled = count if rng.random() < 0.75 else int(rng.integers(1, count + 1))
     _paragraphs(sheet, style, (left, top, right, bottom), filled, rng)
     if rng.random() < 0.1:
-        marks.picture(sheet, (left, top - 0.04 * height, right, top - 0.01 * height), rng, unit)
+        pictures.picture(sheet, (left, top - 0.04 * height, right, top - 0.01 * height), rng, unit)
     if rng.random() < 0.15:
         marks.frame(sheet, (left - pitch, top - pitch, right + pitch, bottom + pitch), rng, unit)
 
@@ -43,7 +44,7 @@ def _paragraphs(sheet: Sheet, style: Style, box: marks.Box, count: int, rng: np.
         level = top + row * pitch + 0.5 * (pitch - style.pen.body) - style.pen.body_top
         if row == picture_at:
             rows = int(rng.integers(3, 8))
-            marks.picture(sheet, (left, top + row * pitch, right, top + (row + rows) * pitch), rng, 1.0)
+            pictures.picture(sheet, (left, top + row * pitch, right, top + (row + rows) * pitch), rng, 1.0)
             row += rows
             picture_at = -1
             continue
@@ -72,7 +73,7 @@ def _running_head(sheet: Sheet, style: Style, box: marks.Box, rng: np.random.Gen
     x0, y0, x1, y1 = box
     pen = Pen(style.pen.face, max(style.pen.body * float(rng.uniform(0.6, 0.85)), 4.0))
     start = x0 + float(rng.choice([0.0, 0.25, 0.55])) * (x1 - x0)
-    marks.small_note(sheet, pen, start, y0 + pen.body, 0.4 * (x1 - x0), rng)
+    labels.small_note(sheet, pen, start, y0 + pen.body, 0.4 * (x1 - x0), rng)
     if rng.random() < 0.7:
         y = round(y1 - 0.35 * style.pitch)
         cv2.line(
@@ -83,7 +84,7 @@ def _running_head(sheet: Sheet, style: Style, box: marks.Box, rng: np.random.Gen
 def _page_number(sheet: Sheet, style: Style, box: marks.Box, rng: np.random.Generator) -> None:
     """Set a page number below the text."""
     x0, y0, x1, _ = box
-    strip = marks.number(rng, style.pen.body * float(rng.uniform(0.5, 0.9)))
+    strip = labels.number(rng, style.pen.body * float(rng.uniform(0.5, 0.9)))
     stamp(sheet.marks, strip, x0 + float(rng.choice([0.0, 0.5, 0.95])) * (x1 - x0 - strip.shape[1]), y0)
 
 
@@ -99,7 +100,7 @@ def form(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
     ruled = rng.random() < 0.6
     style = make_style(rng, body * float(rng.uniform(3.5, 6)), umeh=False, print_only=True)
     if rng.random() < 0.7:
-        strip = marks.latin(rng, body * 1.3, int(rng.integers(2, 7)), right - left)
+        strip = labels.latin(rng, body * 1.3, int(rng.integers(2, 7)), right - left)
         stamp(sheet.marks, strip, (left + right - strip.shape[1]) / 2, y)
         y += 5 * body
     if tibetan and rng.random() < 0.8:
@@ -111,7 +112,10 @@ def form(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
             break
         begin = y
         stamp(
-            sheet.marks, marks.latin(rng, body, int(rng.integers(1, 3)), column - left), left + body, y + body
+            sheet.marks,
+            labels.latin(rng, body, int(rng.integers(1, 3)), column - left),
+            left + body,
+            y + body,
         )
         if tibetan and rng.random() < 0.35:
             fill_line(
@@ -128,7 +132,10 @@ def form(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
         for _ in range(int(rng.choice([1, 1, 1, 2, 4]))):
             words = int(rng.integers(1, 12))
             stamp(
-                sheet.marks, marks.latin(rng, body, words, right - column - 2 * body), column + body, y + body
+                sheet.marks,
+                labels.latin(rng, body, words, right - column - 2 * body),
+                column + body,
+                y + body,
             )
             y += 3.2 * body
         if ruled:
@@ -187,13 +194,13 @@ def empty_frame(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: fl
             y = round(inner[1] + (row + 0.5) * (inner[3] - inner[1]) / rules)
             cv2.line(sheet.marks, (round(inner[0]), y), (round(inner[2]), y), dark, max(round(unit), 1))
     if rng.random() < 0.3:
-        marks.picture(sheet, (inner[0], inner[1], inner[0] + (inner[3] - inner[1]), inner[3]), rng, unit)
+        pictures.picture(sheet, (inner[0], inner[1], inner[0] + (inner[3] - inner[1]), inner[3]), rng, unit)
     if rng.random() < 0.35:
-        marks.smudges(sheet, box, rng, unit, int(rng.integers(1, 5)))
+        pictures.smudges(sheet, box, rng, unit, int(rng.integers(1, 5)))
     if rng.random() < 0.25:
         tall = float(rng.uniform(8, 40)) * unit
         for y in (inner[1], inner[3] - tall)[: int(rng.integers(1, 3))]:
-            marks.ornament_row(sheet, (inner[0], y, inner[2], y + tall), rng, unit)
+            pictures.ornament_row(sheet, (inner[0], y, inner[2], y + tall), rng, unit)
 
 
 def labelled_blank(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
@@ -201,16 +208,16 @@ def labelled_blank(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit:
     x0, y0, x1, y1 = box
     marks.scribbles(sheet, rng, unit, int(rng.integers(0, 12)))
     if rng.random() < 0.5:
-        marks.smudges(sheet, box, rng, unit, int(rng.integers(1, 7)))
+        pictures.smudges(sheet, box, rng, unit, int(rng.integers(1, 7)))
     for _ in range(int(rng.integers(0, 3))):
-        strip = marks.number(rng, float(rng.uniform(8, 40)) * unit)
+        strip = labels.number(rng, float(rng.uniform(8, 40)) * unit)
         stamp(sheet.marks, strip, rng.uniform(x0, x1), rng.uniform(y0, y1))
     if rng.random() < 0.3:
-        marks.seal(
+        labels.seal(
             sheet, (rng.uniform(x0, x1), rng.uniform(y0, y1)), float(rng.uniform(20, 70)) * unit, rng, unit
         )
     if rng.random() < 0.3:
-        strip = marks.latin(rng, float(rng.uniform(8, 16)) * unit, int(rng.integers(2, 9)), 0.5 * (x1 - x0))
+        strip = labels.latin(rng, float(rng.uniform(8, 16)) * unit, int(rng.integers(2, 9)), 0.5 * (x1 - x0))
         stamp(sheet.marks, strip, rng.uniform(x0, x1 - strip.shape[1]), rng.uniform(y0, y1))
 
 

@@ -11,9 +11,11 @@ import numpy as np
 from bec_ldv1.binarize import binarize
 from bec_ldv1.decode import DecodedPage
 from bec_ldv1.scale import detection_scale, shrink
-from linepages import books, layouts, marks
+from linepages import books, labels, layouts, marks
+from linepages.bend import Real
 from linepages.ink import IGNORED, LINE, PAPER, Gray, Sheet, stamp
-from linepages.scan import Real, Scan, scan, wood
+from linepages.paper import wood
+from linepages.scan import Scan, scan
 
 Layout = Callable[[Sheet, tuple[float, float, float, float], np.random.Generator, float], None]
 
@@ -81,12 +83,12 @@ def scanned(seed: int, kind: str | None = None) -> tuple[str, Scan]:
 def _labels_and_seals(sheet: Sheet, rng: np.random.Generator, unit: float) -> None:
     """Add what later hands put on pages: numbers, seals, pen strokes."""
     if rng.random() < 0.6:
-        strip = marks.number(rng, float(rng.uniform(9, 28)) * unit)
+        strip = labels.number(rng, float(rng.uniform(9, 28)) * unit)
         x = rng.choice([0.03, 0.9, 0.95]) * sheet.width
         stamp(sheet.marks, strip, x, rng.uniform(0.02, 0.9) * sheet.height)
     if rng.random() < 0.3:
         centre = (rng.uniform(0, sheet.width), rng.uniform(0, sheet.height))
-        marks.seal(sheet, centre, float(rng.uniform(20, 60)) * unit, rng, unit)
+        labels.seal(sheet, centre, float(rng.uniform(20, 60)) * unit, rng, unit)
     marks.scribbles(sheet, rng, unit, int(rng.integers(0, 4)))
 
 
