@@ -1,0 +1,79 @@
+"""The conformance kit: :func:`check_job_type` runs a job type through what the runtime expects of it.
+
+A plugin author calls it in one test. Everything that does not conform is named at once.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bec_core.job import JobType
+from bec_core.testing.declaration import declaration_problems
+from bec_core.testing.local import Dependencies
+from bec_core.testing.probe import Probe
+from bec_core.testing.running import running_problems
+
+NO_IMAGE = b"this is no image"
+
+
+def check_job_type(
+    job_type: JobType,
+    *,
+    pages: Mapping[str, bytes],
+    bad_page: bytes | None = NO_IMAGE,
+    plugin: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    dependencies: Dependencies | None = None,
+    model_path: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    same: Callable[[str, bytes, bytes], bool] | None = None,
+    stop_within_s: float = 10.0,
+    run_within_s: float = 120.0,
+) -> None:
+    """Check a job type's declaration, then run its worker on ``pages`` again and again.
+
+    Checked: the plugin is light to import; name, config fields and their defaults; the import paths; counts
+    that agree with the page calls; that a bad page and a missing page are page errors; that two runs, also
+    at the same time, give the same artifacts; that the stop signal is heeded; that a missing dependency is
+    retryable; that the report is written; that ``close`` leaves no thread behind.
+
+    Args:
+        job_type: the job type, as its hook returns it.
+        pages: good pages by file name (an image's suffix), at least one.
+        bad_page: the bytes of a page that must fail, or None if the job takes any bytes. A job that reads
+            no page is not given a bad one.
+        plugin: the plugin's module; default: the installed entry point's that brings this job type.
+        config: the job's config for the runs.
+        dependencies: for a job that depends on others, their artifacts. It runs on several volumes made of
+            ``pages``, so a function of the volume suits best.
+        model_path: the checkpoint for the runs.
+        options: as :class:`~bec_core.job.WorkerSetup` has them.
+        same: whether two artifacts of one suffix are the same (suffix, one, other); default: equal bytes.
+        stop_within_s: how soon ``run`` must end once it is told to stop.
+        run_within_s: how long a run may take at most; one that takes longer counts as hung.
+
+    Raises:
+        AssertionError: naming everything that does not conform.
+    """
+    problems = declaration_problems(job_type, plugin)
+    with tempfile.TemporaryDirectory(prefix="bec-conformance-") as folder:
+        probe = Probe(
+            job_type,
+            pages=dict(pages),
+            bad_page=bad_page,
+            config=dict(config or {}),
+            dependencies=dict(dependencies or {}),
+            model_path=model_path,
+            options=dict(options or {}),
+            same=same or (lambda _, one, other: one == other),
+            stop_within_s=stop_within_s,
+            run_within_s=run_within_s,
+            folder=Path(folder),
+        )
+        problems += running_problems(probe)
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise AssertionError(f"the job type {job_type.name!r} does not conform:\n{listed}")

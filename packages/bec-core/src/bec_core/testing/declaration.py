@@ -1,0 +1,118 @@
+"""Conformance of what a plugin declares: its module, the job type's fields, the config class."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import attrs
+
+from bec_core.admin.jobs import check_name
+from bec_core.errors import JobConfigError, PluginError, SettingsError
+from bec_core.job import JobType
+from bec_core.job_config import RuntimeConfig, structure_config
+from bec_core.plugins import load_object, load_plugins
+
+HEAVY = frozenset(
+    {
+        *("numpy", "scipy", "pandas", "pyarrow", "cv2", "PIL", "skimage", "matplotlib"),
+        *("torch", "torchvision", "jax", "tensorflow", "onnxruntime", "transformers", "boto3", "psycopg"),
+    }
+)
+"""What importing a plugin's module must not import: ``bec`` imports every plugin to list them."""
+
+_IMPORT = """
+import importlib, json, sys
+sys.path[:] = json.loads(sys.argv[1])
+module = importlib.import_module(sys.argv[2])
+getattr(module, "bec_job_types", list)()
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def declaration_problems(job_type: JobType, plugin: str | None) -> list[str]:
+    """What is wrong with the declaration, each in a sentence."""
+    return [
+        *_import_problems(job_type, plugin),
+        *_word_problems(job_type),
+        *_config_problems(job_type),
+        *_path_problems(job_type),
+    ]
+
+
+def _import_problems(job_type: JobType, plugin: str | None) -> Iterator[str]:
+    module = plugin or _module_of(job_type)
+    if module is None:
+        yield (
+            f"no installed entry point of group 'bec' brings {job_type.name!r}: install the plugin"
+            " (pip install -e .), or say which module it is: plugin='package.module'"
+        )
+        return
+    command = [sys.executable, "-c", _IMPORT, json.dumps(sys.path), module]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        yield f"{module} can't be imported: {(ended.stderr.strip().splitlines() or ['?'])[-1]}"
+    elif heavy := HEAVY & set(json.loads(ended.stdout.splitlines()[-1])):
+        yield f"importing {module} imports {', '.join(sorted(heavy))}: leave that to the worker's module"
+
+
+def _module_of(job_type: JobType) -> str | None:
+    """The module of the installed plugin that brings the job type."""
+    plugins = load_plugins()
+    for plugin in plugins.loaded:
+        if job_type.name in {one.name for one in plugin.job_types}:
+            module = plugins.manager.get_plugin(f"{plugin.distribution}:{plugin.name}")
+            return str(getattr(module, "__name__", "")) or None
+    return None
+
+
+def _word_problems(job_type: JobType) -> Iterator[str]:
+    try:
+        check_name(job_type.name)
+    except SettingsError as error:
+        yield str(error)
+    if not job_type.version.strip():
+        yield "the version is empty; it is kept with every task"
+    if not job_type.summary.strip() or "\n" in job_type.summary:
+        yield "the summary must be one line, for listings"
+    if job_type.name in job_type.depends_on:
+        yield "it depends on itself"
+
+
+def _config_problems(job_type: JobType) -> Iterator[str]:
+    if not attrs.has(job_type.config):
+        yield f"its config class {job_type.config!r} is no attrs class"
+        return
+    reserved = {attribute.name for attribute in attrs.fields(RuntimeConfig)}
+    for attribute in attrs.fields(job_type.config):
+        where = f"the config's field {attribute.name!r}"
+        if attribute.default is attrs.NOTHING:
+            yield f"{where} has no default: a job may say nothing of it"
+        if not attribute.metadata.get("doc"):
+            yield f"{where} does not say what it means: use option(default, doc)"
+        if attribute.type is None:
+            yield f"{where} has no type"
+        if attribute.name in reserved:
+            yield f"{where} is the runtime's; choose another name"
+    try:
+        defaults, _ = structure_config({}, job_type.config)
+        said = json.loads(json.dumps(attrs.asdict(defaults)))
+        if structure_config(said, job_type.config)[0] != defaults:
+            yield "the config's defaults, written as JSON and read again, are others"
+    except JobConfigError as error:
+        yield f"the config's own defaults are refused: {error}"
+    except TypeError as error:
+        yield f"the config's defaults can't be made, or are no JSON: {error}"
+
+
+def _path_problems(job_type: JobType) -> Iterator[str]:
+    for what, path in (("worker", job_type.worker), ("report", job_type.report)):
+        if path is None:
+            continue
+        try:
+            if not callable(load_object(path)):
+                yield f"its {what} {path} can't be called"
+        except PluginError as error:
+            yield f"its {what}: {error}"

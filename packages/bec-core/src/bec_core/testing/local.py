@@ -1,0 +1,211 @@
+"""One task without queue, database or lease: a plugin's unit tests run their job on it.
+
+:class:`LocalTask` is the context that a worker gives a job, over a folder of page images on this machine;
+:func:`local_worker` builds the job's worker as ``bec worker`` does. What the job did comes back as a
+:class:`LocalOutcome`, which a report can read too.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from bec_core.archive import Sources
+from bec_core.db.tasks import Claim
+from bec_core.errors import ObjectNotFound, RetryableTaskError
+from bec_core.job import JobType, JobWorker, WorkerSetup
+from bec_core.job_config import structure_config
+from bec_core.models import (
+    Job,
+    JobStatus,
+    Message,
+    Page,
+    PageData,
+    PageFailure,
+    TaskResult,
+    Volume,
+    VolumeRef,
+)
+from bec_core.plugins import load_object
+from bec_core.worker.context import RunningTask
+from bec_core.worker.lease import HeldTask
+from bec_core.worker.marker import marker_content, outcome_of
+from bec_core.worker.publish import MARKER_NAME, artifact_of
+
+Dependencies = Mapping[tuple[str, str], bytes | Callable[[Volume], bytes]]
+"""``{(job name, suffix): artifact}``; a function makes the artifact for the volume at hand."""
+
+_FOLDERS = Sources({}, allow_folders=True)
+
+
+@frozen
+class LocalOutcome:
+    """What a job did with a :class:`LocalTask`; a :class:`~bec_core.job.ReportVolume`, so reports take it.
+
+    Attributes:
+        result: what ``run`` returned.
+        volume: the volume.
+        basename: what the artifacts' names begin with.
+        files: what would be published, by name, without the marker: the job's artifacts and, if a page
+            failed, ``{basename}-errors.jsonl``.
+        failures: the failed pages in reading order.
+        marker: the content of ``success.json``.
+    """
+
+    result: TaskResult
+    volume: Volume
+    basename: str
+    files: Mapping[str, bytes]
+    failures: tuple[PageFailure, ...]
+    marker: Mapping[str, Any]
+
+    def artifact(self, suffix: str) -> bytes:
+        """The artifact ``{basename}{suffix}``.
+
+        Raises:
+            ObjectNotFound: the job wrote none of this name.
+        """
+        try:
+            return self.files[self.basename + suffix]
+        except KeyError:
+            raise ObjectNotFound(
+                f"the job wrote no {self.basename + suffix} (it wrote: {', '.join(self.files) or 'nothing'})"
+            ) from None
+
+    def read_page(self, page: Page) -> PageData:
+        """The page's bytes."""
+        return _FOLDERS.read_page(self.volume, page)
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write the artifacts and the marker into ``folder``; their paths."""
+        folder.mkdir(parents=True, exist_ok=True)
+        marker = json.dumps(self.marker, ensure_ascii=False, indent=1).encode()
+        written = []
+        for name, data in {**self.files, MARKER_NAME: marker}.items():
+            (folder / name).write_bytes(data)
+            written.append(folder / name)
+        return written
+
+
+class LocalTask(RunningTask):
+    """A :class:`~bec_core.job.TaskContext` over the images of ``folder``, in natural order of their names.
+
+    It is the worker's own context, so suffixes, page errors and dependencies are treated as in production;
+    only the policy is left to the caller: no page error rate fails it, and nothing is tried again.
+
+    Args:
+        job_type: the job.
+        folder: the page images; the volume is called W1TEST/I0001.
+        config: the job's config as JSON would say it; default: the defaults.
+        dependencies: the artifacts of the jobs that this one depends on.
+        attempt: which attempt this is.
+
+    Raises:
+        JobConfigError: the config does not fit the job type.
+        ManifestMissing: there is no such folder.
+    """
+
+    def __init__(
+        self,
+        job_type: JobType,
+        folder: Path,
+        *,
+        config: Mapping[str, Any] | None = None,
+        dependencies: Dependencies | None = None,
+        attempt: int = 1,
+    ) -> None:
+        self.job_type = job_type
+        self._job_config = dict(config or {})
+        self._dependencies = dict(dependencies or {})
+        typed, _ = structure_config(self._job_config, job_type.config)
+        volume = _FOLDERS.resolve(VolumeRef("W1TEST", "I0001", folder.resolve().as_uri()))
+        super().__init__(
+            config=typed,
+            held=HeldTask(
+                claim=Claim(task_id=1, epoch=attempt, attempt=attempt, failures=attempt - 1),
+                message=Message("1", "", {}, ""),
+                volume=volume,
+                lease_ends=time.monotonic() + 3600,
+            ),
+            basename=f"{volume.ref.w_id}-{volume.ref.i_id}-{volume.version}",
+            sources=_FOLDERS,
+            read_dependency=self._dependency,
+            on_page=lambda _: None,
+        )
+
+    def run(self, worker: JobWorker) -> LocalOutcome:
+        """Let the worker do the task.
+
+        Raises:
+            TaskStopped: ``self.stop.set(reason)`` was called meanwhile.
+            TypeError: the job returned something else than a TaskResult.
+        """
+        result = worker.run(self)
+        self.stop.check()
+        if not isinstance(result, TaskResult):
+            raise TypeError(f"{self.job_type.name}'s run returned {result!r}, not a TaskResult")
+        files = self.files()
+        artifacts = [artifact_of(name, data) for name, data in files.items()]
+        outcome = outcome_of(self._held, self, result)
+        marker = marker_content(self._job(), self.job_type, 1, self._held, result, outcome, artifacts)
+        return LocalOutcome(result, self.volume, self.basename, files, tuple(self.failures), marker)
+
+    def _dependency(self, job_name: str, suffix: str) -> bytes:
+        if job_name not in self.job_type.depends_on:
+            raise ValueError(f"{self.job_type.name} does not declare that it depends on {job_name!r}")
+        try:
+            artifact = self._dependencies[job_name, suffix]
+        except KeyError:
+            raise RetryableTaskError(f"{job_name} has not done {self.volume.ref} yet ({suffix})") from None
+        return artifact(self.volume) if callable(artifact) else artifact
+
+    def _job(self) -> Job:
+        now = datetime.now(UTC)
+        return Job(
+            id=1,
+            name=self.job_type.name,
+            type=self.job_type.name,
+            config=self._job_config,
+            config_revision=1,
+            status=JobStatus.ACTIVE,
+            queue_url="",
+            dlq_url="",
+            created_at=now,
+            updated_at=now,
+        )
+
+
+@contextmanager
+def local_worker(
+    job_type: JobType,
+    config: Mapping[str, Any] | None = None,
+    *,
+    model_path: Path | None = None,
+    concurrency: int = 1,
+    options: Mapping[str, Any] | None = None,
+) -> Iterator[JobWorker]:
+    """Build the job's worker from its import path, and close it at the end.
+
+    Raises:
+        JobConfigError: the config does not fit the job type.
+        PluginError: the worker can't be imported.
+    """
+    typed, _ = structure_config(config or {}, job_type.config)
+    setup = WorkerSetup(typed, model_path=model_path, concurrency=concurrency, options=dict(options or {}))
+    with closing(load_object(job_type.worker)(setup)) as worker:
+        yield worker
+
+
+def write_pages(folder: Path, pages: Mapping[str, bytes]) -> Path:
+    """Write page files (name to bytes) into ``folder``, which is made if need be; returns it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in pages.items():
+        (folder / name).write_bytes(data)
+    return folder

@@ -1,0 +1,228 @@
+"""Conformance of what a job does: its worker runs on good, bad and missing pages, twice, at once, and stops."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+from bec_core.errors import PluginError, ShutdownRequested, TaskStopped
+from bec_core.job import JobWorker
+from bec_core.models import TaskResult
+from bec_core.plugins import load_object
+from bec_core.testing.local import LocalOutcome, local_worker
+from bec_core.testing.probe import Probe, WatchedTask, has_ended, start, until_gone
+from bec_core.worker.failures import is_retryable
+
+_MANY = 64  # pages: more than any job has in flight at once, so that stopping amid them shows
+
+
+class _Hung(Exception):
+    """The job did not come back: nothing more can be tried with this worker."""
+
+
+def running_problems(probe: Probe) -> list[str]:
+    """What is wrong with the job's runs, each in a sentence."""
+    if not probe.pages:
+        raise ValueError("check_job_type needs at least one good page")
+    before = set(threading.enumerate())
+    building = local_worker(
+        probe.job_type, probe.config, model_path=probe.model_path, concurrency=2, options=probe.options
+    )
+    try:
+        worker = building.__enter__()
+    except PluginError:
+        return []  # its import path is wrong, which the declaration's checks have said
+    except Exception as error:  # noqa: BLE001 - whatever the factory raises is what is to be reported
+        return [f"its worker can't be built: {_said(error)}"]
+    runs = _Runs(probe, worker)
+    try:
+        runs.run_all()
+    except _Hung as hung:
+        return [*runs.problems, str(hung)]
+    closing = start(lambda: building.__exit__(None, None, None))
+    if not has_ended(closing, probe.run_within_s):
+        return [*runs.problems, f"close() did not come back within {probe.run_within_s:.0f} s"]
+    if raised := closing.exception():
+        runs.problems.append(f"close() raised {_said(raised)}")
+    if left := until_gone(
+        lambda: [t.name for t in threading.enumerate() if t not in before and not t.daemon]
+    ):
+        runs.problems.append(f"close() left threads running: {', '.join(sorted(left))}")
+    return runs.problems
+
+
+class _Runs:
+    """All runs with one worker; what does not conform is collected in ``problems``."""
+
+    def __init__(self, probe: Probe, worker: JobWorker) -> None:
+        self._probe = probe
+        self._worker = worker
+        self.problems: list[str] = []
+
+    def run_all(self) -> None:
+        """Run everything; without a first good run there is nothing to compare the others with."""
+        task = self._probe.task("good", self._probe.pages)
+        first = self._finish(task, "a run over good pages")
+        if first is None:
+            return
+        self._compare_counts(task, first, failed=set(), run="good pages")
+        again = self._finish(self._probe.task("good", {}), "a second run over the same pages")
+        self._compare(first, again, "a second run over the same pages")
+        self._at_once(first)
+        if task.read and self._probe.bad_page is not None:
+            self._one_failing_page("bad", damage=self._probe.bad_page)
+        if task.read:
+            self._one_failing_page("missing", damage=None)
+        self._stopped_before()
+        self._stopped_amid()
+        self._undone_dependency()
+        self._report(first)
+
+    def _finish(self, task: WatchedTask, what: str) -> LocalOutcome | None:
+        """Run a task to its end; None, and a problem, if it fails.
+
+        Raises:
+            _Hung: it does not end in time.
+        """
+        running = start(lambda: task.run(self._worker))
+        if not has_ended(running, self._probe.run_within_s):
+            raise _Hung(f"{what} did not end within {self._probe.run_within_s:.0f} s")
+        if error := running.exception():
+            self.problems.append(f"{what} raised {_said(error)}")
+            return None
+        return running.result()
+
+    def _compare_counts(
+        self, task: WatchedTask, outcome: LocalOutcome, *, failed: set[str], run: str
+    ) -> None:
+        """Whether what the job returned fits what it called."""
+        result: TaskResult = outcome.result
+        names = [page.filename for page in outcome.volume.pages]
+        said = {failure.img_filename for failure in outcome.failures}
+        if result.total_images != len(names):
+            self.problems.append(
+                f"{run}: total_images is {result.total_images}, but the volume has {len(names)}"
+            )
+        if result.nb_errors != len(said):
+            self.problems.append(
+                f"{run}: nb_errors is {result.nb_errors}, but page_failed was called for {len(said)} pages"
+            )
+        if unsaid := failed - said:
+            self.problems.append(f"{run}: page_failed was not called for {', '.join(sorted(unsaid))}")
+        if wrongly := said - failed:
+            why = "; ".join(f.message for f in outcome.failures if f.img_filename in wrongly)
+            self.problems.append(f"{run}: page_failed was called for {', '.join(sorted(wrongly))}: {why}")
+        if odd := [name for name in names if task.done[name] != 1]:
+            counts = ", ".join(f"{name} {task.done[name]} times" for name in odd)
+            self.problems.append(
+                f"{run}: page_done must be called once for every page, failed or not: {counts}"
+            )
+        if any(failure.stage in ("", "unknown") for failure in outcome.failures):
+            self.problems.append(f"{run}: hand page_failed a PageError, so that the failure has a stage")
+        try:
+            json.dumps(outcome.marker, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            self.problems.append(f"{run}: stage_ms or details can't stand in the marker: {error}")
+
+    def _compare(self, first: LocalOutcome, other: LocalOutcome | None, what: str) -> None:
+        if other is None:
+            return
+        if set(first.files) != set(other.files):
+            self.problems.append(f"{what} wrote {sorted(other.files)}, the first one {sorted(first.files)}")
+            return
+        for name, data in first.files.items():
+            if not self._probe.same(name.removeprefix(first.basename), data, other.files[name]):
+                self.problems.append(
+                    f"{what} gave another {name}: a task may be done twice, and must not differ"
+                )
+
+    def _at_once(self, first: LocalOutcome) -> None:
+        """Two tasks at the same time, as ``bec worker --concurrency 2`` runs them."""
+        what = "one of two runs at the same time"
+        running = [start(partial(self._probe.task("good", {}).run, self._worker)) for _ in range(2)]
+        for one in running:
+            if not has_ended(one, self._probe.run_within_s):
+                raise _Hung(f"{what} did not end within {self._probe.run_within_s:.0f} s")
+            if error := one.exception():
+                self.problems.append(f"{what} raised {_said(error)}")
+            else:
+                self._compare(first, one.result(), what)
+
+    def _one_failing_page(self, kind: str, *, damage: bytes | None) -> None:
+        """A volume one page of which is bad (``damage`` are its bytes) or vanishes (None)."""
+        victim = f"{'9' * 8}{Path(next(iter(self._probe.pages))).suffix}"
+        content = b"soon gone" if damage is None else damage
+        task = self._probe.task(kind, {**self._probe.pages, victim: content})
+        if damage is None:
+            (self._probe.folder / kind / victim).unlink()
+        outcome = self._finish(task, f"a run with a {kind} page (which must only fail that page)")
+        if outcome is not None:
+            self._compare_counts(task, outcome, failed={victim}, run=f"a {kind} page")
+
+    def _stopped_before(self) -> None:
+        task = self._probe.task("good", {})
+        task.stop.set(ShutdownRequested("stopped by the conformance kit"))
+        self._expect_stop(task, "told to stop before its first page", time.monotonic())
+
+    def _stopped_amid(self) -> None:
+        pages = [(Path(name).suffix, data) for name, data in self._probe.pages.items()]
+        many = {f"{n:04}{pages[n % len(pages)][0]}": pages[n % len(pages)][1] for n in range(_MANY)}
+
+        def stop(task: WatchedTask) -> None:
+            if task.told_to_stop is None:
+                task.told_to_stop = time.monotonic()
+                task.stop.set(ShutdownRequested("stopped by the conformance kit"))
+
+        self._expect_stop(
+            self._probe.task("many", many, on_page=stop), "told to stop after its first page", None
+        )
+
+    def _expect_stop(self, task: WatchedTask, when: str, told: float | None) -> None:
+        running = start(lambda: task.run(self._worker))
+        ends = time.monotonic() + self._probe.run_within_s
+        while told is None and not running.done() and time.monotonic() < ends:
+            time.sleep(0.005)
+            told = task.told_to_stop
+        if not has_ended(running, self._probe.stop_within_s):
+            raise _Hung(f"{when}, it did not come back within {self._probe.stop_within_s:.0f} s")
+        error = running.exception()
+        if error is not None and not isinstance(error, TaskStopped):
+            self.problems.append(f"{when}, it raised {_said(error)}; let ctx.stop.check()'s error pass")
+        elif len(task.read) == len(task.volume.pages):
+            self.problems.append(f"{when}, it read all pages: call ctx.stop.check() before each page")
+        if task.failures:
+            self.problems.append(f"{when}, it called page_failed: stopping is no page's failure")
+
+    def _undone_dependency(self) -> None:
+        if not self._probe.job_type.depends_on:
+            return
+        task = WatchedTask(self._probe, self._probe.folder / "good", {}, None)
+        running = start(lambda: task.run(self._worker))
+        if not has_ended(running, self._probe.run_within_s):
+            raise _Hung(f"without its dependency it did not end within {self._probe.run_within_s:.0f} s")
+        error = running.exception()
+        if error is None:
+            self.problems.append(
+                "it finished although the jobs that it depends on have done nothing: let ctx.dependency's error pass"
+            )
+        elif not is_retryable(error):
+            self.problems.append(f"without its dependency it raised {_said(error)}, which is not retryable")
+
+    def _report(self, outcome: LocalOutcome) -> None:
+        if self._probe.job_type.report is None:
+            return
+        directory = self._probe.folder / "report"
+        try:
+            first = Path(load_object(self._probe.job_type.report)([outcome], directory))
+        except Exception as error:  # noqa: BLE001 - whatever the report raises is what is to be reported
+            self.problems.append(f"its report raised {_said(error)}")
+            return
+        if not first.is_file() or directory.resolve() not in first.resolve().parents:
+            self.problems.append(f"its report must return a file in the directory, not {first}")
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,314 @@
+"""The kit for plugin authors: a task without services, and a conformance check that finds what is wrong."""
+
+import json
+import random
+import threading
+import time
+
+import pytest
+from attrs import evolve, field, frozen
+
+from bec_core import JobType, PageError, RetryableTaskError, TaskResult, TerminalTaskError, option
+from bec_core.errors import JobConfigError, ManifestMissing, ObjectNotFound, ShutdownRequested
+from bec_core.testing.checksum_job import CHECKSUM, ChecksumWorker, Trouble
+from bec_core.testing.conformance import check_job_type
+from bec_core.testing.local import LocalTask, local_worker, write_pages
+
+pytest_plugins = ["bec_core.testing.fixtures"]
+
+PAGES = {"0001.jpg": b"one", "0002.jpg": b"two"}
+MODULE = "bec_core.testing.checksum_job"
+
+
+def _check(job_type: JobType, **arguments: object) -> str:
+    """What the check says is wrong."""
+    arguments = {
+        "pages": PAGES, "bad_page": Trouble.BAD_PAGE, "plugin": MODULE,
+        "stop_within_s": 1.0, "run_within_s": 5.0, **arguments,
+    }  # fmt: skip
+    try:
+        check_job_type(job_type, **arguments)
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+def _job(worker: type, monkeypatch: pytest.MonkeyPatch, **changes: object) -> JobType:
+    """The checksum job with another worker, importable by its path; its declaration is not looked at."""
+    monkeypatch.setattr("bec_core.testing.conformance.declaration_problems", lambda *_: [])
+    monkeypatch.setattr(f"{MODULE}.ChecksumWorker", worker)
+    return evolve(CHECKSUM, **changes)
+
+
+def test_a_local_task_gives_what_would_be_published(bec_task, bec_worker, tmp_path):
+    task = bec_task(CHECKSUM, {**PAGES, "0003.jpg": Trouble.BAD_PAGE}, attempt=2)
+    outcome = task.run(bec_worker(CHECKSUM))
+    assert (outcome.result.total_images, outcome.result.nb_errors) == (3, 1)
+    assert set(json.loads(outcome.artifact(".json"))) == {"0001.jpg", "0002.jpg"}
+    (failure,) = outcome.failures
+    assert (failure.img_filename, failure.stage, failure.attempt) == ("0003.jpg", "decode", 2)
+    assert outcome.read_page(outcome.volume.pages[0]).data == b"one"
+    names = {path.name for path in outcome.save(tmp_path / "out")}
+    base = outcome.basename
+    assert names == {f"{base}.json", f"{base}-errors.jsonl", "success.json"}
+    marker = json.loads((tmp_path / "out" / "success.json").read_text())
+    assert marker["nb_errors"] == 1
+    assert {one["name"] for one in marker["artifacts"]} == names - {"success.json"}
+    with pytest.raises(ObjectNotFound, match=r"wrote no .*parquet"):
+        outcome.artifact(".parquet")
+
+
+def test_a_local_task_stops_and_refuses_as_a_worker_would(bec_task, bec_worker, tmp_path):
+    task = bec_task(CHECKSUM, PAGES)
+    task.stop.set(ShutdownRequested("now"))
+    with pytest.raises(ShutdownRequested):
+        task.run(bec_worker(CHECKSUM))
+    with pytest.raises(ValueError, match="suffix"):
+        task.write_artifact("no-suffix", b"")
+    with pytest.raises(JobConfigError, match="page_ms"):
+        bec_task(CHECKSUM, PAGES, config={"page_ms": -1})
+    with pytest.raises(ManifestMissing):
+        LocalTask(CHECKSUM, tmp_path / "nowhere")
+
+
+def test_dependencies_come_from_a_dict(tmp_path):
+    job = evolve(CHECKSUM, depends_on=("other",))
+    made = {("other", ".json"): b"{}", ("other", ".txt"): lambda volume: volume.ref.i_id.encode()}
+    task = LocalTask(job, write_pages(tmp_path / "pages", PAGES), dependencies=made)
+    assert task.dependency("other", ".json") == b"{}"
+    assert task.dependency("other", ".txt") == b"I0001"
+    with pytest.raises(RetryableTaskError):
+        task.dependency("other", ".parquet")
+    with pytest.raises(ValueError, match="does not declare"):
+        task.dependency("another", ".json")
+
+
+def test_a_worker_is_closed(monkeypatch):
+    closed = []
+    monkeypatch.setattr(ChecksumWorker, "close", lambda self: closed.append(self))
+    with local_worker(CHECKSUM) as worker:
+        assert not closed
+    assert closed == [worker]
+
+
+def test_a_good_job_conforms():
+    assert _check(CHECKSUM) == ""
+
+
+# -- each fault is found -----------------------------------------------------------------------------------
+
+
+class NoPageDone(ChecksumWorker):
+    def run(self, ctx):
+        ctx.page_done = lambda page: None
+        return super().run(ctx)
+
+
+class Miscounts(ChecksumWorker):
+    def run(self, ctx):
+        result = super().run(ctx)
+        return evolve(result, total_images=result.total_images + 1, nb_errors=0)
+
+
+class Crashes(ChecksumWorker):
+    def run(self, ctx):
+        for page in ctx.volume.pages:
+            if ctx.read_page(page).data == Trouble.BAD_PAGE:
+                raise KeyError("nobody thought of this")
+        return super().run(ctx)
+
+
+class NeverChecksStop(ChecksumWorker):
+    def run(self, ctx):
+        for page in ctx.volume.pages:
+            try:
+                ctx.read_page(page)
+            except PageError as error:
+                ctx.page_failed(page, error)
+            ctx.page_done(page)
+        return TaskResult(len(ctx.volume.pages), len(ctx.failures))
+
+
+class Wedged(ChecksumWorker):
+    def run(self, ctx):
+        if ctx.stop.is_set():
+            time.sleep(1.5)
+        return super().run(ctx)
+
+
+class StopIsAPageError(ChecksumWorker):
+    def run(self, ctx):
+        for page in ctx.volume.pages:
+            try:
+                ctx.stop.check()
+                ctx.read_page(page)
+            except Exception as error:  # noqa: BLE001 - the fault itself
+                ctx.page_failed(page, error)
+            ctx.page_done(page)
+        return TaskResult(len(ctx.volume.pages), len(ctx.failures))
+
+
+class Different(ChecksumWorker):
+    def run(self, ctx):
+        result = super().run(ctx)
+        ctx.write_artifact(".txt", random.randbytes(8))
+        return result
+
+
+class SharesState(ChecksumWorker):
+    busy = False
+
+    def run(self, ctx):
+        if self.busy:
+            raise RuntimeError("one at a time, please")
+        self.busy = True
+        time.sleep(0.05)
+        try:
+            return super().run(ctx)
+        finally:
+            self.busy = False
+
+
+class LeavesAThread(ChecksumWorker):
+    def __init__(self, setup):
+        super().__init__(setup)
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.over.wait, args=(5,), name="forgotten")
+        self.thread.start()
+
+
+class CantClose(ChecksumWorker):
+    def close(self):
+        raise RuntimeError("stuck")
+
+
+class NotJson(ChecksumWorker):
+    def run(self, ctx):
+        return evolve(super().run(ctx), details={"set": {1}})
+
+
+class NoResult(ChecksumWorker):
+    def run(self, ctx):
+        super().run(ctx)
+
+
+class NoStage(ChecksumWorker):
+    def run(self, ctx):
+        real = ctx.page_failed
+        ctx.page_failed = lambda page, error, data=None: real(page, ValueError(str(error)), data=data)
+        return super().run(ctx)
+
+
+class CantBuild(ChecksumWorker):
+    def __init__(self, setup):
+        raise RuntimeError("no model here")
+
+
+@pytest.mark.parametrize(
+    ("worker", "said"),
+    [
+        (NoPageDone, "page_done must be called once for every page"),
+        (Miscounts, "total_images is 3, but the volume has 2"),
+        (Miscounts, "nb_errors is 0, but page_failed was called for 1"),
+        (Crashes, "a run with a bad page (which must only fail that page) raised KeyError"),
+        (NeverChecksStop, "told to stop after its first page, it read all pages"),
+        (Wedged, "did not come back within 1 s"),
+        (StopIsAPageError, "stopping is no page's failure"),
+        (Different, "a second run over the same pages gave another"),
+        (SharesState, "one of two runs at the same time raised RuntimeError"),
+        (LeavesAThread, "close() left threads running: forgotten"),
+        (CantClose, "close() raised RuntimeError: stuck"),
+        (NotJson, "can't stand in the marker"),
+        (NoResult, "run returned None, not a TaskResult"),
+        (NoStage, "hand page_failed a PageError"),
+        (CantBuild, "its worker can't be built: RuntimeError: no model here"),
+    ],
+)
+def test_a_fault_of_the_worker_is_named(worker, said, monkeypatch):
+    bad_page = None if worker in (NeverChecksStop, StopIsAPageError) else Trouble.BAD_PAGE
+    assert said in _check(_job(worker, monkeypatch), bad_page=bad_page)
+
+
+class NeedsNothing(ChecksumWorker):
+    pass
+
+
+class Terminal(ChecksumWorker):
+    def run(self, ctx):
+        try:
+            ctx.dependency("other", ".json")
+        except RetryableTaskError as error:
+            raise TerminalTaskError(str(error)) from error
+        return super().run(ctx)
+
+
+class Depends(ChecksumWorker):
+    def run(self, ctx):
+        ctx.dependency("other", ".json")
+        return super().run(ctx)
+
+
+@pytest.mark.parametrize(
+    ("worker", "said"),
+    [(NeedsNothing, "it finished although"), (Terminal, "which is not retryable"), (Depends, "")],
+)
+def test_an_undone_dependency_must_be_retryable(worker, said, monkeypatch):
+    job = _job(worker, monkeypatch, depends_on=("other",))
+    found = _check(job, dependencies={("other", ".json"): b"{}"})
+    assert said in found if said else found == ""
+
+
+@frozen(kw_only=True)
+class Sloppy:
+    max_attempts: int = option(5, "The runtime has this too.")
+    bare: int = 3
+    needed: str = field(metadata={"doc": "No default."})
+
+
+@frozen
+class RefusesItself:
+    size: int = option(0, "A size.", validator=lambda _, __, value: 1 // value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"config": Sloppy}, "'bare' does not say what it means"),
+        ({"config": Sloppy}, "'needed' has no default"),
+        ({"config": Sloppy}, "'max_attempts' is the runtime's"),
+        ({"config": dict}, "is no attrs class"),
+        ({"name": "not a name"}, "can't be a job's name"),
+        ({"summary": ""}, "the summary must be one line"),
+        ({"version": ""}, "the version is empty"),
+        ({"worker": "bec_core.testing.checksum_job:Nobody"}, "its worker: bec_core.testing.checksum_job:Nobody"),
+        ({"report": "nowhere:nothing"}, "its report: nowhere:nothing can't be imported"),
+        ({"depends_on": ("checksum",)}, "it depends on itself"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_the_declaration_is_named(changes, said):
+    from bec_core.testing.declaration import declaration_problems
+
+    found = declaration_problems(evolve(CHECKSUM, **changes), MODULE)
+    assert any(said in problem for problem in found), found
+
+
+def test_a_heavy_plugin_module_is_named(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "heavy_plugin.py").write_text("import numpy")
+    (tmp_path / "broken_plugin.py").write_text("import nothing_of_this_name")
+    assert "importing heavy_plugin imports numpy" in _check(CHECKSUM, plugin="heavy_plugin")
+    assert "broken_plugin can't be imported: ModuleNotFoundError" in _check(CHECKSUM, plugin="broken_plugin")
+    assert "no installed entry point" in _check(CHECKSUM, plugin=None)
+
+
+def test_a_report_is_written_or_its_fault_named(monkeypatch):
+    def good(volumes, directory):
+        directory.mkdir()
+        (directory / "index.html").write_text(volumes[0].basename)
+        return directory / "index.html"
+
+    monkeypatch.setattr(f"{MODULE}.report", good, raising=False)
+    job = evolve(CHECKSUM, report=f"{MODULE}:report")
+    assert _check(job) == ""
+    monkeypatch.setattr(f"{MODULE}.report", lambda volumes, directory: directory / "index.html")
+    assert "its report must return a file" in _check(job)
