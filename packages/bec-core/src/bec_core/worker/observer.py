@@ -8,7 +8,10 @@ from bec_core.models import Volume
 
 
 class Step(StrEnum):
-    """The steps of one task's life, in order; each is announced after it was taken."""
+    """The steps of one task's life, in order; each is announced after it was taken.
+
+    A task that fails takes the last two instead of those that publish.
+    """
 
     RECEIVED = "received"
     RESOLVED = "resolved"
@@ -19,6 +22,8 @@ class Step(StrEnum):
     MARKER_WRITTEN = "marker-written"
     ROW_WRITTEN = "row-written"
     MESSAGE_DELETED = "message-deleted"
+    FAILURE_WRITTEN = "failure-written"
+    DEAD_LETTERED = "dead-lettered"
 
 
 class WorkerObserver:

@@ -315,6 +315,7 @@ class TaskRunner:
         if not ours:
             self._stopped(held, LeaseLost("the task's lease was taken over before its failure was recorded"))
             return
+        self.observer.step(Step.FAILURE_WRITTEN)
         status = TaskStatus.TERMINAL_FAILED if terminal else TaskStatus.RETRYABLE_FAILED
         logger.opt(exception=error).error(
             "{} (failure {} of {}): {}", status.value, failures, self.runtime.max_attempts, failure.message
@@ -359,6 +360,7 @@ class TaskRunner:
                 failure=failure,
                 config_revision=self.job.config_revision,
             )
+        self.observer.step(Step.FAILURE_WRITTEN)
         self._set_aside(message, error, failure)
 
     def set_aside_cancelled(self, message: Message) -> None:
@@ -382,6 +384,7 @@ class TaskRunner:
         failed = self.dead_letters.send([letter(message, failure or describe(error, stage="receive"))])
         if failed:
             raise ServiceError(f"the dead-letter queue refused message {message.id}: {failed[0].reason}")
+        self.observer.step(Step.DEAD_LETTERED)
         self._delete(message)
 
     def _delete(self, message: Message) -> None:
