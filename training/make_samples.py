@@ -120,7 +120,7 @@ def colour(lines: Gray, other: Gray, rng: np.random.Generator) -> Gray:
     page += fine_noise(rng, height, width, 1.5, 0.8)[:, :, None]
     for mask, tone in ((other, RED), (lines, INK_COLOUR)):
         cover = (cv2.GaussianBlur(mask, (0, 0), 0.7).astype(np.float32) / 255 * 0.93)[:, :, None]
-        page = page * (1 - cover) + np.array(tone, np.float32) * cover
+        page = np.asarray(page * (1 - cover) + np.array(tone, np.float32) * cover, np.float32)
     return np.clip(page, 0, 255).astype(np.uint8)
 
 

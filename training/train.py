@@ -177,7 +177,8 @@ def train(options: Options, crops: Crops, held_out: Crops) -> None:
     """Train for the given time; the rate rises for 3 % of it, then falls as a cosine."""
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
-    model = BoxNet(**ARCHITECTURE).to(memory_format=torch.channels_last)  # type: ignore[arg-type]
+    model = BoxNet(**ARCHITECTURE)  # type: ignore[arg-type]
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=1e-2)
     budget, started, step, mean = options.minutes * 60, time.monotonic(), 0, 0.0
     curve: list[dict[str, float]] = []
@@ -193,7 +194,7 @@ def train(options: Options, crops: Crops, held_out: Crops) -> None:
             logits = model.coarse(planes.contiguous(memory_format=torch.channels_last))
         loss = loss_of(logits.float(), target, weight)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         step += 1

@@ -62,10 +62,11 @@ def bend_maps(bend: Bend, height: int, width: int, rng: np.random.Generator) -> 
     big = (columns * step, rows * step)
     # Resizing puts cell centres half a step in; shift so that grid points stay where they are.
     shift = np.array([[step, 0, 0], [0, step, 0]], np.float32)
-    maps = [
-        cv2.warpAffine(
-            m.astype(np.float32), shift, big, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+
+    def full(field: Real) -> Real:
+        grown = cv2.warpAffine(
+            field.astype(np.float32), shift, big, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        for m in (sheet_x, sheet_y)
-    ]
-    return maps[0][:height, :width].copy(), maps[1][:height, :width].copy()
+        return np.asarray(grown[:height, :width], np.float32).copy()
+
+    return full(sheet_x), full(sheet_y)

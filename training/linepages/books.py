@@ -199,8 +199,8 @@ def empty_frame(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: fl
         pictures.smudges(sheet, box, rng, unit, int(rng.integers(1, 5)))
     if rng.random() < 0.25:
         tall = float(rng.uniform(8, 40)) * unit
-        for y in (inner[1], inner[3] - tall)[: int(rng.integers(1, 3))]:
-            pictures.ornament_row(sheet, (inner[0], y, inner[2], y + tall), rng, unit)
+        for edge in (inner[1], inner[3] - tall)[: int(rng.integers(1, 3))]:
+            pictures.ornament_row(sheet, (inner[0], edge, inner[2], edge + tall), rng, unit)
 
 
 def labelled_blank(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:

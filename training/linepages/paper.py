@@ -22,7 +22,7 @@ def fine_noise(rng: np.random.Generator, height: int, width: int, sigma: float, 
     """Return Gaussian noise of standard deviation `sigma`, with grains `blur` pixels wide."""
     noise = np.empty((height, width), np.float32)
     cv2.setRNGSeed(int(rng.integers(2**31)))
-    cv2.randn(noise, 0, 1)
+    cv2.randn(noise, np.zeros(1), np.ones(1))
     if blur > 0.3:
         noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), blur), np.float32)
         sigma /= max(float(noise[::7, ::7].std()), 1e-3)

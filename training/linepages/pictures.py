@@ -128,11 +128,10 @@ def smudge(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> Non
     grain = float(rng.uniform(1, 3.5)) * unit
     cells = (max(int(height / grain), 2), max(int(width / grain / stretch), 2))
     field = rng.normal(0, 1, cells).astype(np.float32)
-    streaks = np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC))
+    streaks = np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
     patches = rng.normal(0, 1, (max(height // 40, 2), max(width // 90, 3))).astype(np.float32)
-    streaks += float(rng.uniform(0, 1.2)) * cv2.resize(
-        patches, (width, height), interpolation=cv2.INTER_CUBIC
-    )
+    spread = np.asarray(cv2.resize(patches, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+    streaks += float(rng.uniform(0, 1.2)) * spread
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     falling = float(rng.uniform(0.5, 3)) * (np.abs(y) ** 3 + np.abs(x) ** 6)
     dark = streaks > float(rng.uniform(0.2, 1.6)) + falling

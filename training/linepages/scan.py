@@ -56,7 +56,7 @@ def weight_of_strokes(ink: Gray, rng: np.random.Generator, unit: float) -> Gray:
             rng, height, width, float(rng.uniform(10, 40)), float(rng.uniform(0.6, 1.6)) * unit
         )
         level = float(rng.uniform(70, 135))
-        return np.clip((soft - level) * 4 + 128, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip((soft - level) * 4 + 128, 0, 255), np.uint8)
     return ink
 
 

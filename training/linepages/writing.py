@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 import numpy as np
@@ -147,14 +148,19 @@ def _write_run(
             run[at : at + count],
             x,
             x1,
-            lambda at_x, top=top: baseline(at_x) + top,
+            partial(_lowered, baseline, top),
             rng,
-            style.hand,  # type: ignore[misc]
+            style.hand,
         )
         points += found
         at, small = at + count, not small
         x = stop + 0.2 * style.pen.body if found else x1
     return points
+
+
+def _lowered(baseline: Callable[[float], float], by: float, x: float) -> float:
+    """Return a baseline's level at `x`, lowered by `by` pixels."""
+    return baseline(x) + by
 
 
 def text_block(
