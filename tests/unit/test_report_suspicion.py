@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bec_ldv1.report.suspicion import CHECK, Level, PageFacts, Typical, Verdict, judge, typical, verdict
+from bec_ldv1.suspicion import CHECK, Level, PageFacts, Typical, Verdict, judge, typical, verdict
 
 USUAL = Typical(lines=7, spread=1, coverage=0.5)
 

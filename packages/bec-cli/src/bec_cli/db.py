@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bec_cli.common import settings_of
-from bec_core.db import open_database, schema
+from bec_core.admin.database import initialise
 
 
 @click.group()
@@ -22,12 +22,5 @@ def init(ctx: click.Context) -> None:
     Example:
       bec db init
     """
-    settings = settings_of(ctx)
-    with open_database(settings, require_schema=False) as database, database.connection() as connection:
-        schema.apply(connection)
-    where = (
-        f"{settings.sql_host}/{settings.sql_database}"
-        if settings.sql_host
-        else f"embedded, in {settings.home}"
-    )
+    where = initialise(settings_of(ctx))
     click.echo(f"✓ The database ({where}) has this version's schema", err=True)

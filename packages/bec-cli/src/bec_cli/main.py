@@ -14,6 +14,7 @@ from bec_cli.exits import Exit
 
 COMMANDS = {
     "audit": ("bec_cli.audit:audit", "Compare database, artifacts and queue; repair."),
+    "compare": ("bec_cli.compare:compare", "Show what differs between two runs."),
     "completion": ("bec_cli.completion:completion", "Print a shell's completion script."),
     "db": ("bec_cli.db:db", "The database."),
     "errors": ("bec_cli.errors:errors", "What failed and why."),

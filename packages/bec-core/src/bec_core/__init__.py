@@ -1,6 +1,13 @@
 """The runtime of BEC. What is exported here is what a job may use."""
 
-from bec_core.errors import PageError, RetryableTaskError, SettingsError, TaskStopped, TerminalTaskError
+from bec_core.errors import (
+    BecError,
+    PageError,
+    RetryableTaskError,
+    SettingsError,
+    TaskStopped,
+    TerminalTaskError,
+)
 from bec_core.hookspecs import hookimpl
 from bec_core.job import (
     JobType,
@@ -14,6 +21,7 @@ from bec_core.job_config import between, option
 from bec_core.models import Page, PageData, TaskResult, Volume, VolumeRef
 
 __all__ = [
+    "BecError",
     "JobType",
     "JobWorker",
     "Page",

@@ -28,6 +28,7 @@ class JobType:
         summary: one line for listings.
         depends_on: names of jobs whose artifacts this one reads.
         report: import path of a ``Reporter`` that turns finished volumes into a report for people, or None.
+        compare: import path of a ``Comparer`` that shows what differs between two runs, or None.
     """
 
     name: str
@@ -37,6 +38,7 @@ class JobType:
     summary: str
     depends_on: tuple[str, ...] = ()
     report: str | None = None
+    compare: str | None = None
 
 
 @frozen
@@ -178,4 +180,14 @@ class Reporter(Protocol):
 
     def __call__(self, volumes: Sequence[ReportVolume], directory: Path) -> Path:
         """Write the report into ``directory`` and return the file to open first."""
+        ...
+
+
+class Comparer(Protocol):
+    """Shows people what differs between two runs over the same volumes."""
+
+    def __call__(
+        self, pairs: Sequence[tuple[ReportVolume, ReportVolume]], directory: Path, *, names: tuple[str, str]
+    ) -> Path:
+        """Write the comparison into ``directory`` and return the file to open first."""
         ...

@@ -23,6 +23,7 @@ def bec_job_types() -> list[JobType]:
             version=version("bec-ldv1"),
             summary="Find the text lines on page images.",
             report="bec_ldv1.report:write_report",
+            compare="bec_ldv1.report:write_comparison",
         )
     ]
 

@@ -20,6 +20,7 @@ from bec_ldv1.engine import Engine
 from bec_ldv1.page import Detection, detect_page
 from bec_ldv1.records import PageRecord, to_parquet
 from bec_ldv1.setup import cores, start_engine
+from bec_ldv1.suspicious_pages import with_suspicion
 from bec_ldv1.whole_lines import page_details
 
 
@@ -59,7 +60,8 @@ class Ldv1Worker:
         for page, outcome in zip(ctx.volume.pages, outcomes, strict=True):
             if outcome.error is not None:
                 ctx.page_failed(page, outcome.error, data=outcome.data)
-        ctx.write_artifact(".parquet", to_parquet(o.record for o in outcomes))
+        records = with_suspicion([outcome.record for outcome in outcomes])
+        ctx.write_artifact(".parquet", to_parquet(records))
         fetch, detect = (
             sum(times) for times in zip(*((o.fetch_ms, o.detect_ms) for o in outcomes), strict=True)
         )

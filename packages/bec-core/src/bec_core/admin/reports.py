@@ -1,14 +1,17 @@
-"""Reports for people, made by the job's plugin from what is finished."""
+"""Reports and comparisons for people, made by the job's plugin from what is finished."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from attrs import evolve, frozen
+
+from bec_core.admin.jobs import find_job
 from bec_core.admin.session import Session
 from bec_core.db import ledger
-from bec_core.errors import ManifestMissing, NotFoundError
-from bec_core.models import Job, VolumeRef
+from bec_core.errors import ConflictError, ManifestMissing, NotFoundError
+from bec_core.models import Job, VolumeRef, check_id
 from bec_core.plugins import load_object
 from bec_core.worker.publish import TaskFolder
 from bec_core.worker.reporting import FinishedVolume
@@ -19,13 +22,11 @@ def finished_volumes(session: Session, job: Job, refs: Iterable[VolumeRef]) -> l
     finished = []
     for ref in refs:
         try:
-            volume = session.sources.resolve(ref)
+            found = _finished_at(session, Run(job), ref)
         except ManifestMissing:
             continue  # it was done once and has left the archive since
-        folder = TaskFolder(session.artifacts, job.artifact_root, volume)
-        marker = folder.marker()
-        if marker is not None:
-            finished.append(FinishedVolume(folder, session.sources, marker))
+        if found is not None:
+            finished.append(found)
     return finished
 
 
@@ -48,3 +49,65 @@ def write_report(session: Session, job: Job, refs: Iterable[VolumeRef], director
     if not volumes:
         raise NotFoundError(f"no volume of job {job.name} is finished; see: bec jobs stats {job.name}")
     return Path(load_object(job_type.report)(volumes, directory))
+
+
+@frozen
+class Run:
+    """One side of a comparison: a job's artifacts, at each volume's present version or at the one named."""
+
+    job: Job
+    version: str | None = None
+
+    def __str__(self) -> str:
+        return self.job.name if self.version is None else f"{self.job.name}@{self.version}"
+
+
+def find_run(session: Session, text: str) -> Run:
+    """The run that ``JOB`` or ``JOB@VERSION`` names.
+
+    Raises:
+        NotFoundError: there is no such job.
+    """
+    name, at, version = text.partition("@")
+    return Run(find_job(session, name), check_id(version, "version") if at else None)
+
+
+def write_comparison(
+    session: Session, before: Run, after: Run, refs: Sequence[VolumeRef], directory: Path
+) -> Path:
+    """Let the plugin show what differs between two runs, over the volumes that both have done.
+
+    ``refs`` empty: all volumes that both jobs were asked for.
+
+    Raises:
+        ConflictError: the runs are the same, or of different job types.
+        NotFoundError: the plugin can't compare, or there is no volume that both have done.
+    """
+    job_type = session.plugins.job_type(before.job.type)
+    if before == after:
+        raise ConflictError(
+            f"{before} and {after} are the same run; name two jobs, or two versions as JOB@VERSION"
+        )
+    if after.job.type != before.job.type:
+        raise ConflictError(f"{before} is of type {before.job.type}, {after} of {after.job.type}")
+    if job_type.compare is None:
+        raise NotFoundError(f"the job type {job_type.name} has no comparison")
+    done_before = set(done_volumes(session, before.job))
+    asked = list(refs) or [ref for ref in done_volumes(session, after.job) if ref in done_before]
+    pairs = []
+    for ref in asked:
+        sides = [_finished_at(session, run, ref) for run in (before, after)]
+        if sides[0] is not None and sides[1] is not None:
+            pairs.append((sides[0], sides[1]))
+    if not pairs:
+        raise NotFoundError(f"there is no volume that both {before} and {after} have done")
+    return Path(load_object(job_type.compare)(pairs, directory, names=(str(before), str(after))))
+
+
+def _finished_at(session: Session, run: Run, ref: VolumeRef) -> FinishedVolume | None:
+    volume = session.sources.resolve(ref)
+    if run.version is not None:
+        volume = evolve(volume, version=run.version)
+    folder = TaskFolder(session.artifacts, run.job.artifact_root, volume)
+    marker = folder.marker()
+    return None if marker is None else FinishedVolume(folder, session.sources, marker)

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from bec_core.errors import BecError
+from bec_core import BecError
 
 Polygon = NDArray[np.float32]
 """N×2 points (x, y) in pixels of the page, N >= 3."""

@@ -7,7 +7,7 @@ from html import escape
 
 import attrs
 
-from bec_ldv1.report.suspicion import Level
+from bec_ldv1.suspicion import Level
 
 _WIDTH, _HEIGHT, _BASE = 300, 112, 90
 _LEAST = 10  # whole numbers that a histogram spans at least

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import attrs
 
 from bec_ldv1.report.markup import document, plural, text
-from bec_ldv1.report.suspicion import Level, Verdict, verdict
 from bec_ldv1.report.view import VolumeView
 from bec_ldv1.report.volume_page import VERDICTS
+from bec_ldv1.suspicion import Level, Verdict, verdict
 
 _RANK = {Verdict.BAD: 0, Verdict.LOOK: 1, Verdict.GOOD: 2}
 _SAID = {

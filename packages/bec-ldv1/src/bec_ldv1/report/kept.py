@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from bec_ldv1.report.job_page import VolumeRow
-from bec_ldv1.report.suspicion import Verdict
+from bec_ldv1.suspicion import Verdict
 
 _NAME = "volume.json"
 

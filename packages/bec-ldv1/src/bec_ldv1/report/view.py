@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from bec_ldv1.report.suspicion import Findings, Level, PageFacts, Typical
+from bec_ldv1.suspicion import Findings, Level, PageFacts, Typical
 
 Pixels = npt.NDArray[np.int32]
 """Points × 2, each x, y, in pixels of the page's larger picture."""

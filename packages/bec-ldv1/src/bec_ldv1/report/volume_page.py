@@ -10,8 +10,8 @@ from typing import Any
 
 from bec_ldv1.report.charts import even_bins, histogram, integer_bins, strip
 from bec_ldv1.report.markup import document, json_block, plural, text
-from bec_ldv1.report.suspicion import CHECK, SURE, Level, Verdict, verdict
 from bec_ldv1.report.view import PageView, Pixels, VolumeView
+from bec_ldv1.suspicion import CHECK, SURE, Level, Verdict, verdict
 
 WORST = 6
 """How many pages stand at the top."""

@@ -13,6 +13,7 @@ from loguru import logger
 
 from bec_core import ReportVolume, Volume
 from bec_ldv1.errors import PageProblem
+from bec_ldv1.facts import OUTER, has_whole_lines, page_facts
 from bec_ldv1.report.adapt import (
     RecordedPage,
     picture_outlines,
@@ -20,13 +21,12 @@ from bec_ldv1.report.adapt import (
     recorded_pages,
     without_picture,
 )
-from bec_ldv1.report.facts import OUTER, has_whole_lines, page_facts
 from bec_ldv1.report.job_page import VolumeRow, job_page, volume_row
 from bec_ldv1.report.kept import keep_row, kept_row, made_of
 from bec_ldv1.report.pictures import Picture, make_pictures
-from bec_ldv1.report.suspicion import Findings, Level, Typical, judge, typical
 from bec_ldv1.report.view import Outline, PageView, VolumeView
 from bec_ldv1.report.volume_page import volume_page
+from bec_ldv1.suspicion import Findings, Level, Typical, judge, typical
 
 THREADS = max(1, min(8, os.cpu_count() or 1))
 """So many pages' pictures are made at once."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bec_ldv1.records import PageRecord
-from bec_ldv1.report.suspicion import PageFacts
+from bec_ldv1.suspicion import PageFacts
 
 OUTER = 2
 """So many pages at each end of a volume may be covers."""
