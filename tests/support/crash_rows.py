@@ -1,0 +1,230 @@
+"""The rows of the crash matrix: what happens to a worker, each in its own cell.
+
+A row does its mischief; afterwards the harness starts a worker again and checks the invariants.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bec_core.worker import Step
+from support.bad_network import Fault
+from support.crash_lab import KILLED, PATIENCE_S, Cell
+from support.services import postgres_server
+
+WORLDS = (("postgres", "file"), ("postgres", "s3"), ("sqs", "file"), ("sqs", "s3"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A kind of mischief; ``queue`` and ``store`` restrict where it makes sense."""
+
+    name: str
+    do: Callable[[Cell], None]
+    queue: str | None = None
+    store: str | None = None
+    embedded: bool = False
+    own_server: bool = False
+
+    def fits(self, queue: str, store: str) -> bool:
+        return self.queue in (None, queue) and self.store in (None, store)
+
+
+def _kill_at(step: str) -> Row:
+    def do(cell: Cell) -> None:
+        code = cell.start(kill_at=step).end()
+        assert code == KILLED, f"the worker ended with {code} before it came to {step}"
+
+    return Row(f"kill -9 at {step}", do)
+
+
+def _freeze_at(step: str) -> Row:
+    def do(cell: Cell) -> None:
+        sleeper = cell.start(freeze_at=step)
+        sleeper.wait_until_frozen()
+        started = time.monotonic()
+        other = cell.start()
+        other.end_well()
+        # its lease is three seconds long; the rest is the time to start and to work
+        assert time.monotonic() - started < 60
+        before = cell.objects(), cell.sql("SELECT id, status, epoch FROM task_executions ORDER BY id")
+        sleeper.signal(signal.SIGCONT)
+        sleeper.end_well()
+        after = cell.objects(), cell.sql("SELECT id, status, epoch FROM task_executions ORDER BY id")
+        assert before == after, "the worker that had lost its lease changed something"
+
+    return Row(f"SIGSTOP past the lease at {step}", do)
+
+
+def _stop(*signals: int, grace_s: float = 20.0, failures: int = 0) -> Callable[[Cell], None]:
+    def do(cell: Cell) -> None:
+        worker = cell.start(options={"grace_s": grace_s, "until_drained": False})
+        worker.reach("page-done")
+        for number in signals:
+            worker.signal(number)
+            time.sleep(0.2)
+        started = time.monotonic()
+        worker.end_well()
+        assert time.monotonic() - started < 30
+        counted = cell.sql(
+            "SELECT coalesce(sum(failures), 0)::int FROM task_executions WHERE version IS NOT NULL"
+        )
+        assert counted == [(failures,)], f"stopping counted {counted} failures"
+
+    return do
+
+
+def _full_disk(cell: Cell) -> None:
+    cell.start(full_disk=4).end_well()
+
+
+def _connections_closed(cell: Cell) -> None:
+    worker = cell.start()
+    worker.reach("claimed")
+    for _ in range(8):
+        cell.close_all_connections()
+        time.sleep(0.15)
+    worker.end()
+
+
+def _server_stopped(seconds: float) -> Callable[[Cell], None]:
+    def do(cell: Cell) -> None:
+        assert cell.server is not None
+        worker = cell.start(options={"grace_s": 120.0})
+        worker.reach("claimed")
+        cell.server.stop("immediate")
+        time.sleep(seconds)
+        assert worker.process.poll() is None, "the worker did not survive"
+        cell.server.start()
+        worker.end_well()
+
+    return do
+
+
+def _server_stopped_for_good(cell: Cell) -> None:
+    assert cell.server is not None
+    worker = cell.start(options={"grace_s": 1.0})
+    worker.reach("claimed")
+    cell.server.stop("immediate")
+    time.sleep(2)
+    worker.signal(signal.SIGTERM)
+    worker.end()  # that it can't hand back is no reason to stay
+    cell.server.start()
+
+
+def _embedded_server_killed(cell: Cell) -> None:
+    worker = cell.start()
+    worker.reach("claimed")
+    (pid_file,) = Path(cell.environment["BEC_HOME"]).rglob("postmaster.pid")
+    _kill(int(pid_file.read_text().split()[0]))
+    worker.end()
+
+
+def _kill(pid: int) -> None:
+    import os
+
+    os.kill(pid, signal.SIGKILL)
+
+
+def _store(fault: Fault, *, method: str = "", times: int) -> Callable[[Cell], None]:
+    def do(cell: Cell) -> None:
+        worker = cell.start()
+        worker.reach("READY")
+        cell.s3.fail(fault, method=method, times=times)
+        worker.end()
+        assert any(kind == fault.kind for _, _, kind in cell.s3.seen), "no request met the fault"
+
+    return do
+
+
+def _queue_throttled(cell: Cell) -> None:
+    worker = cell.start()
+    worker.reach("READY")
+    cell.sqs.fail(Fault("status", status=503, code="ThrottlingException"), times=8)
+    worker.end()
+    assert any(kind == "status" for _, _, kind in cell.sqs.seen)
+
+
+def _clock(by: float) -> Callable[[Cell], None]:
+    def do(cell: Cell) -> None:
+        worker = cell.start(clock_jump=by)
+        worker.reach("claimed")
+        second = cell.start()  # looks for dead processes of this machine when it starts
+        worker.end_well()
+        second.end_well()
+        taken_over = cell.sql(
+            "SELECT count(*)::int FROM task_executions WHERE attempt > 1 AND version IS NOT NULL"
+        )
+        assert taken_over == [(0,)], "a jump of a worker's clock took its task away"
+
+    return do
+
+
+def _servers_clock(cell: Cell) -> None:
+    worker = cell.start()
+    worker.reach("page-done")
+    cell.expire_leases()
+    second = cell.start()
+    worker.end_well()
+    second.end_well()
+
+
+KILLS = [_kill_at(step) for step in (*list(Step)[:3], "page-done", *list(Step)[3:])]
+FREEZES = [_freeze_at(step) for step in ("page-done", "worked", "artifact-written", "marker-written")]
+SLOW_DOWN = Fault("status", status=503, code="SlowDown")
+ERROR = Fault("status", status=500, code="InternalError")
+
+ROWS: list[Row] = [
+    *KILLS,
+    *FREEZES,
+    Row("SIGTERM, time enough", _stop(signal.SIGTERM)),
+    Row("SIGTERM, no grace: handed back", _stop(signal.SIGTERM, grace_s=0.0)),
+    Row("SIGINT twice: handed back", _stop(signal.SIGINT, signal.SIGINT)),
+    Row("full disk", _full_disk, store="file"),
+    Row("PostgreSQL closes every connection", _connections_closed),
+    Row("PostgreSQL stopped for 30 s", _server_stopped(30.0), own_server=True),
+    Row("PostgreSQL stopped for good", _server_stopped_for_good, own_server=True),
+    Row("kill -9 of the embedded PostgreSQL", _embedded_server_killed, "postgres", "file", embedded=True),
+    Row("store answers 500", _store(ERROR, times=12), store="s3"),
+    Row("store answers 503 SlowDown", _store(SLOW_DOWN, times=12), store="s3"),
+    Row("store says nothing", _store(Fault("hang", seconds=10), times=4), store="s3"),
+    Row("store truncates bodies", _store(Fault("truncate"), method="GET", times=6), store="s3"),
+    Row("store drops uploads half-way", _store(Fault("drop_upload"), method="PUT", times=5), store="s3"),
+    Row(
+        "store's answers to uploads are lost", _store(Fault("lose_answer"), method="PUT", times=3), store="s3"
+    ),
+    Row("SQS throttles", _queue_throttled, queue="sqs"),
+    Row("the worker's clock jumps an hour ahead", _clock(3600.0)),
+    Row("the worker's clock jumps an hour back", _clock(-3600.0)),
+    Row("the server's clock jumps past the lease", _servers_clock),
+]
+
+
+def play(row: Row, shared: object, queue: str, store: str) -> list[str]:
+    """Play a row in a fresh cell, start a worker again, and give everything that is not as it must be."""
+    from support.crash_lab import Shared, cell_of
+
+    assert isinstance(shared, Shared)
+    if row.own_server:
+        with postgres_server() as server, cell_of(shared, queue, store, server=server) as cell:
+            return _play(row, cell)
+    with cell_of(shared, queue, store, embedded=row.embedded) as cell:
+        return _play(row, cell)
+
+
+def _play(row: Row, cell: Cell) -> list[str]:
+    cell.fill()
+    try:
+        row.do(cell)
+        cell.recover()
+    except (AssertionError, TimeoutError) as error:
+        return [str(error) or repr(error), f"see {cell.log}"]
+    problems = cell.problems()
+    return [*problems, f"see {cell.log}"] if problems else []
+
+
+assert PATIENCE_S > 60

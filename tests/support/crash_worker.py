@@ -1,0 +1,113 @@
+"""A worker process that can be told to die, or to meet trouble, at a named step.
+
+    python -m support.crash_worker JOB '{"kill_at": "claimed", ...}'
+
+It is ``bec worker`` (the same settings, session, worker and signals) with short times, and an observer that
+prints every step as ``STEP name`` and obeys the plan.
+A plan may say: ``kill_at`` or ``freeze_at`` a step, ``clock_jump`` (seconds, at the claim), ``full_disk`` (so many
+writes fail), ``options`` (of the worker).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+import psutil
+
+from bec_cli.signals import stopping_on_signals
+from bec_core.admin.jobs import find_job
+from bec_core.admin.session import Session
+from bec_core.admin.working import worker_for
+from bec_core.logs import configure_logging
+from bec_core.queues import SqsOptions
+from bec_core.settings import load_settings
+from bec_core.storage import S3Options
+from bec_core.worker import Step, WorkerObserver, WorkerOptions
+
+OPTIONS: dict[str, Any] = {
+    "poll_wait_s": 1.0,
+    "lease_s": 3.0,
+    "shutdown_after_empty": None,
+    "until_drained": True,
+    "grace_s": 20.0,
+    "retry_base_s": 0.2,
+    "retry_cap_s": 1.0,
+    "heartbeat_s": 1.0,
+}
+
+
+class Obedient(WorkerObserver):
+    """Does at a step what the plan says: die, or let the clock jump."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self._plan = plan
+        self._lock = threading.Lock()
+
+    def step(self, step: Step) -> None:
+        with self._lock:
+            print(f"STEP {step}", flush=True)
+            if step == self._plan.get("kill_at"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            if step == self._plan.get("freeze_at"):
+                del self._plan["freeze_at"]
+                os.kill(os.getpid(), signal.SIGSTOP)
+            if step == Step.CLAIMED and (jump := self._plan.pop("clock_jump", None)):
+                set_clock(jump)
+
+    def page_done(self, volume: Any, done: int, total: int) -> None:
+        self.step("page-done")  # type: ignore[arg-type]  # not a step of the life, but one to die at
+
+
+def set_clock(by: float) -> None:
+    """Let this process's wall clock jump: what Python and psutil tell from now on."""
+    real, real_ns, created = time.time, time.time_ns, psutil.Process.create_time
+    time.time = lambda: real() + by
+    time.time_ns = lambda: real_ns() + int(by * 1e9)
+    psutil.Process.create_time = lambda self: created(self) + by  # type: ignore[method-assign]
+
+
+def fill_the_disk(times: int) -> None:
+    """The next ``times`` files can't be written to the end."""
+    real, lock, left = os.fsync, threading.Lock(), [times]
+
+    def fsync(descriptor: Any) -> None:
+        with lock:
+            if left[0] > 0:
+                left[0] -= 1
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    os.fsync = fsync
+
+
+def main() -> None:
+    job_name, plan = sys.argv[1], json.loads(sys.argv[2])
+    configure_logging(level="INFO", json_lines=True)
+    settings = load_settings()
+    with Session(settings) as session:
+        session.__dict__["s3"] = S3Options(
+            region=settings.region, endpoint_url=settings.s3_endpoint_url, connect_timeout_s=2,
+            read_timeout_s=2, request_timeout_s=5, max_retries=2, retry_timeout_s=6,
+            first_pause_s=0.05, max_pause_s=0.2,
+        )  # fmt: skip
+        session.__dict__["sqs"] = SqsOptions(
+            region=settings.region, endpoint_url=settings.sqs_endpoint_url, max_attempts=2, read_timeout_s=8
+        )
+        options = WorkerOptions(**{**OPTIONS, **plan.get("options", {})})
+        with worker_for(session, find_job(session, job_name), options, observer=Obedient(plan)) as worker:
+            print("READY", flush=True)
+            if times := plan.get("full_disk"):
+                fill_the_disk(times)
+            with stopping_on_signals(worker):
+                worker.run()
+
+
+if __name__ == "__main__":
+    main()
