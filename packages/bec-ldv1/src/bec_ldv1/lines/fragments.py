@@ -17,7 +17,8 @@ STATION = 16
 ROW = 2
 
 _SMOOTH_STATIONS = 1.0
-_SMOOTH_BODY = 0.2
+_SMOOTH_BODY = 0.3
+_DEEP = 0.2
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -82,14 +83,17 @@ def find_fragments(reduced: Floats, settings: LineSettings) -> list[Fragment]:
     typical = float(np.median(runs.end - runs.start))
     calm = _calmed(reduced, typical)
     mask = calm > settings.threshold
-    mask &= ~_valleys(calm, settings.valley_share, reach=max(2, round(typical)))
+    reach = max(2, round(typical))
+    mask &= ~_valleys(calm, settings.valley_share, reach)
+    # Lines much smaller than the page's typical ones: their gaps are shut by the smoothing, but deep.
+    mask &= ~(_valleys(reduced, _DEEP, reach) & (reduced < _DEEP))
     runs = _runs(mask)
     runs = runs.chosen(~_junctions(runs, mask.shape[0]))
     return _trace(runs, reduced)
 
 
 def _calmed(reduced: Floats, body: float) -> Floats:
-    """The map smoothed by a fifth of a band's height and one station: dips inside a line close, gaps stay."""
+    """The map smoothed by a third of a band's height and one station: dips inside a line close, gaps stay."""
     return np.asarray(
         cv2.GaussianBlur(
             reduced,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bec_ldv1.lines.drafts import Course, Doubles, Draft, join
 from bec_ldv1.lines.fragments import STATION
 
-_END_SPAN = 12  # stations that fix where a draft ends
+_END_SPANS = (20, 60)  # stations that fix where a draft ends: its course near by, and on the whole
 _OVERLAP = 0.3  # pieces of one line may overlap by this share of the shorter one
 
 
@@ -73,16 +73,23 @@ def _chained(drafts: Sequence[Draft], pairs: Iterable[tuple[int, int]]) -> list[
 
 
 def _gaps(drafts: Sequence[Draft], course: Course) -> tuple[Doubles, Doubles]:
-    """For all pairs (left, right): the gap in x, and by how much the right one's start misses the course."""
+    """For all pairs (left, right): the gap in x, and by how much the right one's start misses the course.
+
+    An end can lie off its line's course where only the letters' heads or feet were found; so the smaller miss
+    of a near and a far look counts.
+    """
     x_left = np.array([d.first * STATION for d in drafts], np.float64)
     x_right = np.array([(d.last + 1) * STATION for d in drafts], np.float64)
-    y_left = np.array([_end_height(d, course, left=True) for d in drafts])
-    y_right = np.array([_end_height(d, course, left=False) for d in drafts])
     gap = x_left[None, :] - x_right[:, None]
     middle_x = (x_left[None, :] + x_right[:, None]) / 2
-    middle_y = (y_left[None, :] + y_right[:, None]) / 2
-    expected = y_right[:, None] + course.slope(middle_x, middle_y) * gap
-    return gap, np.abs(y_left[None, :] - expected)
+    missed_by = np.full(gap.shape, np.inf)
+    for span in _END_SPANS:
+        y_left = np.array([_end_height(d, course, span, left=True) for d in drafts])
+        y_right = np.array([_end_height(d, course, span, left=False) for d in drafts])
+        middle_y = (y_left[None, :] + y_right[:, None]) / 2
+        expected = y_right[:, None] + course.slope(middle_x, middle_y) * gap
+        missed_by = np.minimum(missed_by, np.abs(y_left[None, :] - expected))
+    return gap, missed_by
 
 
 def _overlap(drafts: Sequence[Draft]) -> Doubles:
@@ -106,9 +113,9 @@ def _separated(drafts: Sequence[Draft], barriers: Sequence[float]) -> NDArray[np
     return apart
 
 
-def _end_height(draft: Draft, course: Course, *, left: bool) -> float:
-    """The centre line's y at an end: the median of its last stations carried there along the course."""
-    part = slice(None, _END_SPAN) if left else slice(-_END_SPAN, None)
+def _end_height(draft: Draft, course: Course, span: int, *, left: bool) -> float:
+    """The centre line's y at an end: the median of its last ``span`` stations carried there along the course."""
+    part = slice(None, span) if left else slice(-span, None)
     middle = (draft.top[part] + draft.bottom[part]) / 2
     start = draft.first if left else draft.last + 1 - middle.size
     x = (np.arange(start, start + middle.size) + 0.5) * STATION

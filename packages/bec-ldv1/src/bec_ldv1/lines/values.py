@@ -59,7 +59,7 @@ class LineSettings:
     link_offset: float = 0.5
     """Farthest that two pieces of one line may be off each other's course, in bodies."""
 
-    link_level: float = 0.3
+    link_level: float = 0.4
     """The same in distances between lines (pitches), for pieces that the first round left apart."""
 
     link_height_ratio: float = 2.2
