@@ -40,6 +40,9 @@ def stats(ctx: click.Context, job_name: str, hourly_price: float | None, stages:
     by_stage = stage_figures(session, job, latest=1000) if stages else None
     if as_json:
         data = attrs.asdict(figures, recurse=True)
+        data["by_status"] = [
+            {**attrs.asdict(t), "avg_duration_ms": t.avg_duration_ms} for t in figures.by_status
+        ]
         data["job"] = {"id": job.id, "name": job.name, "status": job.status}
         print_json(
             {**data, **({"stages": [attrs.asdict(s) for s in by_stage]} if by_stage is not None else {})}

@@ -13,9 +13,7 @@ from bec_core.admin.session import Session
 from bec_core.db import job_contents
 from bec_core.db import jobs as rows
 from bec_core.errors import ConflictError, NotFoundError, SettingsError
-from bec_core.job_config import structure_config
 from bec_core.models import Job, JobStatus
-from bec_core.queues import create_queues
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
@@ -53,6 +51,8 @@ def check_config(session: Session, job_type: str, config: Mapping[str, Any]) -> 
             f"no plugin here brings the job type {job_type!r}: the config was not checked"
             + "".join(f" ({reason})" for reason in broken),
         )
+    from bec_core.job_config import structure_config
+
     structure_config(config, session.plugins.job_type(job_type).config)
     return ()
 
@@ -97,6 +97,8 @@ def create_job(
         for url in (queue_url, dlq_url):
             session.queue(url).stats()  # it must be there, and ours to read
     else:
+        from bec_core.queues import create_queues
+
         kind = session.settings.queue_kind
         queues = create_queues(
             name, kind, database=session.database if kind == "postgres" else None, sqs=session.sqs

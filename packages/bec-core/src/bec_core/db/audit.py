@@ -38,7 +38,7 @@ def tasks(connection: Connection, job_id: int) -> Iterator[TaskState]:
         cursor.execute(
             """
             SELECT t.id, t.volume_id, v.bdrc_w_id, v.bdrc_i_id, l.source, l.i_version, t.s3_etag, t.version, t.status,
-                   coalesce(t.lease_expires_at > clock_timestamp(), false),
+                   coalesce(t.lease_expires_at > statement_timestamp(), false),
                    row_number() OVER (PARTITION BY t.volume_id ORDER BY t.started_at DESC NULLS LAST, t.id DESC) = 1
             FROM task_executions t JOIN volumes v ON v.id = t.volume_id
             LEFT JOIN ledger l ON (l.job_id, l.volume_id) = (t.job_id, t.volume_id)
@@ -72,7 +72,7 @@ def ledger(connection: Connection, job_id: int, *, settled_after_s: float) -> li
     rows = connection.execute(
         """
         SELECT l.volume_id, v.bdrc_w_id, v.bdrc_i_id, l.source, l.i_version, l.state, l.sent_at,
-               coalesce(l.sent_at, l.requested_at) < clock_timestamp() - make_interval(secs => %s)
+               coalesce(l.sent_at, l.requested_at) < statement_timestamp() - make_interval(secs => %s)
         FROM ledger l JOIN volumes v ON v.id = l.volume_id WHERE l.job_id = %s ORDER BY l.volume_id
         """,
         (settled_after_s, job_id),

@@ -26,7 +26,7 @@ def of(connection: Connection, job_id: int) -> JobContents:
         SELECT (SELECT count(*) FROM task_executions WHERE job_id = %(job)s),
                (SELECT count(*) FROM ledger WHERE job_id = %(job)s),
                (SELECT count(*) FROM workers WHERE job_id = %(job)s AND stopped_at IS NULL
-                       AND last_heartbeat_at > clock_timestamp() - interval '1 minute')
+                       AND last_heartbeat_at > statement_timestamp() - interval '1 minute')
         """,
         {"job": job_id},
     ).fetchone()

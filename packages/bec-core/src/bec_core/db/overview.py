@@ -37,11 +37,11 @@ def paces(connection: Connection, *, window_s: float) -> Mapping[int, RecentPace
         """
         SELECT j.id, p.tasks, p.pages, p.seconds FROM jobs j CROSS JOIN LATERAL (
             SELECT count(*) AS tasks, coalesce(sum(total_images), 0) AS pages,
-                   extract(epoch FROM clock_timestamp() - greatest(min(started_at),
-                           clock_timestamp() - make_interval(secs => %(window)s))) AS seconds
+                   extract(epoch FROM statement_timestamp() - greatest(min(started_at),
+                           statement_timestamp() - make_interval(secs => %(window)s))) AS seconds
             FROM task_executions t
             WHERE t.job_id = j.id AND t.status = 'done'
-              AND t.done_at > clock_timestamp() - make_interval(secs => %(window)s)
+              AND t.done_at > statement_timestamp() - make_interval(secs => %(window)s)
         ) p WHERE p.tasks > 0
         """,
         {"window": window_s},

@@ -11,7 +11,6 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from bec_core.db import schema
-from bec_core.db.embedded import embedded_server
 from bec_core.errors import DatabaseUnavailable
 from bec_core.settings import Settings
 
@@ -101,6 +100,8 @@ def open_database(
         DatabaseUnavailable: it can't be started or reached, or (with ``require_schema``) lacks the schema.
     """
     if settings.is_local:
+        from bec_core.db.embedded import embedded_server  # not needed by those who have a server
+
         with embedded_server(settings.home) as server:
             # Asked for each new connection: a server that was killed is started again.
             yield from _use(server.ensure_running, max_size, schema.ensure)

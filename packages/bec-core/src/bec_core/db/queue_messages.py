@@ -6,12 +6,12 @@ other transactions and therefore ends its own. Times are the server's.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from psycopg.types.json import Jsonb
 
 from bec_core.models import Message, OutgoingMessage, QueueStats
 
@@ -69,10 +69,12 @@ def send(connection: Connection, queue_id: int, messages: Sequence[OutgoingMessa
     """Append messages, and wake those who :func:`wait`."""
     for start in range(0, len(messages), _ROWS_PER_INSERT):
         part = messages[start : start + _ROWS_PER_INSERT]
+        # one JSON text: psycopg builds an array of JSON texts several times more slowly
+        rows = json.dumps([{"body": m.body, "attributes": dict(m.attributes)} for m in part])
         connection.execute(
-            "INSERT INTO queue_messages (queue_id, body, attributes)"
-            " SELECT %s, body, attributes FROM unnest(%s::text[], %s::jsonb[]) AS new (body, attributes)",
-            (queue_id, [m.body for m in part], [Jsonb(dict(m.attributes)) for m in part]),
+            "INSERT INTO queue_messages (queue_id, body, attributes) SELECT %s, body, attributes"
+            " FROM jsonb_to_recordset(%s::jsonb) AS new (body text, attributes jsonb)",
+            (queue_id, rows),
         )
     if messages:
         _wake(connection, queue_id)

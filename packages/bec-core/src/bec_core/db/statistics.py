@@ -15,23 +15,28 @@ if TYPE_CHECKING:
 
 @frozen
 class StatusTotals:
-    """The tasks of one status added up; durations in milliseconds (pages' durations over all threads added
-    up), the average is over tasks that have one, None without any."""
+    """The tasks of one status added up: ``timed`` of them have a duration (the pages' durations over all
+    threads added up), together ``sum_duration_ms`` milliseconds."""
 
     status: TaskStatus
     count: int
     total_images: int
     total_errors: int
-    avg_duration_ms: float | None
     sum_duration_ms: float
     timed: int
+
+    @property
+    def avg_duration_ms(self) -> float | None:
+        """The mean duration of those that have one."""
+        return self.sum_duration_ms / self.timed if self.timed else None
 
 
 TOTALS = """
     SELECT status, count(*), coalesce(sum(total_images), 0), coalesce(sum(nb_errors), 0),
-           avg(total_duration_ms), coalesce(sum(total_duration_ms), 0), count(total_duration_ms)
+           coalesce(sum(total_duration_ms), 0), count(total_duration_ms)
     FROM task_executions WHERE job_id = %s GROUP BY status ORDER BY status
 """
+"""An index-only scan of ``task_executions_stats``, in parallel where the server allows it."""
 
 
 def totals(connection: Connection, job_id: int) -> list[StatusTotals]:
@@ -60,14 +65,14 @@ def pace(connection: Connection, job_id: int, *, window_s: float, alive_s: float
         """
         WITH finished AS (
             SELECT count(*) AS tasks, coalesce(sum(total_images), 0) AS pages,
-                   extract(epoch FROM clock_timestamp() - greatest(min(started_at),
-                           clock_timestamp() - make_interval(secs => %(window)s))) AS seconds
+                   extract(epoch FROM statement_timestamp() - greatest(min(started_at),
+                           statement_timestamp() - make_interval(secs => %(window)s))) AS seconds
             FROM task_executions
             WHERE job_id = %(job)s AND status = 'done'
-              AND done_at > clock_timestamp() - make_interval(secs => %(window)s)
+              AND done_at > statement_timestamp() - make_interval(secs => %(window)s)
         ), running AS (
             SELECT count(*) AS tasks FROM task_executions
-            WHERE job_id = %(job)s AND status = 'running' AND lease_expires_at > clock_timestamp()
+            WHERE job_id = %(job)s AND status = 'running' AND lease_expires_at > statement_timestamp()
         ), living AS (
             SELECT count(*) AS workers, coalesce(sum(at_hand.pages), 0) AS pages
             FROM workers w
@@ -75,7 +80,7 @@ def pace(connection: Connection, job_id: int, *, window_s: float, alive_s: float
                 SELECT sum((entry ->> 'pages_done')::int) AS pages FROM jsonb_array_elements(w.activity) AS entry
             ) at_hand ON true
             WHERE w.job_id = %(job)s AND w.stopped_at IS NULL
-              AND w.last_heartbeat_at > clock_timestamp() - make_interval(secs => %(alive)s)
+              AND w.last_heartbeat_at > statement_timestamp() - make_interval(secs => %(alive)s)
         )
         SELECT finished.tasks, finished.pages, coalesce(finished.seconds, 0), running.tasks,
                living.workers, living.pages

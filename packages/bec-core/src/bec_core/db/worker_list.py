@@ -34,7 +34,7 @@ class WorkerRow:
 _WORKERS = """
     SELECT w.worker_id, w.worker_name, w.hostname, w.process, w.job_id, j.name, w.tags, w.started_at,
            w.last_heartbeat_at, w.stopped_at,
-           extract(epoch FROM clock_timestamp() - w.last_heartbeat_at), w.activity
+           extract(epoch FROM statement_timestamp() - w.last_heartbeat_at), w.activity
     FROM workers w LEFT JOIN jobs j ON j.id = w.job_id
 """
 
@@ -53,7 +53,7 @@ def workers(
         f"""
         {_WORKERS}
         WHERE (%(job)s::int IS NULL OR w.job_id = %(job)s)
-          AND w.last_heartbeat_at > clock_timestamp() - make_interval(secs => %(within)s)
+          AND w.last_heartbeat_at > statement_timestamp() - make_interval(secs => %(within)s)
         ORDER BY w.stopped_at IS NOT NULL, w.last_heartbeat_at DESC, w.worker_id DESC LIMIT %(limit)s
         """,
         {"job": job_id, "within": seen_within_s, "limit": limit},

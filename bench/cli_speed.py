@@ -1,0 +1,245 @@
+"""The command line's speed: starting, statistics over a million tasks, enqueueing 40,000 volumes.
+
+    python bench/cli_speed.py [start] [stats] [enqueue-postgres] [enqueue-sqs]
+
+Everything runs against services of its own: a PostgreSQL server with fsync on, and for SQS a server in a
+process of its own that takes 10 ms for every call. Prints each figure beside its goal, and the plan of the query.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import Process, Queue
+from pathlib import Path
+
+import psycopg
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.services import PostgresServer, postgres_server
+
+TASKS = 1_000_000
+VOLUMES = 40_000
+CALL_S = 0.010
+BEC = [sys.executable, "-m", "bec_cli"]
+
+
+def report(what: str, seconds: float, goal: float) -> None:
+    """Print a figure beside its goal."""
+    verdict = "ok" if seconds <= goal else "TOO SLOW"
+    print(f"{what}: {seconds * 1000:.0f} ms (goal {goal * 1000:.0f} ms) {verdict}")
+
+
+def timed(command: list[str], environment: dict[str, str], repeat: int) -> list[float]:
+    """How long the command took each time (seconds), sorted; prints its mean processor time, which other
+    programs of the machine disturb less."""
+    times = []
+    before = os.times()
+    for _ in range(repeat):
+        started = time.perf_counter()
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - started)
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    print(f"  ({' '.join(command[2:5])} ...: {1000 * spent / repeat:.0f} ms of processor time)")
+    return sorted(times)
+
+
+def environment_for(server: PostgresServer, database: str, **more: str) -> dict[str, str]:
+    """The environment of a ``bec`` over this database."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BEC_", "AWS_"))}
+    return {
+        **kept,
+        "BEC_SQL_HOST": str(server.folder),
+        "BEC_SQL_USER": "postgres",
+        "BEC_SQL_DATABASE": database,
+        "BEC_QUEUE": "postgres",
+        "BEC_DEST_URL": "file:///tmp/bec-bench-artifacts",
+        **more,
+    }
+
+
+def start() -> None:
+    """What it takes to start."""
+    times = timed([*BEC, "--help"], dict(os.environ), 15)
+    report("bec --help, median of 15", statistics.median(times), 0.150)
+    times = timed([*BEC, "plugins", "list"], dict(os.environ), 9)
+    print(f"bec plugins list, median of 9: {statistics.median(times) * 1000:.0f} ms")
+
+
+def stats() -> None:
+    """Statistics over a million tasks."""
+    from bec_core.db import statistics as sql
+
+    with postgres_server() as server:
+        dsn = server.new_database("stats")
+        environment = environment_for(server, "stats")
+        subprocess.run(
+            [*BEC, "jobs", "create", "--name", "ldv1"], env=environment, check=True, capture_output=True
+        )
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            _fill(connection)
+            plan = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql.TOTALS % 1}".encode()).fetchall()
+            times = []
+            for _ in range(9):
+                started = time.perf_counter()
+                sql.totals(connection, 1)
+                sql.pace(connection, 1, window_s=1800, alive_s=45)
+                times.append(time.perf_counter() - started)
+        print("\n".join(row[0] for row in plan))
+        report(f"the queries over {TASKS:,} tasks, median of 9", statistics.median(times), 0.300)
+        whole = timed([*BEC, "jobs", "stats", "ldv1"], environment, 7)
+        report(f"bec jobs stats over {TASKS:,} tasks, median of 7", statistics.median(whole), 0.300)
+        whole = timed([*BEC, "jobs", "list"], environment, 7)
+        print(
+            f"bec jobs list (the same without the figures), median of 7: {statistics.median(whole) * 1000:.0f} ms"
+        )
+        whole = timed([*BEC, "top", "--once"], environment, 3)
+        print(f"bec top --once over {TASKS:,} tasks, median of 3: {statistics.median(whole) * 1000:.0f} ms")
+
+
+def _fill(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    connection.execute(
+        "INSERT INTO volumes (bdrc_w_id, bdrc_i_id, nb_images)"
+        " SELECT 'W' || n / 20, 'I' || n, 200 FROM generate_series(1, %s) n",
+        (TASKS,),
+    )
+    connection.execute(
+        """
+        INSERT INTO task_executions (job_id, volume_id, s3_etag, version, status, started_at, done_at, total_images,
+                                     nb_errors, total_duration_ms, avg_duration_per_page_ms, wall_clock_duration_ms)
+        SELECT 1, id, decode(md5(id::text), 'hex'), 'abcdef',
+               CASE WHEN id %% 100 = 0 THEN 'terminal_failed' ELSE 'done' END::task_status,
+               now() - make_interval(secs => (%s - id) * 10.0), now() - make_interval(secs => (%s - id) * 10.0 - 8),
+               200, id %% 7, 15000 + id %% 1000, 75, 4000
+        FROM volumes
+        """,
+        (TASKS, TASKS),
+    )
+    connection.execute(
+        "INSERT INTO ledger (job_id, volume_id, source, state, sent_at)"
+        " SELECT 1, volume_id, 'bdrc', CASE WHEN status = 'done' THEN 'done' ELSE 'failed' END, now()"
+        " FROM task_executions"
+    )
+    connection.execute("VACUUM ANALYZE")
+
+
+def _volume_file(folder: Path) -> Path:
+    file = folder / "volumes.txt"
+    file.write_text("".join(f"W{n // 20},I{n:06d}\n" for n in range(VOLUMES)))
+    return file
+
+
+def enqueue_postgres() -> None:
+    """40,000 volumes into the queue of one machine."""
+    with postgres_server() as server, tempfile.TemporaryDirectory() as folder:
+        server.new_database("enqueue")
+        environment = environment_for(server, "enqueue")
+        subprocess.run(
+            [*BEC, "jobs", "create", "--name", "ldv1"], env=environment, check=True, capture_output=True
+        )
+        _enqueue(environment, Path(folder), "PostgreSQL", goal=5.0)
+
+
+def _enqueue(environment: dict[str, str], folder: Path, kind: str, *, goal: float) -> None:
+    command = [*BEC, "queue", "enqueue", "--job-name", "ldv1", "--file", str(_volume_file(folder))]
+    report(f"enqueue {VOLUMES:,} volumes on {kind}", timed(command, environment, 1)[0], goal)
+    print(f"again, all skipped: {timed(command, environment, 1)[0] * 1000:.0f} ms")
+
+
+class _SlowSqs(BaseHTTPRequestHandler):
+    """The few calls of SQS that enqueueing makes, each after :data:`CALL_S`."""
+
+    protocol_version = "HTTP/1.1"
+    sent = 0
+    lock = threading.Lock()
+
+    def do_POST(self) -> None:
+        """Answer a call."""
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        action = self.headers["X-Amz-Target"].rpartition(".")[2]
+        time.sleep(CALL_S)
+        reply: dict[str, object] = {
+            "QueueUrl": f"http://127.0.0.1:{self.server.server_port}/1/bec_ldv1_tasks"
+        }  # type: ignore[attr-defined]
+        if action == "GetQueueAttributes":
+            reply = {"Attributes": {"QueueArn": "arn:aws:sqs:us-east-1:1:bec_ldv1_dlq"}}
+        elif action == "SendMessageBatch":
+            reply = {
+                "Successful": [
+                    {
+                        "Id": entry["Id"],
+                        "MessageId": uuid.uuid4().hex,
+                        "MD5OfMessageBody": _md5(entry["MessageBody"]),
+                    }
+                    for entry in request["Entries"]
+                ]
+            }
+            with self.lock:
+                type(self).sent += len(request["Entries"])
+        body = json.dumps(reply).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-amz-json-1.0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Be quiet."""
+
+
+def _md5(text: str) -> str:
+    import hashlib
+
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+def _serve(port: Queue[int]) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _SlowSqs)
+    port.put(server.server_port)
+    server.serve_forever()
+
+
+@contextmanager
+def slow_sqs() -> Iterator[str]:
+    """The URL of an SQS that takes its time."""
+    port: Queue[int] = Queue()
+    process = Process(target=_serve, args=(port,), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{port.get()}"
+    finally:
+        process.kill()
+        process.join()
+
+
+def enqueue_sqs() -> None:
+    """40,000 volumes into SQS."""
+    with postgres_server() as server, tempfile.TemporaryDirectory() as folder, slow_sqs() as url:
+        server.new_database("enqueue")
+        environment = environment_for(
+            server, "enqueue", BEC_QUEUE="sqs", BEC_REGION="us-east-1", AWS_ENDPOINT_URL=url,
+            AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x",
+        )  # fmt: skip
+        subprocess.run(
+            [*BEC, "jobs", "create", "--name", "ldv1"], env=environment, check=True, capture_output=True
+        )
+        _enqueue(environment, Path(folder), "SQS at 10 ms a call", goal=20.0)
+
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:] or ["start", "stats", "enqueue-postgres", "enqueue-sqs"]
+    for name in chosen:
+        {"start": start, "stats": stats, "enqueue-postgres": enqueue_postgres, "enqueue-sqs": enqueue_sqs}[
+            name
+        ]()
