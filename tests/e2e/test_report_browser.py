@@ -24,9 +24,9 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from bec_ldv1.records import PageRecord
 from bec_ldv1.report import write_comparison, write_report
-from bec_ldv1.suspicion import PageFacts, judge, typical
 from bec_ldv1.report.view import Outline, PageView, VolumeView
 from bec_ldv1.report.volume_page import volume_page
+from bec_ldv1.suspicion import PageFacts, judge, typical
 from support.report_volumes import made_volume, strokes
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

@@ -18,6 +18,7 @@ from bec_core import ReportVolume
 from bec_ldv1.decode import decode
 from bec_ldv1.decode import upright as turn
 from bec_ldv1.details import PageDetails
+from bec_ldv1.facts import coverage, page_facts
 from bec_ldv1.lines import Line
 from bec_ldv1.orientation import to_stored
 from bec_ldv1.records import PageRecord
@@ -25,11 +26,10 @@ from bec_ldv1.rectify import Rectification
 from bec_ldv1.report import write_report
 from bec_ldv1.report.adapt import picture_outlines
 from bec_ldv1.report.charts import even_bins, histogram, integer_bins, strip
-from bec_ldv1.facts import coverage, page_facts
 from bec_ldv1.report.markup import document, json_block
 from bec_ldv1.report.pictures import Picture, ink_share, make_pictures, view_size
-from bec_ldv1.suspicion import Level
 from bec_ldv1.report.volume_page import svg_path
+from bec_ldv1.suspicion import Level
 from bec_ldv1.tps import ALPHA, ControlPoints, Spline
 from support.report_volumes import made_volume, strokes
 
