@@ -112,7 +112,9 @@ def _server_stopped_for_good(cell: Cell) -> None:
     cell.server.stop("immediate")
     time.sleep(2)
     worker.signal(signal.SIGTERM)
+    started = time.monotonic()
     worker.end()  # that it can't hand back is no reason to stay
+    assert time.monotonic() - started < 75, "the worker waited too long for a database that is gone"
     cell.server.start()
 
 

@@ -43,6 +43,10 @@ class Database:
         """Open the pool (connections are made when first needed)."""
         self._pool.open()
 
+    def hurry(self, timeout_s: float) -> None:
+        """From now on wait no longer than this for a connection: the process is about to end."""
+        self._pool.timeout = timeout_s
+
     def close(self) -> None:
         """Close every connection."""
         self._pool.close()

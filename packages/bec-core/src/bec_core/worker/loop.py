@@ -36,6 +36,7 @@ EXIT_STUCK = 70
 _STUCK_AFTER_S = 60.0
 _TROUBLE_PAUSE_S = (1.0, 60.0)  # after trouble outside: first and longest pause before the next receive
 _PAUSED_POLL_S = 1.0
+_HURRY_S = 3.0  # a database that is gone must not hold up a worker that is told to end; leases bring its tasks back
 
 
 @frozen
@@ -98,6 +99,7 @@ class BECWorker:
         """Ask the worker to hand its tasks back at once."""
         self._drained_by_request = True
         self._draining.set()
+        self._runner.database.hurry(_HURRY_S)
         self._keeper.stop_all(ShutdownRequested("the worker is stopping"))
 
     def _end_grace(self) -> None:
