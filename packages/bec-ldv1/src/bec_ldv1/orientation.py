@@ -22,3 +22,13 @@ def to_stored(points: Points, orientation: int, width: int, height: int) -> Poin
 def stored_angle(angle: float, orientation: int) -> float:
     """An upright page's rotation as one of the stored raster: mirrored rasters turn the other way."""
     return -angle if orientation in (2, 4, 5, 7) else angle
+
+
+def to_upright(points: Points, orientation: int, width: int, height: int) -> Points:
+    """Points x, y of a stored raster on the upright page, which is `width` × `height`: undoes `to_stored`."""
+    x, y = (points[:, 1], points[:, 0]) if orientation >= 5 else (points[:, 0], points[:, 1])
+    if orientation in (2, 3, 6, 7):
+        x = width - 1 - x
+    if orientation in (3, 4, 7, 8):
+        y = height - 1 - y
+    return np.column_stack((x, y))
