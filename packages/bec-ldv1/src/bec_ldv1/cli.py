@@ -7,7 +7,15 @@ from __future__ import annotations
 
 import click
 
+from bec_ldv1.evaluation.cli import evaluate
+from bec_ldv1.export.cli import export
+from bec_ldv1.preview_cli import preview
+
 
 @click.group()
 def ldv1() -> None:
     """Line detection: evaluate, export, look."""
+
+
+for command in (evaluate, export, preview):
+    ldv1.add_command(command)

@@ -1,0 +1,114 @@
+"""``bec ldv1 export``. What is heavy to import (pyarrow, OpenCV) is imported when the command runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bec_ldv1.export.pages import ExportVolume
+
+FORMATS = ("page", "alto", "hocr", "coco", "csv", "jsonl")
+_SOME_FAILED = 6  # the exit status that `bec` has for work of which a part failed
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="What to write; needs --out.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.")
+@click.option(
+    "--crops",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for one straightened image per line; needs --images.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with the volumes' page images, at any depth.",
+)
+@click.option(
+    "--mask/--no-mask",
+    default=True,
+    show_default=True,
+    help="Whether what lies outside a line's outline is painted over in the crop.",
+)
+def export(
+    sources: tuple[str, ...],
+    form: str | None,
+    out: Path | None,
+    crops: Path | None,
+    images: Path | None,
+    mask: bool,
+) -> int:
+    """Write finished volumes in the formats of other programs, from their artifacts alone.
+
+    A SOURCE is a volume's .parquet file or a folder with artifacts (such as --out of `bec run`); paths, s3:// and
+    file:// URLs will do. docs/export.md says what each format holds.
+
+    \b
+    Examples:
+      bec ldv1 export --format page scans-bec/ --out page-xml/
+      bec ldv1 export --format coco s3://bucket/ldv1/W22084 --out coco/
+      bec ldv1 export scans-bec/ --crops lines/ --images scans/
+    """
+    if (form is None) != (out is None):
+        raise click.UsageError("--format and --out go together")
+    if (crops is None) != (images is None):
+        raise click.UsageError("--crops and --images go together: crops are cut from the page images")
+    if form is None and crops is None:
+        raise click.UsageError("say what to write: --format FORMAT --out DIR, or --crops DIR --images DIR")
+    from bec_ldv1.export.pages import ExportError
+
+    uncut = 0
+    try:
+        for volume in _volumes(sources):
+            if form is not None and out is not None:
+                _write(volume, form, out)
+            if crops is not None and images is not None:
+                uncut += _crop(volume, crops, images, mask=mask)
+    except (ExportError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if uncut:
+        click.echo(f"the lines of {uncut} pages could not be cut; the reasons are above", err=True)
+        return _SOME_FAILED
+    return 0
+
+
+def _volumes(sources: tuple[str, ...]) -> Iterator[ExportVolume]:
+    """Every source's volumes, read one at a time; what is left out is said on stderr."""
+    from bec_ldv1.export.pages import ExportError
+    from bec_ldv1.export.read import find_artifacts, read_volume
+
+    artifacts = {}
+    for source in sources:
+        found = find_artifacts(source)
+        for path in found.unfinished:
+            click.echo(f"left out, as no success.json says that it is finished: {path}", err=True)
+        for artifact in found.artifacts:
+            if artifact.name in artifacts:
+                raise ExportError(f"there are two volumes {artifact.name}; export them one at a time")
+            artifacts[artifact.name] = artifact
+    return map(read_volume, artifacts.values())
+
+
+def _write(volume: ExportVolume, form: str, out: Path) -> None:
+    from bec_ldv1.export.write import write_volume
+
+    files = write_volume(volume, form, out)
+    lines = sum(len(page.lines) for page in volume.pages)
+    failed = f", {len(volume.failed)} failed pages left out" if volume.failed else ""
+    click.echo(f"{volume.name}: {len(volume.pages)} pages, {lines} lines, {files} files{failed}")
+
+
+def _crop(volume: ExportVolume, crops: Path, images: Path, *, mask: bool) -> int:
+    """Cut a volume's lines; the number of pages that could not be cut."""
+    from bec_ldv1.crops import write_crops
+
+    written, problems = write_crops(volume, images, crops, mask=mask)
+    for problem in problems:
+        click.echo(problem, err=True)
+    click.echo(f"{volume.name}: {written} line images")
+    return len(problems)
