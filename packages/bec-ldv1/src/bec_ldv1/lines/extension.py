@@ -47,7 +47,7 @@ def _extend(
     ink: NDArray[np.uint8],
 ) -> Draft:
     """Add up to ``room`` stations on the right (``direction`` 1) or left (-1)."""
-    if room < 1:
+    if room < 1 or room * STATION < draft.body:  # less than a letter
         return draft
     tail = _continuation(draft, room, direction, course)
     free = _free_stations(tail, others, direction)
