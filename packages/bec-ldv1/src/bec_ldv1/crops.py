@@ -1,6 +1,6 @@
 """One straightened image per line, for recognising its text.
 
-A line's course (its baseline, through the middle of the letters' bodies) becomes the level middle row of its image:
+A line's course (its baseline, through the middle of the letters' bodies) becomes a level row of its image:
 every column is read from the page along the course's normal, one page pixel per pixel. So nothing is stretched, and
 letters that stand on a bent line stand upright.
 """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
-_LONGEST = 120
+_LONGEST = 200  # bytes: file systems take 255, and a suffix and a number come behind
 
 
 def file_stems(images: Sequence[str]) -> list[str]:
@@ -34,4 +34,5 @@ def file_stems(images: Sequence[str]) -> list[str]:
 
 
 def _safe(name: str) -> str:
-    return _UNSAFE.sub("_", name)[:_LONGEST].strip(". ") or "page"
+    short = _UNSAFE.sub("_", name).encode()[:_LONGEST].decode(errors="ignore")
+    return short.strip(". ") or "page"
