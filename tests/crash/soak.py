@@ -87,7 +87,10 @@ def soak(
     with cell_of(shared, "postgres", "file") as cell:
         cell.name = "soak"
         cell.job = create_job(
-            cell.session, name="soak", job_type="checksum", config={"max_page_error_rate": 0.5}
+            cell.session,
+            name="soak",
+            job_type="checksum",
+            config={"max_page_error_rate": 0.5, "page_ms": 10.0},
         ).job
         asked = ask(cell, volumes, chance)
         started = time.monotonic()
@@ -127,8 +130,10 @@ def kill_and_restart(cell: Cell, workers: int, every_s: float, chance: random.Ra
     running: list[Worker] = [cell.start() for _ in range(workers)]
     queue = cell.session.queue(cell.job.queue_url)
     kills = 0
+    due = time.monotonic()
     while True:
-        time.sleep(every_s)
+        due += every_s
+        time.sleep(max(0.0, due - time.monotonic()))
         stats = queue.stats()
         if stats.available + stats.in_flight + stats.delayed == 0:
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import socket
@@ -201,6 +202,21 @@ def test_unfinished_writes_links_and_pipes_are_not_objects(tmp_path: Path) -> No
         store.get("pipe")
     with pytest.raises(ObjectNotFound):
         store.get("d")
+
+
+def test_what_killed_writers_left_is_removed_but_not_what_living_ones_write(tmp_path: Path) -> None:
+    store = open_store(tmp_path.as_uri())
+    dead, alive, young = (tmp_path / "d" / f".bec-tmp-{name}" for name in ("dead", "alive", "young"))
+    dead.parent.mkdir()
+    for path in (dead, alive, young):
+        path.write_bytes(b"half")
+    for path in (dead, alive):
+        os.utime(path, (1, 1))
+    with alive.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        store.put_new("d/a", b"whole")
+        store.swap("d/a", b"another", if_etag=store.head("d/a").etag)
+    assert {path.name for path in dead.parent.iterdir()} == {"a", alive.name, young.name}
 
 
 def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from bec_core.errors import ObjectChanged, ObjectNotFound, StorageError
 from bec_core.storage.base import ObjectInfo, ObjectTooLarge, Store, StoredObject, check_key
 
 _TEMP = ".bec-tmp-"
+_YOUNG_S = 2.0  # a temporary file may be so old before its writer has locked it
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -201,18 +202,33 @@ def _info(entry: os.DirEntry[str], base: str) -> ObjectInfo | None:
 def _written(path: Path, data: bytes) -> Iterator[Path]:
     """A synced temporary file beside ``path`` with ``data``; the body moves it into place."""
     _make_folder(path.parent)
+    _sweep(path.parent)
     temporary = path.parent / (_TEMP + uuid.uuid4().hex)
     try:
         with temporary.open("xb") as file:
+            with contextlib.suppress(OSError):  # a file system without locks keeps its litter
+                fcntl.flock(file, fcntl.LOCK_EX)  # until it has its name: we live
             file.write(data)
             file.flush()
             # the kernel's own stamp is as coarse as its tick: two writes could get one etag
             os.utime(file.fileno(), ns=(now := time.time_ns(), now))
             os.fsync(file.fileno())
-        yield temporary
+            yield temporary
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the temporary files of writers that were killed: nobody locks them any more."""
+    for entry in _entries(folder):
+        if entry.name.startswith(_TEMP):
+            with contextlib.suppress(OSError):  # gone since, or locked: its writer lives
+                if time.time() - entry.stat().st_mtime < _YOUNG_S:
+                    continue
+                with Path(entry.path).open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    Path(entry.path).unlink()
 
 
 def _create(temporary: Path, path: Path) -> None:
