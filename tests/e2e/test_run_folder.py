@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -74,17 +75,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path_factory):
-    made = []
-
-    def make(**volumes):
-        folder = tmp_path_factory.mktemp("desk")
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(0o755)  # the embedded server's user must get through
-        made.append(Desk(folder, volumes))
-        return made[0]
-
-    return make
+def desk():
+    """Makes a desk in a folder that the embedded server's user can reach; pytest's own are for root alone."""
+    with tempfile.TemporaryDirectory(prefix="bec-desk-") as folder:
+        yield lambda **volumes: Desk(Path(folder), volumes)
 
 
 def test_every_directory_with_images_is_a_volume_and_done_is_not_done_again(desk):
