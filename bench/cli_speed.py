@@ -79,6 +79,7 @@ def start() -> None:
 
 def stats() -> None:
     """Statistics over a million tasks."""
+    from bec_core.db import ledger
     from bec_core.db import statistics as sql
 
     with postgres_server() as server:
@@ -95,6 +96,7 @@ def stats() -> None:
                 started = time.perf_counter()
                 sql.totals(connection, 1)
                 sql.pace(connection, 1, window_s=1800, alive_s=45)
+                ledger.counts(connection, 1)
                 times.append(time.perf_counter() - started)
         print("\n".join(row[0] for row in plan))
         report(f"the queries over {TASKS:,} tasks, median of 9", statistics.median(times), 0.300)
@@ -117,11 +119,14 @@ def _fill(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     connection.execute(
         """
         INSERT INTO task_executions (job_id, volume_id, s3_etag, version, status, started_at, done_at, total_images,
-                                     nb_errors, total_duration_ms, avg_duration_per_page_ms, wall_clock_duration_ms)
+                                     nb_errors, total_duration_ms, avg_duration_per_page_ms, wall_clock_duration_ms,
+                                     stage_ms, errors_by_stage, epoch, config_revision, plugin_version)
         SELECT 1, id, decode(md5(id::text), 'hex'), 'abcdef',
                CASE WHEN id %% 100 = 0 THEN 'terminal_failed' ELSE 'done' END::task_status,
                now() - make_interval(secs => (%s - id) * 10.0), now() - make_interval(secs => (%s - id) * 10.0 - 8),
-               200, id %% 7, 15000 + id %% 1000, 75, 4000
+               200, id %% 7, 15000 + id %% 1000, 75, 4000,
+               '{"read": 1234.5, "decode": 2345.6, "tiles": 345.6, "engine": 3456.7, "contours": 456.7}',
+               '{"decode": 2}', 1, 1, '0.1.0'
         FROM volumes
         """,
         (TASKS, TASKS),

@@ -98,6 +98,7 @@ def test_every_command_of_the_guide(guide: Bec) -> None:
     job = bec.ok("jobs", "show", "ldv1", "--json").json
     enqueue(bec)
     work(bec, job)
+    assert bec.ok("audit", "--job-name", "ldv1", "--all").out == "✓ All fits\n"
     figures(bec)
     redrive_and_purge(bec, job)
     delete(bec)

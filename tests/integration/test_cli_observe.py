@@ -204,8 +204,12 @@ def test_the_workers_of_a_paused_job_take_nothing(long_volume: Bec, tmp_path: Pa
 def test_one_volume_here_and_now(job: Bec, tmp_path: Path) -> None:
     run = ["run-volume", "--job-name", "checksum", "--w", "W1", "--i"]
     write_archive_volume(tmp_path / "archive", "W1", "I0009", [b"a"])
+    assert "1 pages, version" in job.ok(*run, "I0009", "--dry-run").out
+    assert not (tmp_path / "artifacts/checksum/W1/I0009").exists()
     assert job.ok(*run, "I0009").out.startswith("✓ W1/I0009: done\nArtifacts: file://")
     assert "already done" in job.ok(*run, "I0009").out
+    assert "done already, nothing would be done" in job.ok(*run, "I0009", "--dry-run").out
+    assert "would delete its marker" in job.ok(*run, "I0009", "--dry-run", "--force").out
     assert job.ok(*run, "I0009", "--force", "--json").json["outcome"] == "done"
     assert job.ok("jobs", "tasks", "checksum", "--limit", "1", "--json").json[0]["attempt"] == 2
     missing = job(*run, "I0010")

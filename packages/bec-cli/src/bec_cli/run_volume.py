@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from bec_cli.common import job_option, json_option, note, print_json, session_of
+from bec_cli.common import dry_run_option, job_option, json_option, note, print_json, session_of
 from bec_cli.exits import Exit
 from bec_core.models import DEFAULT_SOURCE
+
+if TYPE_CHECKING:
+    from bec_core.admin.session import Session
+    from bec_core.models import Job, VolumeRef
 
 _LEASE_S = 60.0
 
@@ -25,6 +30,7 @@ _LEASE_S = 60.0
     "--model-path", type=click.Path(path_type=Path), help="The model's checkpoint.  [env: BEC_LD_MODEL_PATH]"
 )
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads for pages.  [default: by the cores]")
+@dry_run_option
 @json_option
 @click.pass_context
 def run_volume(
@@ -37,6 +43,7 @@ def run_volume(
     i_version: str | None,
     model_path: Path | None,
     threads: int | None,
+    dry_run: bool,
     as_json: bool,
 ) -> int:
     """Run a job on one volume, here and now; the job's queue is left alone.
@@ -58,6 +65,9 @@ def run_volume(
     session = session_of(ctx, model_path=model_path)
     job = find_job(session, job_name)
     ref = parse_volume(f"{w_id},{i_id}", source=source, i_version=i_version)
+    if dry_run:
+        _preview(session, job, ref, force=force, as_json=as_json)
+        return Exit.OK
     options = WorkerOptions(
         poll_wait_s=0.0,
         lease_s=_LEASE_S,
@@ -92,3 +102,19 @@ def run_volume(
         "left": Exit.CONFLICT,
         "stopped": Exit.INTERRUPTED,
     }.get(ended.outcome, Exit.SOME_FAILED)
+
+
+def _preview(session: Session, job: Job, ref: VolumeRef, *, force: bool, as_json: bool) -> None:
+    from bec_core.admin.one_volume import preview
+
+    seen = preview(session, job, ref)
+    pages = len(seen.volume.pages)
+    if as_json:
+        print_json({"volume": str(ref), "version": seen.volume.version, "pages": pages, "done": seen.done})
+    elif seen.done and not force:
+        click.echo(
+            f"{ref}: {pages} pages, version {seen.volume.version}: done already, nothing would be done"
+        )
+    else:
+        what = "delete its marker and do it again" if seen.done else "do it"
+        click.echo(f"{ref}: {pages} pages, version {seen.volume.version}: would {what}")

@@ -89,6 +89,28 @@ def run_volume(
     return VolumeRun("left", "another worker has it, or it failed a moment ago and must wait", None)
 
 
+@frozen
+class Preview:
+    """What running the job on a volume would meet; ``done`` if a marker stands."""
+
+    volume: Volume
+    done: bool
+    artifacts: str
+
+
+def preview(session: Session, job: Job, ref: VolumeRef) -> Preview:
+    """Look at a volume without doing anything.
+
+    Raises:
+        TaskError: its source does not have it, or not in order.
+    """
+    from bec_core.worker.publish import TaskFolder
+
+    volume = session.sources.resolve(ref)
+    folder = TaskFolder(session.artifacts, job.artifact_root, volume)
+    return Preview(volume, folder.marker() is not None, folder.uri)
+
+
 def _place(session: Session, job: Job, volume: Volume | None) -> str | None:
     if volume is None:
         return None
