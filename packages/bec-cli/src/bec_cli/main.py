@@ -76,9 +76,12 @@ def _plugin_names() -> dict[str, str]:
 
 
 def _plugin_command(name: str) -> click.Command | None:
+    """A plugin's command; it logs warnings and errors only, for it prints what it has to say."""
+    from bec_core.logs import configure_logging
     from bec_core.plugins import load_plugins
     from bec_core.settings import load_settings
 
+    configure_logging(level="WARNING")
     brought = click.Group()
     load_plugins(strict=load_settings().strict_plugins).manager.hook.bec_commands(cli=brought)
     if name in brought.commands:

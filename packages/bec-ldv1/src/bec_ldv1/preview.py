@@ -15,12 +15,11 @@ from PIL import Image
 from bec_ldv1.contours import Points
 from bec_ldv1.decode import DecodedPage, decode
 from bec_ldv1.details import PageDetails
-from bec_ldv1.engine import Engine
 from bec_ldv1.lines import Line
-from bec_ldv1.model.checkpoint import load_model
 from bec_ldv1.orientation import to_upright
 from bec_ldv1.page import Detection, detect_page
 from bec_ldv1.records import PageRecord
+from bec_ldv1.setup import start_engine
 from bec_ldv1.whole_lines import page_details
 
 LONGEST_SIDE = 2_400
@@ -62,7 +61,7 @@ class Preview:
         return ", ".join(facts)
 
 
-def preview(path: Path, *, model_path: Path | None = None, device: str = "cpu") -> Preview:
+def preview(path: Path, *, model_path: Path | None = None) -> Preview:
     """Detect the lines of an image file and draw them.
 
     Raises:
@@ -72,7 +71,7 @@ def preview(path: Path, *, model_path: Path | None = None, device: str = "cpu") 
     """
     data = path.read_bytes()
     seen: list[Detection] = []
-    with Engine(load_model(model_path, device=device)) as engine:
+    with start_engine(model_path) as engine:
         began = time.perf_counter()
         record = detect_page(path.name, data, "", engine, observe=seen.append)
         details = page_details(seen[0], engine.model)

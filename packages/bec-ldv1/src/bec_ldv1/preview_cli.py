@@ -19,8 +19,7 @@ import click
     type=click.Path(path_type=Path, dir_okay=False),
     help="The picture to write. [default: PAGE's name with -lines.png, in the current folder]",
 )
-@click.option("--device", default="cpu", show_default=True, help="Where the model runs, as torch names it.")
-def preview(page: Path, model_path: Path | None, out: Path | None, device: str) -> None:
+def preview(page: Path, model_path: Path | None, out: Path | None) -> None:
     """Detect the lines of one PAGE image and write a PNG with the lines drawn over it.
 
     \b
@@ -33,7 +32,7 @@ def preview(page: Path, model_path: Path | None, out: Path | None, device: str) 
 
     out = out or Path(f"{page.stem}-lines.png")
     try:
-        found = look(page, model_path=model_path, device=device)
+        found = look(page, model_path=model_path)
         save(found.picture, out)
     except PageProblem as error:
         raise click.ClickException(f"{page} can't be processed: {error}") from error

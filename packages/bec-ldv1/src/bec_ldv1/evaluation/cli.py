@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A checkpoint. Default: the model in the package.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Where the model runs, as torch names it.")
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 def evaluate(
     truth: Path,
@@ -53,7 +52,6 @@ def evaluate(
     predictions: Path | None,
     detector: str,
     model_path: Path | None,
-    device: str,
     as_json: bool,
 ) -> None:
     """Score line detection against ground truth.
@@ -68,7 +66,7 @@ def evaluate(
     found = (
         read_pages(predictions)
         if predictions
-        else _detect(pages, images or truth.parent, detector, model_path, device)
+        else _detect(pages, images or truth.parent, detector, model_path)
     )
     try:
         report = evaluate_pages(found, pages)
@@ -81,19 +79,18 @@ def evaluate(
 
 
 def _detect(
-    pages: Sequence[PageLines], folder: Path, detector: str, model_path: Path | None, device: str
+    pages: Sequence[PageLines], folder: Path, detector: str, model_path: Path | None
 ) -> list[PageLines]:
     """Run the detector over all pages, with a progress bar on stderr."""
-    from bec_ldv1.engine import Engine
     from bec_ldv1.evaluation.detect import detect_pages, find_images, model_detector, projection_detector
-    from bec_ldv1.model.checkpoint import load_model
+    from bec_ldv1.setup import start_engine
 
     paths = find_images(pages, folder)
     with ExitStack() as stack:
         if detector == "projection":
             find: Detector = projection_detector
         else:
-            engine = stack.enter_context(Engine(load_model(model_path, device=device)))
+            engine = stack.enter_context(start_engine(model_path))
             find = model_detector(engine)
         results: Iterable[PageLines] = detect_pages(pages, paths, find)
         bar = stack.enter_context(
