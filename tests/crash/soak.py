@@ -137,9 +137,10 @@ def kill_and_restart(cell: Cell, workers: int, every_s: float, chance: random.Ra
         stats = queue.stats()
         if stats.available + stats.in_flight + stats.delayed == 0:
             break
-        victim = chance.randrange(workers)
-        if running[victim].process.poll() is None:
-            running[victim].process.kill()
+        if alive := [worker for worker in running if worker.process.poll() is None]:
+            victim = chance.choice(alive)
+            victim.process.kill()
+            victim.process.wait()
             kills += 1
         for n, worker in enumerate(running):
             if worker.process.poll() is not None:

@@ -113,3 +113,33 @@ def test_a_job_that_does_not_stop_when_told_is_reported_once(lab):
         time.sleep(1.2)
     keeper.close()
     assert stuck == [held]
+
+
+def test_a_stale_epoch_changes_nothing(lab):
+    """Whatever a worker writes into a row says the epoch that it claimed."""
+    ref = lab.volume("vol1", b"one")
+    lab.ask(ref)
+    volume = lab.sources.resolve(ref)
+
+    def claim(connection):
+        return tasks.claim(
+            connection, job_id=lab.job.id, volume_id=volumes.upsert(connection, volume), etag=volume.etag,
+            version=volume.version, worker_id=None, lease_s=0.0, config_revision=1, plugin_version="1",
+        )  # fmt: skip
+
+    with lab.database.connection() as connection:
+        stale, fresh = claim(connection), claim(connection)
+    assert (stale.epoch, fresh.epoch) == (1, 2)
+    before = lab.rows("SELECT * FROM task_executions"), lab.ledger_states()
+    outcome = tasks.Outcome(1, 0, 1.0, 1.0, 1.0)
+    failure = tasks.Failure("run", "KeyError", "no", "f")
+    for write in (
+        lambda connection: tasks.finish(connection, stale, outcome),
+        lambda connection: tasks.fail(connection, stale, failure, terminal=True),
+        lambda connection: tasks.fail(connection, stale, failure, terminal=False, retry_s=5.0),
+        lambda connection: tasks.renew(connection, stale, 300.0),
+        lambda connection: tasks.is_ours(connection, stale),
+    ):
+        with lab.database.connection() as connection:
+            assert write(connection) is False
+        assert (lab.rows("SELECT * FROM task_executions"), lab.ledger_states()) == before
