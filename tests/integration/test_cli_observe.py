@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import psycopg
 import pytest
 
+from bec_cli.completion import complete_job
+from bec_cli.main import cli
 from support.cli import Bec, write_archive_volume
 from support.services import PostgresServer
 
@@ -226,3 +229,26 @@ def test_the_schema_of_a_job_type(bec: Bec) -> None:
     assert fields["batch_size"]["default"] == 16
     assert bec("plugins", "show", "nope").code == 3
     assert {row["name"] for row in bec.ok("plugins", "list", "--json").json} >= {"checksum", "ldv1"}
+
+
+def test_everything_at_a_glance(job: Bec) -> None:
+    shown = job.ok("top", "--once").out
+    for part in ("Jobs", "Workers", "Last Errors", "checksum", "KeyError"):
+        assert part in shown
+    look = job.ok("top", "--json").json
+    line = look["jobs"][0]
+    assert (line["job"], line["done"], line["failed"], line["waiting"]) == ("checksum", 2, 2, 0)
+    assert line["dead_letters"]["available"] == 2
+    assert {error["error_type"] for error in look["errors"]} == {"KeyError", "TerminalTaskError"}
+    job.ok("jobs", "complete", "checksum")
+    assert job.ok("top", "--json").json["jobs"] == []
+
+
+def test_job_names_are_completed(job: Bec, monkeypatch: pytest.MonkeyPatch) -> None:
+    job.ok("jobs", "create", "--name", "chapters", "--type", "checksum")
+    context = click.Context(cli)
+    option = click.Option(["--job-name"])
+    assert [item.value for item in complete_job(context, option, "ch")] == ["checksum", "chapters"]
+    assert [item.value for item in complete_job(context, option, "cha")] == ["chapters"]
+    monkeypatch.setenv("BEC_SQL_PORT", "no number")
+    assert complete_job(context, option, "ch") == []
