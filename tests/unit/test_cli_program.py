@@ -126,6 +126,26 @@ def test_an_error_is_one_sentence_and_debug_shows_the_traceback(tmp_path: Path) 
     assert "Traceback" in debug.stderr
 
 
+def test_what_nobody_foresaw_is_one_sentence_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the moon is blue")
+
+    monkeypatch.setattr("bec_cli.plugins.load_plugins", fail)
+    assert run(["plugins", "list"]) == 1
+    assert (
+        capsys.readouterr().err == "bec: RuntimeError: the moon is blue (not foreseen; --debug shows where)\n"
+    )
+    with pytest.raises(RuntimeError):
+        run(["--debug", "plugins", "list"])
+
+
+def test_an_environment_file_that_is_named_must_be_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--env-file", "/nowhere/.env", "plugins", "list"]) == 2
+    assert "there is no file /nowhere/.env" in capsys.readouterr().err
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"set -o pipefail; {sys.executable} -m bec_cli plugins list --json | head -c 1"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

@@ -43,11 +43,11 @@ def settings_of(ctx: click.Context, *, quiet: bool = False, **overrides: Any) ->
     return settings
 
 
-def session_of(ctx: click.Context, **overrides: Any) -> Session:
+def session_of(ctx: click.Context, *, connections: int = 4, **overrides: Any) -> Session:
     """A session that is closed when the command ends."""
     from bec_core.admin.session import Session
 
-    return ctx.with_resource(Session(settings_of(ctx, **overrides)))
+    return ctx.with_resource(Session(settings_of(ctx, **overrides), connections=connections))
 
 
 def session_and_job(ctx: click.Context, name_or_id: str) -> tuple[Session, Job]:

@@ -112,6 +112,11 @@ def cli(ctx: click.Context, debug: bool, env_file: Path) -> None:
       bec worker --job-name ldv1
       bec jobs stats ldv1
     """
+    if (
+        ctx.get_parameter_source("env_file") is click.core.ParameterSource.COMMANDLINE
+        and not env_file.is_file()
+    ):
+        raise click.UsageError(f"--env-file: there is no file {env_file}")
     ctx.obj = {"debug": debug, "env_file": env_file}
 
 
@@ -139,8 +144,12 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         from bec_core.errors import BecError
 
-        if not isinstance(error, BecError) or "--debug" in arguments:
+        # a service can't be asked to run once more with --debug
+        if "--debug" in arguments or ("worker" in arguments and not isinstance(error, BecError)):
             raise
-        click.echo(f"bec: {error}", err=True)
-        return Exit.of(error)
+        if isinstance(error, BecError):
+            click.echo(f"bec: {error}", err=True)
+            return Exit.of(error)
+        click.echo(f"bec: {type(error).__name__}: {error} (not foreseen; --debug shows where)", err=True)
+        return Exit.FAILED
     return result if isinstance(result, int) else Exit.OK

@@ -6,7 +6,7 @@ import select
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -52,7 +52,11 @@ def top(ctx: click.Context, interval: float, once: bool, as_json: bool) -> None:
         return
     from rich.live import Live
 
-    with _keys() as pressed_q, Live(console=console, screen=True, auto_refresh=False) as live:
+    with (
+        suppress(KeyboardInterrupt),  # Ctrl-C is how one ends it
+        _keys() as pressed_q,
+        Live(console=console, screen=True, auto_refresh=False) as live,
+    ):
         while True:
             live.update(_fitting(_screen(console, monitor.look()), console.height), refresh=True)
             if pressed_q(interval):

@@ -125,6 +125,7 @@ def worker(
     )
     session = session_of(
         ctx,
+        connections=concurrency + 3,  # a slot that waits for a message holds one
         region=region,
         model_path=model_path,
         worker_name=name,

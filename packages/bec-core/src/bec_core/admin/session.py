@@ -22,10 +22,16 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """Opens services on demand; leaving the ``with`` block closes what was opened."""
+    """Opens services on demand; leaving the ``with`` block closes what was opened.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: what the environment says.
+        connections: how many connections to the database may be open at once.
+    """
+
+    def __init__(self, settings: Settings, *, connections: int = 4) -> None:
         self.settings = settings
+        self._connections = connections
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -48,7 +54,7 @@ class Session:
         """The database; the embedded one is started if need be."""
         from bec_core.db import open_database
 
-        return self._stack.enter_context(open_database(self.settings))
+        return self._stack.enter_context(open_database(self.settings, max_size=self._connections))
 
     @cached_property
     def s3(self) -> S3Options:
