@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from bec_core.queues.base import SendFailure
+from bec_core.queues.postgres import PostgresQueue
 from support.cli import Bec, write_archive_volume
 
 VOLUMES = """\ufeff# One volume per line: W_ID,I_ID or W_ID I_ID
@@ -104,6 +108,70 @@ def test_what_is_done_is_skipped_until_it_changes_or_is_forced(job: Bec, tmp_pat
     tasks = job.ok("jobs", "tasks", "checksum", "--json").json
     assert [task["attempt"] for task in tasks] == [2, 1]
     assert marker.exists()
+
+
+def test_two_at_once_send_each_volume_once(job: Bec, tmp_path: Path) -> None:
+    (tmp_path / "volumes.txt").write_text("".join(f"W1,I{n:04d}\n" for n in range(500)))
+    command = [
+        sys.executable,
+        "-m",
+        "bec_cli",
+        "queue",
+        "enqueue",
+        "--job-name",
+        "checksum",
+        "--file",
+        "volumes.txt",
+    ]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    sent = sorted(process.communicate()[0].splitlines()[0] for process in both)
+    assert sent == ["✓ Enqueued 0 volumes to bec_checksum_tasks"] * 2 + [
+        "✓ Enqueued 500 volumes to bec_checksum_tasks"
+    ]
+    assert job.ok("queue", "stats", "--job-name", "checksum", "--json").json["available"] == 500
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_what_was_not_sent_before_a_crash_is_sent_next_time(
+    job: Bec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, force: list[str]
+) -> None:
+    write_archive_volume(tmp_path / "archive", "W1", "I0001", [b"a"])
+    command = ["queue", "enqueue", "--job-name", "checksum", "--volume", "W1,I0001"]
+    if force:
+        job.ok(*command)
+        worker(job)
+    with monkeypatch.context() as broken:
+        broken.setattr(PostgresQueue, "send", _lights_out)
+        assert job(*command, *force).code == 1
+    assert job.ok("jobs", "stats", "checksum", "--json").json["progress"]["waiting"] == 1
+    assert job.ok(*command).out == "✓ Enqueued 1 volume to bec_checksum_tasks\n"
+    worker(job)
+    tasks = job.ok("jobs", "tasks", "checksum", "--json").json
+    assert [(task["status"], task["attempt"]) for task in tasks] == [("done", 2 if force else 1)]
+
+
+def _lights_out(*_: object) -> None:
+    raise RuntimeError("lights out")
+
+
+def test_what_the_queue_refuses_is_named_and_sent_next_time(
+    job: Bec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["queue", "enqueue", "--job-name", "checksum", "--volume", "W1,I1", "--volume", "W1,I2"]
+    with monkeypatch.context() as picky:
+        send = PostgresQueue.send
+        picky.setattr(
+            PostgresQueue,
+            "send",
+            lambda queue, messages: [*send(queue, messages[:1]), SendFailure(1, "too blue")],
+        )
+        refused = job(*command)
+    assert refused.code == 6
+    assert "✓ Enqueued 1 volume" in refused.out
+    assert "not sent: W1/I2: too blue" in refused.err
+    again = job.ok(*command)
+    assert again.out.startswith("✓ Enqueued 1 volume")
+    assert "waiting already: W1/I1" in again.out
 
 
 def test_the_guides_table_of_figures(job: Bec) -> None:

@@ -247,7 +247,7 @@ def delete(ctx: click.Context, job_name: str, purge_queues: bool, yes: bool, dry
                            (job.dlq_url.rpartition("/")[2], what.dead_letters))
     ]  # fmt: skip
     takes = f"job {job.name} (id={job.id}) with {' and '.join(parts)}"
-    fate = f"{'emptied' if purge_queues else 'kept'}: the queues {' and '.join(queues)}; kept: all artifacts"
+    fate = f"its queues {' and '.join(queues)} are {'emptied' if purge_queues else 'kept'}; all artifacts are kept"
     if dry_run:
         click.echo(f"Would delete {takes}; {fate}")
         return
