@@ -1,6 +1,6 @@
 """Train the model in the box on pages rendered here: one seeded command.
 
-    python training/train.py --pages 6000 --minutes 45 --seed 1 --out box.pt
+    python training/train.py --pages 4000 --minutes 48 --seed 1 --out box.pt
 
 Renders the pages into a cache directory (kept for the next run), trains for the given time with a cosine schedule,
 writes the weights, and beside the cache a CSV and a PNG of loss and held-out F1.
@@ -53,9 +53,9 @@ class Options:
 def parse() -> Options:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Train the model in the box on rendered pages.")
-    parser.add_argument("--pages", type=int, default=6000, help="pages to render (default 6000)")
+    parser.add_argument("--pages", type=int, default=4000, help="pages to render (default 4000)")
     parser.add_argument(
-        "--minutes", type=float, default=45, help="training time after rendering (default 45)"
+        "--minutes", type=float, default=48, help="training time after rendering (default 48)"
     )
     parser.add_argument("--seed", type=int, default=1, help="first page's seed and the training's")
     parser.add_argument("--out", type=Path, required=True, help="weights file to write")
