@@ -59,7 +59,7 @@ PROTECTIONS = [
     ),
     Protection(
         "artifacts are written by compare-and-swap", "worker/publish.py",
-        "folder.store.swap(key, data, if_etag=present)", "folder.store.put(key, data)", LIFE,
+        "folder.store.swap(key, data, if_etag=present)", "folder.store.put(key, data)", LEASES, "right_before_a_write",
     ),
     Protection(
         "the lease is confirmed between look and write", "worker/publish.py",
@@ -67,7 +67,7 @@ PROTECTIONS = [
     ),
     Protection(
         "the marker is created only if there is none", "worker/publish.py",
-        "folder.store.put_new(folder.key(MARKER_NAME), data)", "folder.store.put(folder.key(MARKER_NAME), data)", LIFE,
+        "folder.store.put_new(folder.key(MARKER_NAME), data)", "folder.store.put(folder.key(MARKER_NAME), data)", LEASES, "right_before_a_write",
     ),
     Protection(
         "a marker counts only with the artifacts that it lists", "worker/task.py",

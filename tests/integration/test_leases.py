@@ -2,6 +2,7 @@
 
 import threading
 import time
+import uuid
 
 import attrs
 import pytest
@@ -9,10 +10,10 @@ from loguru import logger
 
 from bec_core.db import tasks, volumes
 from bec_core.errors import TaskStalled
-from bec_core.models import Message
+from bec_core.models import Message, TaskResult
 from bec_core.queues import SqsOptions, create_queues, sqs
 from bec_core.storage import open_store
-from bec_core.testing.checksum_job import Trouble
+from bec_core.testing.checksum_job import ChecksumWorker, Trouble
 from bec_core.worker import WorkerObserver
 from bec_core.worker.lease import HeldTask, LeaseKeeper
 from support.worker_lab import QUICK, Lab
@@ -143,3 +144,53 @@ def test_a_stale_epoch_changes_nothing(lab):
         with lab.database.connection() as connection:
             assert write(connection) is False
         assert (lab.rows("SELECT * FROM task_executions"), lab.ledger_states()) == before
+
+
+class SleepyStore:
+    """A store whose first write of an object of some name happens only when told: after the lease was confirmed."""
+
+    def __init__(self, real, ending):
+        self._real, self._ending = real, ending
+        self.asleep, self.wake = threading.Event(), threading.Event()
+
+    def __getattr__(self, name):
+        method = getattr(self._real, name)
+        if name not in ("put", "put_new", "swap"):
+            return method
+
+        def write(key, *args, **kwargs):
+            if key.endswith(self._ending) and not self.asleep.is_set():
+                self.asleep.set()
+                assert self.wake.wait(30)
+            return method(key, *args, **kwargs)
+
+        return write
+
+
+@pytest.mark.parametrize("ending", [".json", "success.json"])
+def test_a_worker_that_sleeps_right_before_a_write_overwrites_nothing_of_its_successor(
+    lab, ending, monkeypatch
+):
+    """Between the last look at the lease and the write only the store itself can tell."""
+    lab.ask(lab.volume("vol1", b"one"))
+    real = lab.store
+    lab.store = sleepy = SleepyStore(real, ending)
+    monkeypatch.setattr(ChecksumWorker, "run", different_each_time)
+    sleeper = threading.Thread(target=lab.work, args=(attrs.evolve(QUICK, lease_s=3600),))
+    sleeper.start()
+    assert sleepy.asleep.wait(30)
+    lab.rows("UPDATE task_executions SET lease_expires_at = now() RETURNING 1")
+    lab.rows("UPDATE queue_messages SET visible_at = now() RETURNING 1")
+    lab.store = real
+    lab.work()
+    before = [(info.key, info.etag) for info in real.list()]
+    assert lab.rows() == [("done", 2, 0, 2)]
+    sleepy.wake.set()
+    sleeper.join()
+    assert [(info.key, info.etag) for info in real.list()] == before
+    assert lab.rows() == [("done", 2, 0, 2)]
+
+
+def different_each_time(self, ctx):
+    ctx.write_artifact(".json", uuid.uuid4().bytes)
+    return TaskResult(1, 0)

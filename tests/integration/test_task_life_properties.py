@@ -58,7 +58,7 @@ RUNTIME = RuntimeConfig(max_attempts=2)
 OUTCOMES = st.sampled_from(
     ["done", "done", "done", "retryable", "terminal", "bad-pages", "stopped", "trouble"]
 )
-GATES = st.integers(0, 13)  # a task's life has some twelve points at which it can be stopped
+GATES = st.integers(0, 20)  # a task that is done passes fourteen points at which it can be stopped
 ACTIONS = st.sampled_from(["none", "none", "crash", "sleep", "sleep", "trouble"])
 
 

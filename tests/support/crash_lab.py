@@ -63,10 +63,11 @@ class Worker:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._news:
-                self.steps.append(line.strip().removeprefix("STEP "))
-                self._news.notify_all()
+        with self.process.stdout as lines:
+            for line in lines:
+                with self._news:
+                    self.steps.append(line.strip().removeprefix("STEP "))
+                    self._news.notify_all()
         with self._news:
             self.steps.append("END")
             self._news.notify_all()
@@ -166,7 +167,7 @@ class Cell:
         for worker in self.workers:
             if worker.process.poll() is None:
                 worker.process.kill()
-                worker.process.wait()
+            worker.end()
         self.session.__exit__(None, None, None)
         self.s3.close()
         self.sqs.close()
