@@ -232,6 +232,18 @@ def test_the_guides_redrive_moves_whole_messages(job: Bec, tmp_path: Path) -> No
     assert all(not name.startswith("error") for message in again for name in message["attributes"])
 
 
+def test_a_cancelled_jobs_messages_come_back(job: Bec, tmp_path: Path) -> None:
+    write_archive_volume(tmp_path / "archive", "W1", "I0001", [b"a"])
+    job.ok("queue", "enqueue", "--job-name", "checksum", "--volume", "W1,I0001")
+    job.ok("jobs", "cancel", "checksum")
+    worker(job)
+    job.ok("jobs", "resume", "checksum")
+    back = job.ok("queue", "redrive", "--job-name", "checksum", "--all-messages")
+    assert back.out == "✓ Moved 1 message to bec_checksum_tasks\n"
+    worker(job)
+    assert job.ok("jobs", "stats", "checksum", "--json").json["progress"]["done"] == 1
+
+
 def test_redrive_by_what_the_database_says(job: Bec, tmp_path: Path) -> None:
     failing(job, tmp_path)
     redrive = ["queue", "redrive", "--job-name", "checksum"]
@@ -271,6 +283,7 @@ def test_a_volume_that_was_mended_since_is_not_redriven(job: Bec, tmp_path: Path
         ["--job-name", "checksum", "--max-messages", "3"],
         ["--source-queue-url", "x", "--dest-queue-url", "y", "--error", "KeyError"],
         ["--job-name", "checksum", "--since", "yesterday"],
+        ["--job-name", "checksum", "--all-messages", "--error", "KeyError"],
     ],
 )
 def test_redrives_that_make_no_sense(job: Bec, arguments: list[str]) -> None:

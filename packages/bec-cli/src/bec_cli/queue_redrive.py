@@ -42,6 +42,11 @@ _FAILED = [TaskStatus.RETRYABLE_FAILED.value, TaskStatus.TERMINAL_FAILED.value]
     "--since", type=SINCE, help="Only what failed since then: 2h, 3d, 2026-01-31, 2026-01-31T14:00."
 )
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Only N of them, chosen at random.")
+@click.option(
+    "--all-messages",
+    is_flag=True,
+    help="With --job-name: move whatever its dead-letter queue holds, without choosing.",
+)
 @click.option("--source-queue-url", metavar="URL", help="Move whole messages: out of this queue …")
 @click.option("--dest-queue-url", metavar="URL", help="… into this one.")
 @click.option("--max-messages", type=click.IntRange(1), help="Move at most this many.  [default: all]")
@@ -58,6 +63,7 @@ def redrive(
     statuses: tuple[str, ...],
     since: datetime | None,
     sample: int | None,
+    all_messages: bool,
     source_queue_url: str | None,
     dest_queue_url: str | None,
     max_messages: int | None,
@@ -71,8 +77,10 @@ def redrive(
     Examples:
       bec queue redrive --job-name ldv1 --error StorageError --dry-run
       bec queue redrive --job-name ldv1 --since 2h --sample 5
+      bec queue redrive --job-name ldv1 --all-messages
       bec queue redrive --source-queue-url $DLQ --dest-queue-url $QUEUE --max-messages 1000
     """
+    from bec_core.admin.jobs import find_job
     from bec_core.admin.redrive import Choice
 
     by_url = source_queue_url is not None or dest_queue_url is not None
@@ -83,17 +91,20 @@ def redrive(
         error_type=error_type, stage=stage, fingerprint=fingerprint, since=since, sample=sample,
     )  # fmt: skip
     session = session_of(ctx)
-    if job_name is not None:
+    if job_name is not None and all_messages:
+        job = find_job(session, job_name)
+        source_queue_url, dest_queue_url = job.dlq_url, job.queue_url
+    elif job_name is not None:
         if max_messages is not None or move_task:
             raise click.UsageError(
-                "--max-messages and --move-task go with the queue URLs; with --job-name: --sample"
+                "--max-messages and --move-task go with --all-messages or the queue URLs; else there is --sample"
             )
         return _by_choice(session, job_name, choice, dry_run=dry_run, as_json=as_json)
     if not source_queue_url or not dest_queue_url:
         raise click.UsageError("--source-queue-url and --dest-queue-url go together")
     if choice != Choice():
         raise click.UsageError(
-            "messages can't be chosen by their errors between queues; with --job-name they can"
+            "whole messages can't be chosen by their errors; with --job-name alone tasks can"
         )
     _by_url(
         session,
