@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import psycopg
 import pytest
 
@@ -147,6 +148,36 @@ def test_artifacts_are_held_against_their_marker(done: Bec, tmp_path: Path) -> N
     work(done)
     assert found(done) == []
     assert third.read_bytes() == data
+
+
+def test_sqs_tells_only_how_many(
+    bec: Bec, sql: psycopg.Connection[tuple[object, ...]], moto_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (
+        ("BEC_QUEUE", "sqs"),
+        ("BEC_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", moto_url),
+        ("AWS_ACCESS_KEY_ID", "testing"),
+        ("AWS_SECRET_ACCESS_KEY", "testing"),
+    ):
+        monkeypatch.setenv(name, value)
+    bec.ok("jobs", "create", "--name", "checksum")
+    bec.ok("queue", "enqueue", "--job-name", "checksum", "--volume=W1,I1", "--volume=W1,I2", "--volume=W1,I3")
+    sql.execute(
+        "UPDATE ledger SET sent_at = now() - interval '1 hour', requested_at = now() - interval '1 hour'"
+    )
+    assert found(bec) == []
+    url = bec.ok("jobs", "show", "checksum", "--json").json["queue_url"]
+    sqs = boto3.client("sqs", endpoint_url=moto_url, region_name="us-east-1")
+    taken = sqs.receive_message(QueueUrl=url)["Messages"][0]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=taken["ReceiptHandle"])
+    short = bec(*AUDIT).json["findings"]
+    assert [(one["kind"], one["mendable"]) for one in short] == [("queue-short", False)]
+    assert short[0]["detail"].startswith("2 messages, 3 volumes wait")
+    sqs.purge_queue(QueueUrl=url)
+    assert sorted(found(bec)) == [("ledger-nowhere", f"W1/I{n}") for n in (1, 2, 3)]
+    bec.ok(*REPAIR)
+    assert bec.ok("queue", "stats", "--job-name", "checksum", "--json").json["available"] == 3
 
 
 def test_orphans_are_named_and_left(done: Bec, tmp_path: Path) -> None:
