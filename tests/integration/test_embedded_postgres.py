@@ -52,7 +52,7 @@ if os.getuid() != uid:
     os.setuid(uid)
 logger.remove()
 starts = []
-logger.add(starts.append, level="INFO", filter=lambda record: "Started" in record["message"])
+logger.add(starts.append, level="DEBUG", filter=lambda record: "Started" in record["message"])
 try:
     with embedded_server(home) as server:
         channel.send(("started" if starts else "attached", server.conninfo))
