@@ -171,6 +171,6 @@ def _conclude(console: Console, session: Session, run: folder_run.FolderRun, *, 
         console.print(f"report: {first}")
     console.print(f"artifacts: {run.output / run.job.artifact_root}")
     if len(finished) < len(run.volumes):
-        console.print(f"what failed and why: bec jobs tasks {run.job.name}")
+        console.print(f"what failed and why: bec errors top --job-name {run.job.name}")
         return Exit.SOME_FAILED
     return Exit.OK

@@ -102,8 +102,7 @@ class TaskContext(Protocol):
         """The page's bytes.
 
         Raises:
-            PageError: stage ``fetch``, if the page is not there or too large.
-            StorageError: the store is in trouble (the task is worth retrying).
+            PageError: stage ``fetch``: the page is not there or too large, or (retryable) the store is in trouble.
         """
         ...
 

@@ -55,7 +55,8 @@ def prepare(
     found = find_volumes(folder, skip=output)
     if not found:
         raise SettingsError(f"there is no image (.jpg, .jpeg, .png, .tif, .tiff) in {folder} or below it")
-    settings = {**(config or {}), "artifact_prefix": job_type}
+    # A person sees each bad page in the report, and wants the others all the same.
+    settings = {"max_page_error_rate": 1.0, **(config or {}), "artifact_prefix": job_type}
     identity = json.dumps([job_type, str(folder.resolve()), str(output.resolve()), settings], sort_keys=True)
     slug = re.sub(r"[^A-Za-z0-9]+", "-", folder.resolve().name).strip("-")[:24] or "folder"
     name = f"run-{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
