@@ -1,7 +1,8 @@
 """BECWorker: takes tasks from a job's queue, runs the job, publishes, records.
 
-``loop`` is the worker process's life, ``task`` one task's, ``lease`` keeps what is held, ``publish``
-writes artifacts and marker, ``context`` is what a job sees, ``heartbeat`` tells the database.
+``loop`` is the worker process's life, ``task`` one task's, ``endings`` what ends or interrupts it, ``lease``
+keeps what is held, ``publish`` writes artifacts and marker, ``context`` is what a job sees, ``heartbeat`` tells
+the database.
 """
 
 from bec_core.worker.loop import BECWorker, WorkerSummary, open_worker

@@ -36,7 +36,9 @@ EXIT_STUCK = 70
 _STUCK_AFTER_S = 60.0
 _TROUBLE_PAUSE_S = (1.0, 60.0)  # after trouble outside: first and longest pause before the next receive
 _PAUSED_POLL_S = 1.0
-_HURRY_S = 3.0  # a database that is gone must not hold up a worker that is told to end; leases bring its tasks back
+_HURRY_S = (
+    3.0  # a database that is gone must not hold up a worker that is told to end; leases bring its tasks back
+)
 
 
 @frozen
