@@ -1,4 +1,4 @@
-"""``bec jobs stats``: how a job stands."""
+"""``bec jobs stats`` and ``bec jobs tasks``: how a job stands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from bec_cli.common import Column, ago, job_argument, json_option, print_json, print_table, session_and_job
+from bec_cli.common import (
+    Column,
+    ago,
+    job_argument,
+    json_option,
+    limit_option,
+    print_json,
+    print_table,
+    session_and_job,
+)
+from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
     from bec_core.admin.statistics import JobStatistics, StageFigures
@@ -116,3 +126,45 @@ def _print_stages(stages: list[StageFigures]) -> None:
         for s in stages
     ]
     print_table("Stages (latest 1,000 tasks)", columns, rows)
+
+
+@click.command()
+@job_argument
+@limit_option(10)
+@click.option("--status", type=click.Choice([status.value for status in TaskStatus]), help="Only these.")
+@json_option
+@click.pass_context
+def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_json: bool) -> None:
+    """Show the tasks that started last, newest first.
+
+    \b
+    Examples:
+      bec jobs tasks ldv1
+      bec jobs tasks ldv1 --status retryable_failed --limit 50
+    """
+    from bec_core.admin.statistics import recent_tasks
+
+    session, job = session_and_job(ctx, job_name)
+    found = recent_tasks(session, job, limit=limit, status=TaskStatus(status) if status else None)
+    if as_json:
+        print_json([attrs.asdict(task) for task in found])
+        return
+    click.echo(f"Recent Task Executions: {job.name} (id={job.id})\n")
+    columns: list[Column] = [
+        "ID", "Volume", "Status", ("Images", "right"), ("Errors", "right"), ("Duration (s)", "right"), "Worker",
+    ]  # fmt: skip
+    rows = []
+    for task in found:
+        known = task.status is not TaskStatus.RUNNING
+        rows.append(
+            (
+                task.id,
+                f"{task.w_id}/{task.i_id}",
+                task.status.value,
+                task.total_images if known else None,
+                task.nb_errors if known else None,
+                None if not known or task.duration_s is None else f"{task.duration_s:.1f}",
+                task.worker_name,
+            )
+        )
+    print_table(None, columns, rows)

@@ -15,7 +15,6 @@ from bec_cli.common import (
     dry_run_option,
     job_argument,
     json_option,
-    limit_option,
     local_time,
     note,
     print_json,
@@ -25,8 +24,8 @@ from bec_cli.common import (
     session_of,
     yes_option,
 )
-from bec_cli.job_stats import stats
-from bec_core.models import Job, JobStatus, TaskStatus
+from bec_cli.job_stats import stats, tasks
+from bec_core.models import Job, JobStatus
 
 _CONFIG_WIDTH = 40
 _SERVICES = {"sqs": "SQS", "postgres": "PostgreSQL"}
@@ -38,6 +37,7 @@ def jobs() -> None:
 
 
 jobs.add_command(stats)
+jobs.add_command(tasks)
 
 _config_file = click.option(
     "--config",
@@ -290,48 +290,6 @@ for _name, _status, _explanation in (
     ("cancel", JobStatus.CANCELLED, "Cancel a job: its messages are set aside in the dead-letter queue, not run."),
 ):  # fmt: skip
     jobs.add_command(_status_command(_name, _status, _explanation))
-
-
-@jobs.command()
-@job_argument
-@limit_option(10)
-@click.option("--status", type=click.Choice([status.value for status in TaskStatus]), help="Only these.")
-@json_option
-@click.pass_context
-def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_json: bool) -> None:
-    """Show the tasks that started last, newest first.
-
-    \b
-    Examples:
-      bec jobs tasks ldv1
-      bec jobs tasks ldv1 --status retryable_failed --limit 50
-    """
-    from bec_core.admin.statistics import recent_tasks
-
-    session, job = session_and_job(ctx, job_name)
-    found = recent_tasks(session, job, limit=limit, status=TaskStatus(status) if status else None)
-    if as_json:
-        print_json([attrs.asdict(task) for task in found])
-        return
-    click.echo(f"Recent Task Executions: {job.name} (id={job.id})\n")
-    columns: list[Column] = [
-        "ID", "Volume", "Status", ("Images", "right"), ("Errors", "right"), ("Duration (s)", "right"), "Worker",
-    ]  # fmt: skip
-    rows = []
-    for task in found:
-        known = task.status is not TaskStatus.RUNNING
-        rows.append(
-            (
-                task.id,
-                f"{task.w_id}/{task.i_id}",
-                task.status.value,
-                task.total_images if known else None,
-                task.nb_errors if known else None,
-                None if not known or task.duration_s is None else f"{task.duration_s:.1f}",
-                task.worker_name,
-            )
-        )
-    print_table(None, columns, rows)
 
 
 def _as_dict(job: Job) -> dict[str, object]:
