@@ -206,6 +206,17 @@ def test_all_forms_of_a_message_and_the_flat_source(cloud):
     assert len(reasons) == 2
 
 
+def test_preparing_the_database_can_be_tried_first(cloud):
+    assert "has this version's schema" in cloud.bec("db", "init", "--dry-run").stderr
+    with psycopg.connect(cloud.dsn) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    assert "Would create" in cloud.bec("db", "init", "--dry-run").stdout
+    assert "bec db init" in cloud.bec("jobs", "list", status=5).stderr
+    cloud.bec("db", "init")
+    cloud.bec("db", "init")
+    assert cloud.rows("SELECT count(*) FROM jobs") == [(0,)]
+
+
 def test_a_missing_manifest_is_a_row_and_a_dead_letter(cloud):
     cloud.bec("queue", "enqueue", "--job-name", "ldv1", "--volume", "W404,I0404")
     cloud.work()

@@ -31,13 +31,18 @@ def apply(connection: Connection) -> None:
     )
 
 
+def is_current(connection: Connection) -> bool:
+    """Whether exactly this schema was applied last."""
+    if not _present(connection):
+        return False
+    row = connection.execute("SELECT sha256 FROM schema_state").fetchone()
+    return bool(row and row[0] == hashlib.sha256(schema_sql().encode()).hexdigest())
+
+
 def ensure(connection: Connection) -> None:
     """Apply the schema unless exactly this one was applied last."""
-    if _present(connection):
-        row = connection.execute("SELECT sha256 FROM schema_state").fetchone()
-        if row and row[0] == hashlib.sha256(schema_sql().encode()).hexdigest():
-            return
-    apply(connection)
+    if not is_current(connection):
+        apply(connection)
 
 
 def require(connection: Connection) -> None:
