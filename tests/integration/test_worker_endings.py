@@ -7,9 +7,10 @@ import time
 import attrs
 import psutil
 import pytest
+from loguru import logger
 
 from bec_core.admin.session import Session
-from bec_core.db import ledger, tasks, volumes
+from bec_core.db import Database, ledger, tasks, volumes
 from bec_core.errors import (
     DatabaseUnavailable,
     InvalidMessage,
@@ -19,7 +20,7 @@ from bec_core.errors import (
     StorageError,
 )
 from bec_core.models import Message, VolumeRef, decode_message, encode_message
-from bec_core.queues import create_queues
+from bec_core.queues import create_queues, open_queue
 from bec_core.settings import load_settings
 from bec_core.storage import open_store
 from bec_core.testing.checksum_job import ChecksumWorker, Trouble
@@ -330,6 +331,22 @@ def test_sources_that_no_key_and_no_index_can_hold_are_invalid_messages(source):
     message = Message("1", json.dumps({"w_id": "W1", "i_id": "I1", "source": source}), {}, "r")
     with pytest.raises(InvalidMessage):
         decode_message(message)
+
+
+def test_many_idle_slots_do_not_starve_the_lease_keeper(lab, postgres):
+    """Each slot that waits at a queue in PostgreSQL holds a connection."""
+    small = Database(lab.database._conninfo, max_size=2, timeout_s=1.0)
+    small.open()
+    lab.database = small
+    lab.tasks = open_queue(lab.tasks.url, database=small)
+    lines = []
+    handler = logger.add(lines.append, level="WARNING")
+    try:
+        lab.work(attrs.evolve(QUICK, concurrency=10, poll_wait_s=2.0, shutdown_after_empty=1))
+    finally:
+        logger.remove(handler)
+        small.close()
+    assert lines == []
 
 
 def test_handing_back_ends_in_threads_that_end(lab):

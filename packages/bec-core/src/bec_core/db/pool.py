@@ -43,6 +43,11 @@ class Database:
         """Open the pool (connections are made when first needed)."""
         self._pool.open()
 
+    def allow(self, connections: int) -> None:
+        """Let so many connections be open at once, if that is more than before."""
+        if connections > self._pool.max_size:
+            self._pool.resize(min_size=0, max_size=connections)
+
     def hurry(self, timeout_s: float) -> None:
         """From now on wait no longer than this for a connection: the process is about to end."""
         self._pool.timeout = timeout_s

@@ -36,9 +36,9 @@ EXIT_STUCK = 70
 _STUCK_AFTER_S = 60.0
 _TROUBLE_PAUSE_S = (1.0, 60.0)  # after trouble outside: first and longest pause before the next receive
 _PAUSED_POLL_S = 1.0
-_HURRY_S = (
-    3.0  # a database that is gone must not hold up a worker that is told to end; leases bring its tasks back
-)
+# A database that is gone must not hold up a worker that is told to end; leases bring its tasks back.
+_HURRY_S = 3.0
+_OTHER_CONNECTIONS = 3  # the lease keeper's, the heartbeat's, and one to spare
 
 
 @frozen
@@ -219,6 +219,8 @@ def open_worker(
     setup = WorkerSetup(
         config=config, model_path=model_path, concurrency=options.concurrency, options=options.job_options
     )
+    # a slot that waits at a queue in PostgreSQL holds one; the keeper must never wait behind them
+    services.database.allow(options.concurrency + _OTHER_CONNECTIONS)
     with ExitStack() as stack:
         _release_what_the_dead_hold(services.database)
         job_worker: JobWorker = stack.enter_context(closing(load_object(job_type.worker)(setup)))
