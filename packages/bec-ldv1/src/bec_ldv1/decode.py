@@ -185,5 +185,5 @@ def _only_black_and_white(plane: Plane) -> bool:
     sample = plane[::16, ::16]
     if np.any((sample != 0) & (sample != 255)):
         return False
-    counts = np.bincount(plane.ravel(), minlength=256)
-    return bool(counts[0] and counts[255] and counts[0] + counts[255] == plane.size)
+    black, white = np.count_nonzero(plane == 0), np.count_nonzero(plane == 255)
+    return bool(black and white and black + white == plane.size)
