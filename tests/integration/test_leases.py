@@ -59,7 +59,7 @@ def test_a_job_longer_than_sqs_hides_a_message_is_handed_on(database, aws, tmp_p
     """The twelve hours, played in four seconds: the message comes again, and whoever gets it leaves the task alone."""
     monkeypatch.setattr(sqs, "MAX_VISIBILITY_S", 4)
     options = SqsOptions(region="us-east-1", endpoint_url=aws)
-    lab = make_lab(database, create_queues("checksum", "sqs", sqs=options), tmp_path)
+    lab = make_lab(database, create_queues(f"checksum-{uuid.uuid4().hex[:8]}", "sqs", sqs=options), tmp_path)
     lab.ask(lab.volume("vol1", b"one"))
     quick = attrs.evolve(QUICK, lease_s=2.0, until_drained=True, shutdown_after_empty=None)
     received = []
