@@ -112,9 +112,8 @@ def cli(ctx: click.Context, debug: bool, env_file: Path) -> None:
       bec worker --job-name ldv1
       bec jobs stats ldv1
     """
-    if (
-        ctx.get_parameter_source("env_file") is click.core.ParameterSource.COMMANDLINE
-        and not env_file.is_file()
+    if ctx.get_parameter_source("env_file") is click.core.ParameterSource.COMMANDLINE and (
+        env_file.is_dir() or not env_file.exists()
     ):
         raise click.UsageError(f"--env-file: there is no file {env_file}")
     ctx.obj = {"debug": debug, "env_file": env_file}
