@@ -13,7 +13,8 @@ from bec_core import SettingsError
 from bec_ldv1.config import Ldv1Config
 from bec_ldv1.engine import Engine
 from bec_ldv1.model.checkpoint import load_model
-from bec_ldv1.model.line_model import Precision
+from bec_ldv1.model.line_model import Precision, traced
+from bec_ldv1.scale import TILE
 
 _PRECISIONS = {"fp32": Precision.FLOAT32, "fp16": Precision.FLOAT16, "bf16": Precision.BFLOAT16}
 _CPU_BATCH_TILES = 2  # one core's cache holds no more; see docs/performance.md
@@ -49,6 +50,8 @@ def start_engine(model_path: Path | None = None, config: Ldv1Config | None = Non
             logger.info("no GPU here: line detection runs on the CPU")
         torch.set_num_threads(1)  # one pass a core, instead of all cores for one pass
         model = load_model(model_path)
+        if not config.compile_model:
+            model = traced(model, TILE)
         engine = Engine(model, batch_tiles=min(_CPU_BATCH_TILES, config.max_tiles_per_batch), threads=cores())
     if config.compile_model:
         model.network.compile()

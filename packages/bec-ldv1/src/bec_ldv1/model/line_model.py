@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from enum import StrEnum
 
 import attrs
@@ -95,6 +96,19 @@ def place(network: nn.Module, device: torch.device, precision: Precision) -> nn.
         if isinstance(module, nn.BatchNorm2d):
             module.float()
     return network
+
+
+def traced(model: LineModel, tile: int) -> LineModel:
+    """The model with its network as one frozen TorchScript graph for tiles of ``tile`` × ``tile`` pixels.
+
+    A pass is then one call without Python in between, so that passes in several threads, and the threads that
+    decode pages, need not wait for each other at the interpreter's lock.
+    """
+    example = torch.zeros(2, model.channels, tile, tile, dtype=model.precision.dtype, device=model.device)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of sizes that the trace takes as constant: tiles have one size
+        graph = torch.jit.trace(model.network, example.contiguous(memory_format=torch.channels_last))  # type: ignore[no-untyped-call]  # torch has no types for it
+        return attrs.evolve(model, network=torch.jit.freeze(graph))
 
 
 def has_fast_bfloat16() -> bool:
