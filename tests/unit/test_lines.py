@@ -164,6 +164,15 @@ def test_a_short_note_between_two_lines_is_dropped_but_a_short_line_is_kept() ->
     assert middles(lines) == pytest.approx([80, 160, 240, 320], abs=2)
 
 
+def test_short_lines_far_apart_as_on_a_form_are_all_kept_and_not_linked() -> None:
+    canvas = Canvas(width=768, height=1024).line(150, 250, 460, body=11)
+    for y, x0, x1 in ((300, 264, 312), (460, 264, 320), (626, 264, 310), (815, 264, 380), (815, 600, 640)):
+        canvas.line(y, x0, x1, body=11)
+    lines = canvas.lines()
+    assert middles(lines) == pytest.approx([150, 300, 460, 626, 815], abs=2)
+    assert extent(lines[1]) == pytest.approx((264, 312), abs=10)
+
+
 def test_a_line_is_carried_on_over_faint_ink_up_to_the_edge_of_the_block() -> None:
     canvas = Canvas().line(100).line(160).line(220).line(280)
     canvas.map[140:180, 1200:] = 0  # the network lost the end of the second line …

@@ -15,7 +15,7 @@ from bec_ldv1.lines.extension import extended
 from bec_ldv1.lines.fragments import ROW, STATION, find_fragments, reduce_map
 from bec_ldv1.lines.frames import uprights, within_frame
 from bec_ldv1.lines.linking import link
-from bec_ldv1.lines.scraps import pitch_of, without_crowding, without_ink_twins
+from bec_ldv1.lines.scraps import pitch_of, usual_body, without_crowding, without_ink_twins
 from bec_ldv1.lines.shape import (
     HALF,
     half_ink,
@@ -95,8 +95,9 @@ def _linked(
             pitch=pitch,
         )
         drafts = without_crowding(drafts, pitch)
-    shortest = [settings.min_length * max(d.body, _BODY_OF_PITCH * (pitch or 0)) for d in drafts]
-    return [d for d, least in zip(drafts, shortest, strict=True) if d.found.sum() * STATION >= least]
+    # Pieces of a line that was found in part are lower than its body: the page's usual body counts, too.
+    usual = 0.0 if pitch is None else min(usual_body(drafts), _BODY_OF_PITCH * pitch)
+    return [d for d in drafts if d.found.sum() * STATION >= settings.min_length * max(d.body, usual)]
 
 
 def _level(draft: Draft, course: Course, width: int) -> float:
@@ -134,7 +135,10 @@ def _trim(draft: Draft, ink: NDArray[np.uint8], settings: LineSettings) -> _Trim
     ends = ink_ends(columns, band.body)
     if ends is None:
         return None
-    density = float(columns[ends[0] : ends[1]].mean())
+    written = np.repeat(draft.found, STATION // HALF)[ends[0] : ends[1]]
+    if not written.any():
+        return None
+    density = float(columns[ends[0] : ends[1]][written].mean())  # wide gaps say nothing about the writing
     left = draft.first * STATION + ends[0] * HALF
     right = draft.first * STATION + ends[1] * HALF
     draft = draft.cut(ends[0] * HALF // STATION, min(draft.top.size, -(-ends[1] * HALF // STATION)))

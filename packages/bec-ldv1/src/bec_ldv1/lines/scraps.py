@@ -17,6 +17,7 @@ _CONTINUOUS = 0.5  # least ink between two bands, over the fainter one's; betwee
 _NOTE_LENGTH = 0.35  # what is shorter than this share of the line beside it …
 _NOTE_DISTANCE = 0.7  # … and nearer than this share of the pitch is a note between the lines
 _MIN_PITCHES = 2
+_LARGEST_PITCH = 5.0  # in bodies; where lines are farther apart, as on forms, they are not evenly set
 _SEVERAL = 4  # lines from which on their distance is trusted
 
 
@@ -66,7 +67,8 @@ def _is_twin(draft: Draft, other: Draft, farthest: float, ink: NDArray[np.uint8]
 def pitch_of(drafts: Sequence[Draft]) -> float | None:
     """The distance between the page's lines in pixels; None when fewer than two of them face each other.
 
-    The lower quartile over all stations: where a line was not found, the distance is that of two.
+    The lower quartile over all stations: where a line was not found, the distance is that of two. At most
+    ``_LARGEST_PITCH`` times the usual body.
     """
     if not drafts:
         return None
@@ -78,7 +80,14 @@ def pitch_of(drafts: Sequence[Draft]) -> float | None:
         middles[row, d.first : d.last + 1] = d.middle
     distances = np.diff(np.sort(middles, axis=0), axis=0)
     known = distances[np.isfinite(distances)]
-    return float(np.percentile(known, 25)) if known.size >= _MIN_PITCHES else None
+    if known.size < _MIN_PITCHES:
+        return None
+    return min(float(np.percentile(known, 25)), _LARGEST_PITCH * usual_body(long))
+
+
+def usual_body(drafts: Sequence[Draft]) -> float:
+    """The body of most of the writing in pixels: the median over all stations of some (at least one) drafts."""
+    return float(np.median(np.repeat([d.body for d in drafts], [d.top.size for d in drafts])))
 
 
 def _common(draft: Draft, other: Draft) -> tuple[slice, slice] | None:
