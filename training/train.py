@@ -1,9 +1,9 @@
 """Train the model in the box on pages rendered here: one seeded command.
 
-    python training/train.py --pages 4000 --minutes 48 --seed 1 --out box.pt
+    python training/train.py --pages 12000 --steps 8500 --seed 1 --out box.pt
 
-Renders the pages into a cache directory (kept for the next run), trains for the given time with a cosine schedule,
-writes the weights, and beside the cache a CSV and a PNG of loss and held-out F1.
+Renders the pages into a cache directory (kept for the next run), trains for the given number of steps with a cosine
+schedule, writes the weights, and beside the cache a CSV and a PNG of loss and held-out F1.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Options:
     """The command's arguments."""
 
     pages: int
-    minutes: float
+    steps: int
     seed: int
     out: Path
     cache: Path
@@ -53,10 +53,8 @@ class Options:
 def parse() -> Options:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Train the model in the box on rendered pages.")
-    parser.add_argument("--pages", type=int, default=4000, help="pages to render (default 4000)")
-    parser.add_argument(
-        "--minutes", type=float, default=48, help="training time after rendering (default 48)"
-    )
+    parser.add_argument("--pages", type=int, default=12000, help="pages to render (default 12000)")
+    parser.add_argument("--steps", type=int, default=8500, help="steps to train (default 8500)")
     parser.add_argument("--seed", type=int, default=1, help="first page's seed and the training's")
     parser.add_argument("--out", type=Path, required=True, help="weights file to write")
     parser.add_argument("--cache", type=Path, default=ROOT / "cache", help="rendered pages and the curve")
@@ -64,10 +62,10 @@ def parse() -> Options:
     parser.add_argument("--threads", type=int, default=3, help="threads that train")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
-    parser.add_argument("--short", action="store_true", help="a try-out: 300 pages, 3 minutes")
+    parser.add_argument("--short", action="store_true", help="a try-out: 300 pages, 300 steps")
     args = parser.parse_args()
     if args.short:
-        args.pages, args.minutes = 300, 3
+        args.pages, args.steps = 300, 300
     return Options(**{field.name: getattr(args, field.name) for field in attrs.fields(Options)})
 
 
@@ -174,18 +172,18 @@ def save(model: BoxNet, path: Path) -> None:
 
 
 def train(options: Options, crops: Crops, held_out: Crops) -> None:
-    """Train for the given time; the rate rises for 3 % of it, then falls as a cosine."""
+    """Train for the given steps; the rate rises for 3 % of them, then falls as a cosine."""
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
     model = BoxNet(**ARCHITECTURE)  # type: ignore[arg-type]
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=1e-2)
-    budget, started, step, mean = options.minutes * 60, time.monotonic(), 0, 0.0
+    started, mean = time.monotonic(), 0.0
     curve: list[dict[str, float]] = []
-    next_check = 60.0
+    check = max(options.steps // 25, 1)
     feed = feed_of(crops, options.batch, rng)
-    while (elapsed := time.monotonic() - started) < budget:
-        part = elapsed / budget
+    for step in range(1, options.steps + 1):
+        part = (step - 1) / options.steps
         rate = options.rate * min(part / 0.03 + 0.02, 1.0) * 0.5 * (1 + math.cos(math.pi * part))
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -197,14 +195,11 @@ def train(options: Options, crops: Crops, held_out: Crops) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        step += 1
         value = float(loss.detach())
         mean = value if step == 1 else 0.98 * mean + 0.02 * value
-        if elapsed > next_check or step == 1:
-            next_check = elapsed + max(60.0, budget / 20)
-            _report(model, held_out, options, curve, step, elapsed, mean)
+        if step % check == 0 or step in {1, options.steps}:
+            _report(model, held_out, options, curve, step, time.monotonic() - started, mean)
     save(model, options.out)
-    _report(model, held_out, options, curve, step, time.monotonic() - started, mean)
 
 
 def _report(

@@ -3,12 +3,14 @@
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "training"))
 
-from linepages import bend, cache, curve, fonts, marks, page, pictures, text
+import render_pages
+from linepages import bend, cache, curve, fonts, marks, page, pictures, scan, text
 from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Band, Sheet, band_of, stamp
 
 
@@ -61,6 +63,38 @@ def test_labels_separate_neighbouring_lines() -> None:
     assert (sheet.labels()[:, 5] == PAPER).all()
 
 
+def test_paper_under_foreign_writing_weighs_more_but_never_hides_a_line() -> None:
+    sheet = Sheet.blank(100, 200)
+    sheet.decoys.append((20.0, 10.0, 120.0, 50.0))
+    sheet.bands.append(Band([(10.0, 40.0, 55.0), (190.0, 40.0, 55.0)], pitch=15))
+    labels = sheet.labels()
+    assert (labels[10:38, 20:120] == BETWEEN).all()
+    assert (labels[42:54, 20:120] == LINE).all()
+    assert (labels[:35, 130:] == PAPER).all()
+
+
+def test_a_lines_region_runs_from_gap_to_gap_and_has_its_number() -> None:
+    sheet = Sheet.blank(120, 200)
+    for top in (20.0, 60.0):
+        sheet.bands.append(Band([(10.0, top, top + 20), (190.0, top, top + 20)], pitch=40))
+    column = sheet.regions()[:, 100]
+    assert (column[12:48] == 1).all()
+    assert (column[52:88] == 2).all()
+    assert not column[:8].any()
+    assert not column[95:].any()
+
+
+def test_a_page_from_a_computer_is_neither_bent_nor_worn() -> None:
+    sheet = Sheet.blank(80, 300)
+    sheet.lines[20:40, 30:270:4] = 255
+    sheet.bands.append(Band([(30.0, 18.0, 42.0), (270.0, 18.0, 42.0)], pitch=60))
+    sheet.born_digital = True
+    seen = scan.scan(sheet, np.random.default_rng(9), 1.0, 60, bilevel=True)
+    assert set(np.unique(seen.plane)) == {0, 255}
+    assert ((seen.plane == 0) <= (cv2.dilate(sheet.lines, np.ones((3, 3), np.uint8)) > 0)).all()
+    np.testing.assert_array_equal(seen.labels, sheet.labels())
+
+
 def test_a_stamp_is_cut_at_the_edges_and_the_darker_wins() -> None:
     canvas = np.full((10, 10), 50, np.uint8)
     stamp(canvas, np.full((4, 4), 200, np.uint8), -2, 8)
@@ -98,6 +132,28 @@ def test_lost_ink_takes_its_label_along() -> None:
     assert (left[25:35, :250] == LINE).all()
     assert (left[25:35, 350:] == PAPER).all()
     assert (left[:18] == PAPER).all()
+
+
+def test_a_line_drowned_in_black_is_not_asked_for() -> None:
+    labels = np.full((60, 600), PAPER, np.uint8)
+    labels[20:40] = LINE
+    ink = np.zeros((60, 600), np.uint8)
+    ink[22:38, ::6] = 255
+    plane = np.where(ink > 0, 0, 255).astype(np.uint8)
+    plane[:, 300:] = 0
+    left = page.forget_lost_ink(labels, ink, plane)
+    assert (left[22:38, :250] == LINE).all()
+    assert (left[22:38, 350:] == PAPER).all()
+
+
+def test_an_outline_goes_along_the_upper_edge_and_back_along_the_lower() -> None:
+    region = np.zeros((40, 100), bool)
+    region[10:20, 5:95] = True
+    points = render_pages.outline(region)
+    assert points[0] == [5, 10]
+    assert points[-1] == [5, 20]
+    assert [94, 10] in points
+    assert [94, 20] in points
 
 
 def test_crops_give_back_ink_and_say_what_to_learn() -> None:

@@ -1,4 +1,4 @@
-"""Layouts of modern books, forms, and the pages that have no lines at all."""
+"""Layouts of modern books, and of the pages that have no lines at all."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from linepages.writing import Style, fill_line, make_style, text_block
 
 
 def book_page(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
-    """Lay a modern page into `box`: 5–34 lines, headings, paragraphs, running head, page number, footnotes."""
+    """Lay a modern page into `box`: 5–44 lines, headings, paragraphs, running head, page number, footnotes."""
     x0, y0, x1, y1 = box
     height, width = y1 - y0, x1 - x0
     left, right = x0 + float(rng.uniform(0.06, 0.16)) * width, x1 - float(rng.uniform(0.06, 0.16)) * width
     top, bottom = y0 + float(rng.uniform(0.07, 0.16)) * height, y1 - float(rng.uniform(0.06, 0.16)) * height
-    count = int(rng.integers(5, 35))
+    count = int(rng.integers(5, 35) if rng.random() < 0.8 else rng.integers(30, 45))
     pitch = min((bottom - top) / count, 0.075 * height)
     style = make_style(rng, pitch, umeh=bool(rng.random() < 0.12), print_only=bool(rng.random() < 0.9))
     if rng.random() < 0.5:
@@ -86,72 +86,6 @@ def _page_number(sheet: Sheet, style: Style, box: marks.Box, rng: np.random.Gene
     x0, y0, x1, _ = box
     strip = labels.number(rng, style.pen.body * float(rng.uniform(0.5, 0.9)))
     stamp(sheet.marks, strip, x0 + float(rng.choice([0.0, 0.5, 0.95])) * (x1 - x0 - strip.shape[1]), y0)
-
-
-def form(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
-    """Lay an intro sheet: Latin labels in a table, and sometimes a few Tibetan lines (which are lines)."""
-    x0, y0, x1, y1 = box
-    height, width = y1 - y0, x1 - x0
-    left, right = x0 + 0.08 * width, x1 - float(rng.uniform(0.08, 0.2)) * width
-    y = y0 + float(rng.uniform(0.05, 0.15)) * height
-    body = float(rng.uniform(0.006, 0.013)) * height
-    column = left + float(rng.uniform(0.15, 0.35)) * (right - left)
-    tibetan = rng.random() < 0.65
-    ruled = rng.random() < 0.6
-    style = make_style(rng, body * float(rng.uniform(3.5, 6)), umeh=False, print_only=True)
-    if rng.random() < 0.7:
-        strip = labels.latin(rng, body * 1.3, int(rng.integers(2, 7)), right - left)
-        stamp(sheet.marks, strip, (left + right - strip.shape[1]) / 2, y)
-        y += 5 * body
-    if tibetan and rng.random() < 0.8:
-        start = left + float(rng.uniform(0.2, 0.4)) * (right - left)
-        fill_line(sheet, style, start, right, y + style.pitch, rng, True, float(rng.uniform(0.3, 0.8)))
-        y += 1.8 * style.pitch
-    for _ in range(int(rng.integers(3, 15))):
-        if y > y1 - 0.1 * height:
-            break
-        begin = y
-        stamp(
-            sheet.marks,
-            labels.latin(rng, body, int(rng.integers(1, 3)), column - left),
-            left + body,
-            y + body,
-        )
-        if tibetan and rng.random() < 0.35:
-            fill_line(
-                sheet,
-                style,
-                column + body,
-                right,
-                y + 0.8 * style.pitch,
-                rng,
-                False,
-                float(rng.uniform(0.15, 0.7)),
-            )
-            y += 1.3 * style.pitch
-        for _ in range(int(rng.choice([1, 1, 1, 2, 4]))):
-            words = int(rng.integers(1, 12))
-            stamp(
-                sheet.marks,
-                labels.latin(rng, body, words, right - column - 2 * body),
-                column + body,
-                y + body,
-            )
-            y += 3.2 * body
-        if ruled:
-            for x in (left, column, right):
-                cv2.line(
-                    sheet.marks, (round(x), round(begin)), (round(x), round(y)), 255, max(round(unit), 1)
-                )
-            for at in (begin, y):
-                cv2.line(
-                    sheet.marks,
-                    (round(left), round(at)),
-                    (round(right), round(at)),
-                    255,
-                    max(round(1.5 * unit), 1),
-                )
-        y += float(rng.uniform(0, 1.5)) * body
 
 
 def stacked_leaves(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:

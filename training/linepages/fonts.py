@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import attrs
+import numpy as np
 from PIL import ImageFont, features
 
 FONT_ROOT = Path("/usr/share/fonts")
@@ -44,6 +45,17 @@ OTHER_FILES: dict[str, dict[str, str]] = {
         "DejaVuSans-Bold.ttf": "latin",
         "DejaVuSerif.ttf": "latin",
         "DejaVuSerif-Bold.ttf": "latin",
+    },
+    "fonts-liberation": {
+        f"Liberation{family}-{cut}.ttf": "latin"
+        for family in ("Serif", "Sans")
+        for cut in ("Regular", "Bold", "Italic", "BoldItalic")
+    },
+    "fonts-urw-base35": {
+        **{f"NimbusRoman-{cut}.otf": "latin" for cut in ("Regular", "Bold", "Italic", "BoldItalic")},
+        **{f"NimbusSans-{cut}.otf": "latin" for cut in ("Regular", "Bold", "Italic", "BoldItalic")},
+        **{f"C059-{cut}.otf": "latin" for cut in ("Roman", "Bold", "Italic")},
+        **{f"NimbusMonoPS-{cut}.otf": "latin" for cut in ("Regular", "Bold")},
     },
     "fonts-noto-core": {
         "NotoSans-BoldItalic.ttf": "latin",
@@ -107,6 +119,13 @@ def measure(path: Path, style: str) -> Face:
         body_top=statistics.median(box[1] for box in boxes) / 200,
         body_bottom=statistics.median(box[3] for box in boxes) / 200,
     )
+
+
+def latin_family(rng: np.random.Generator) -> list[Face]:
+    """Draw one typeface's cuts (regular, bold, italic …): a form is printed in few of them."""
+    faces = load_faces()["latin"]
+    drawn = faces[int(rng.integers(len(faces)))]
+    return [face for face in faces if face.path.name.split("-")[0] == drawn.path.name.split("-")[0]]
 
 
 @cache

@@ -16,7 +16,7 @@ from linepages.text import Token
 Gray = NDArray[np.uint8]
 
 PAPER, LINE, BETWEEN, IGNORED = 0, 1, 2, 3
-"""Label classes: BETWEEN is paper next to a line (weighted up), IGNORED counts for nothing."""
+"""Label classes: BETWEEN is paper next to a line or under a decoy (weighted up), IGNORED counts for nothing."""
 
 
 @attrs.frozen
@@ -61,11 +61,18 @@ class Band:
 
 @attrs.define
 class Sheet:
-    """A page before it is scanned: darkness 0–255 of the lines' ink and of all other ink, and the lines' bands."""
+    """A page before it is scanned: darkness 0–255 of the lines' ink and of all other ink, and the lines' bands.
+
+    Attributes:
+        decoys: boxes `(x0, y0, x1, y1)` of writing that is no line: paper that is weighted up, like that between lines.
+        born_digital: the page came from a computer, not from a scanner.
+    """
 
     lines: Gray
     marks: Gray
     bands: list[Band] = attrs.Factory(list)
+    decoys: list[tuple[float, float, float, float]] = attrs.Factory(list)
+    born_digital: bool = False
 
     @classmethod
     def blank(cls, height: int, width: int) -> Sheet:
@@ -83,14 +90,25 @@ class Sheet:
         return int(self.lines.shape[1])
 
     def labels(self) -> Gray:
-        """Return the label map: bands, and the paper between them."""
+        """Return the label map: bands, and the paper between them and under decoys."""
         label = np.full(self.lines.shape, PAPER, np.uint8)
+        for x0, y0, x1, y1 in self.decoys:
+            cv2.rectangle(label, (round(x0), round(y0)), (round(x1), round(y1)), BETWEEN, -1)
         for band in self.bands:
             grow = min(0.45 * max(band.pitch - band.height(), 0.0), 1.2 * band.height())
             cv2.fillPoly(label, [band.polygon(grow)], BETWEEN)
         for band in self.bands:
             cv2.fillPoly(label, [band.polygon()], LINE)
         return label
+
+    def regions(self) -> Gray:
+        """Return the region map: from the gap above each line to the gap below it, its number from 1 on in `bands`."""
+        numbers = np.zeros(self.lines.shape, np.uint8)
+        for grown in (True, False):
+            for number, band in enumerate(self.bands[:255], 1):
+                gap = max(band.pitch - band.height(), 0.0) / 2
+                cv2.fillPoly(numbers, [band.polygon(min(gap, 1.2 * band.height()) if grown else 0.0)], number)
+        return numbers
 
 
 class Pen:

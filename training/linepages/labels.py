@@ -8,7 +8,7 @@ import numpy as np
 from linepages.fonts import load_faces
 from linepages.ink import Gray, Pen, Sheet, stamp, write_line
 from linepages.marks import Box, wear
-from linepages.text import LATIN_WORDS, TextStream, Token, vocabulary
+from linepages.text import TextStream, Token, latin_word, vocabulary
 
 
 def drawn_text(words: list[str], pen: Pen, rng: np.random.Generator, width: float) -> Gray:
@@ -45,7 +45,7 @@ def latin(rng: np.random.Generator, body: float, words: int, width: float) -> Gr
     """Return a strip of Latin words or a number."""
     faces = load_faces()["latin"]
     pen = Pen(faces[int(rng.integers(len(faces)))], body)
-    chosen = [str(rng.choice(LATIN_WORDS)) + " " for _ in range(words)]
+    chosen = [latin_word(rng) + " " for _ in range(words)]
     return drawn_text(chosen, pen, rng, width)
 
 

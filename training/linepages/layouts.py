@@ -106,7 +106,7 @@ def title_leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: flo
     pitch = height * float(rng.uniform(0.1, 0.22))
     umeh = bool(rng.random() < 0.5)
     style = make_style(rng, pitch, umeh)
-    if umeh and rng.random() < 0.35:
+    if umeh and rng.random() < 0.5:
         style = attrs.evolve(style, hand=attrs.evolve(style.hand, flourish=float(rng.uniform(0.2, 0.7))))
     span = float(rng.uniform(0.2, 0.75)) * width
     left = x0 + (width - span) * float(rng.uniform(0.25, 0.6))

@@ -11,7 +11,7 @@ import numpy as np
 from bec_ldv1.binarize import binarize
 from bec_ldv1.decode import DecodedPage
 from bec_ldv1.scale import detection_scale, shrink
-from linepages import books, labels, layouts, marks
+from linepages import books, forms, labels, layouts, marks, pictures
 from linepages.bend import Real
 from linepages.ink import IGNORED, LINE, PAPER, Gray, Sheet, stamp
 from linepages.paper import wood
@@ -26,7 +26,8 @@ LAYOUTS: dict[str, tuple[float, Layout | None, str]] = {
     "manuscript": (0.03, books.handwritten_page, "portrait"),
     "stacked": (0.03, books.stacked_leaves, "portrait"),
     "spread": (0.02, books.spread, "spread"),
-    "form": (0.07, books.form, "portrait"),
+    "form": (0.09, forms.form, "portrait"),
+    "foreword": (0.03, forms.foreword, "portrait"),
     "empty": (0.06, books.empty_frame, "leaf"),
     "blank": (0.06, books.labelled_blank, "leaf"),
     "wood": (0.04, None, "leaf"),
@@ -70,13 +71,15 @@ def scanned(seed: int, kind: str | None = None) -> tuple[str, Scan]:
     if layout is None:
         plane = wood(rng, height, width)
         nothing = np.zeros_like(plane)
-        return chosen, Scan(plane, False, nothing, nothing)
+        return chosen, Scan(plane, False, nothing, nothing, nothing)
     sheet = Sheet.blank(height, width)
     layout(sheet, (0.0, 0.0, float(width), float(height)), rng, unit)
-    if rng.random() < 0.2:
+    if shape == "leaf" and rng.random() < 0.15:
+        pictures.edge_bands(sheet, rng, unit)
+    if rng.random() < 0.2 and not sheet.born_digital:
         _labels_and_seals(sheet, rng, unit)
     pitch = float(np.median([band.pitch for band in sheet.bands])) if sheet.bands else height / 8
-    bilevel = bool(rng.random() < (0.75 if chosen == "form" else 0.45))
+    bilevel = bool(rng.random() < (0.75 if chosen in {"form", "foreword"} else 0.45))
     return chosen, scan(sheet, rng, unit, pitch, bilevel)
 
 
@@ -93,10 +96,10 @@ def _labels_and_seals(sheet: Sheet, rng: np.random.Generator, unit: float) -> No
 
 
 def forget_lost_ink(labels: Gray, ink: Gray, plane: Gray) -> Gray:
-    """Drop labels where the lines' ink did not survive fading and binarisation.
+    """Drop labels where the lines' ink did not survive fading and binarisation, or is drowned in black.
 
-    A network asked to see what is not there learns noise. Where hardly any of the clean ink is left, the label
-    becomes paper; where little is, it counts for nothing.
+    A network asked to see what is not there learns noise. Where hardly any of the clean ink is left, or all the
+    paper around it is black, the label becomes paper; where little is, it counts for nothing.
 
     Args:
         labels: classes `(H, W)`.
@@ -112,9 +115,11 @@ def forget_lost_ink(labels: Gray, ink: Gray, plane: Gray) -> Gray:
     inked = cv2.boxFilter(expected, -1, (61, 15)) > 0.02
     # A gap in the line shares the fate of the ink farther around it.
     share = np.where(inked, _share(left, expected, (61, 15)), _share(left, expected, (301, 15)))
+    ground = 1 - near
+    black = _share(ground * (plane == 0), ground, (61, 31))
     result = labels.copy()
-    result[(labels == LINE) & (share < 0.22)] = IGNORED
-    result[(labels == LINE) & (share < 0.07)] = PAPER
+    result[(labels == LINE) & ((share < 0.22) | (black > 0.6))] = IGNORED
+    result[(labels == LINE) & ((share < 0.07) | (black > 0.85))] = PAPER
     return result
 
 
@@ -127,10 +132,14 @@ def _share(part: Real, whole: Real, window: tuple[int, int]) -> Real:
 
 def render(seed: int, kind: str | None = None) -> TrainingPage:
     """Render one training page through the detector's own scaling and binarisation."""
-    chosen, page = scanned(seed, kind)
+    return seen_page(*scanned(seed, kind))
+
+
+def seen_page(kind: str, page: Scan) -> TrainingPage:
+    """Return what the network sees of a scan, and what it should say."""
     decoded = DecodedPage(page.plane, page.bilevel)
     plane = binarize(shrink(decoded), bilevel=page.bilevel)
     size = (plane.shape[1], plane.shape[0])
     labels = np.asarray(cv2.resize(page.labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
     ink = np.asarray(cv2.resize(page.ink, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return TrainingPage(chosen, plane, forget_lost_ink(labels, ink, plane))
+    return TrainingPage(kind, plane, forget_lost_ink(labels, ink, plane))

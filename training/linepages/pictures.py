@@ -147,3 +147,14 @@ def smudges(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float, count
         wide, tall = float(rng.uniform(0.03, 0.6)) * (x1 - x0), float(rng.uniform(0.03, 0.2)) * (y1 - y0)
         left, top = float(rng.uniform(x0, x1 - wide)), float(rng.uniform(y0, y1 - tall))
         smudge(sheet, (left, top, left + wide, top + tall), rng, unit)
+
+
+def edge_bands(sheet: Sheet, rng: np.random.Generator, unit: float) -> None:
+    """Leave long dark streaks along the upper or lower edge, as worn leaves' edges come out of a bilevel scanner."""
+    for _ in range(int(rng.integers(1, 4))):
+        wide = float(rng.uniform(0.25, 1.0)) * sheet.width
+        tall = float(rng.uniform(0.01, 0.08)) * sheet.height
+        left = float(rng.uniform(0, sheet.width - wide))
+        inset = float(rng.uniform(0.005, 0.12)) * sheet.height
+        top = inset if rng.random() < 0.5 else sheet.height - inset - tall
+        smudge(sheet, (left, top, left + wide, top + tall), rng, unit)

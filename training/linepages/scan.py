@@ -13,11 +13,12 @@ from linepages.paper import bed, blots, edge_shadow, fading, fine_noise, paper
 
 @attrs.frozen(eq=False)
 class Scan:
-    """A scanned page: grey (or bilevel) plane, the labels and the lines' clean ink bent the same way."""
+    """A scanned page: grey (or bilevel) plane; the labels, the lines' regions and their clean ink bent the same way."""
 
     plane: Gray
     bilevel: bool
     labels: Gray
+    regions: Gray
     ink: Gray
 
 
@@ -29,16 +30,32 @@ def scan(sheet: Sheet, rng: np.random.Generator, unit: float, pitch: float, bile
         pitch: the lines' pitch in sheet pixels, which scales the bending.
     """
     height, width = sheet.lines.shape
+    if sheet.born_digital:
+        return printed(sheet, rng, unit, bilevel)
     maps = bend_maps(draw_bend(rng, height, width, pitch), height, width, rng)
     dark = weight_of_strokes(np.maximum(sheet.lines, sheet.marks), rng, unit)
     bent = np.asarray(cv2.remap(dark, *maps, cv2.INTER_LINEAR), np.uint8)
     ink = np.asarray(cv2.remap(sheet.lines, *maps, cv2.INTER_LINEAR), np.uint8)
-    labels = np.asarray(cv2.remap(sheet.labels(), *maps, cv2.INTER_NEAREST, borderValue=PAPER), np.uint8)
+    labels, regions = (
+        np.asarray(cv2.remap(numbers, *maps, cv2.INTER_NEAREST, borderValue=PAPER), np.uint8)
+        for numbers in (sheet.labels(), sheet.regions())
+    )
     plane = expose(bent, rng, unit, bilevel)
     if bilevel:
-        return Scan(to_bilevel(plane, rng), True, labels, ink)
+        return Scan(to_bilevel(plane, rng), True, labels, regions, ink)
     grey = np.clip(plane, 0, 255).astype(np.uint8)
-    return Scan(jpeg(grey, rng) if rng.random() < 0.7 else grey, False, labels, ink)
+    return Scan(jpeg(grey, rng) if rng.random() < 0.7 else grey, False, labels, regions, ink)
+
+
+def printed(sheet: Sheet, rng: np.random.Generator, unit: float, bilevel: bool) -> Scan:
+    """Return a page that no scanner saw: straight, on white, its edges sharp or a little soft."""
+    dark = np.maximum(sheet.lines, sheet.marks)
+    if rng.random() < 0.5:
+        dark = np.asarray(cv2.GaussianBlur(dark, (0, 0), float(rng.uniform(0.3, 0.8)) * unit), np.uint8)
+    plane = 255 - dark
+    if bilevel:
+        plane = np.where(plane > rng.uniform(90, 190), 255, 0).astype(np.uint8)
+    return Scan(plane, bilevel, sheet.labels(), sheet.regions(), sheet.lines)
 
 
 def weight_of_strokes(ink: Gray, rng: np.random.Generator, unit: float) -> Gray:
@@ -98,9 +115,9 @@ def to_bilevel(plane: Real, rng: np.random.Generator) -> Gray:
     """Threshold a scan as a bilevel scanner does, with its speckle; a dark corner becomes a smear."""
     height, width = plane.shape
     level = float(np.percentile(plane[::5, ::5], 90)) * float(rng.uniform(0.55, 0.88))
-    plane = plane + fine_noise(
-        rng, height, width, float(rng.uniform(1, 14)), float(rng.choice([0.0, 0.6, 1.2]))
-    )
+    # Some scanners dither: what is grey comes out as a spray of dots.
+    grain = float(rng.uniform(1, 14) if rng.random() < 0.9 else rng.uniform(14, 40))
+    plane = plane + fine_noise(rng, height, width, grain, float(rng.choice([0.0, 0.6, 1.2])))
     out = np.where(plane > level, 255, 0).astype(np.uint8)
     if rng.random() < 0.5:
         count = int(10 ** rng.uniform(0.5, 3.6))

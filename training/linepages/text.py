@@ -15,13 +15,48 @@ VOWELS = ["", "", "", "ི", "ུ", "ེ", "ོ"]
 PARTICLES = "པ བ མ པའི བའི ནས ལ དང ནི གི གྱི ཀྱི གིས ཀྱིས སུ ཏུ དུ ན དེ འདི མི མེད ཡིན པར བར ཆོས སངས རྒྱས ཐམས ཅད".split()  # noqa: SIM905 - words
 STACKS = "ཧཱུྃ པདྨ བཛྲ ཨོཾ ཀྵ རྒྱུ སྒྲུབ བསྒྲུབས སྤྱོད སྐྱེས བརྒྱད རྫོགས རྡོ སྟོང གཏེར ཛྙཱ ཥྚཱ དྷརྨ སིདྡྷི མཎྜལ".split()  # noqa: SIM905 - words
 HEADS = ["༄༅།", "༄༅༅།", "༄༅། །", "༄༅", "༄༅།།"]
-LATIN_TEXT = (
-    "Work Title Author Volume Publisher Place Date Comments Scanning Information Pages total introductory text "
-    "Tibetan Buddhist Resource Center Input Form Cambridge Massachusetts W1KG22570 I1PD96945 n/a LCCN ISBN "
-    "karma gling pa dgongs chos zhi khro rang grol rgyal mtshan rdo rje bsam gtan 1995 12/2015 Vol. No. printed "
-    "at Delhi India reproduced from the collection of library published by with support program congress"
+_ENGLISH_TEXT = (
+    "Work Title Author Volume Publisher Place Date Comments Scanning Information Pages total introductory text the of "
+    "Tibetan Buddhist Resource Center Input Form Cambridge Massachusetts and in is as was by from for with that this "
+    "printed at Delhi India reproduced collection library published support program congress edition blocks original "
+    "manuscript preserved monastery biography teachings history collected writings commentary great master school "
+    "tradition which were found an on to Number Current Descriptor Subjects Control Type Material Uniform Main "
+    "Contents Description Classification Dewey Class Kathmandu Nepal Bhutan Thimphu Lhasa Beijing Chengdu Gangtok "
+    "Sikkim Palace carved his life major early century photographic copies rare private house press offset institute "
+    "higher studies Avenue Floor New York Scanned microfilm Print Book Electronic etc. Vol. No. Dr. pp. ed. LCCN ISBN "
+    "n/a [s.n.] [s.l.]"
 )
-LATIN_WORDS = LATIN_TEXT.split()
+ENGLISH = _ENGLISH_TEXT.split()
+"""Words of intro sheets, catalogue records and forewords."""
+
+_WYLIE_STARTS_TEXT = (
+    "k kh g ng c ch j ny t th d n p ph b m ts tsh dz w zh z y r l sh s h ky khy gy by my khr gr br dr sgr spy rgy rj "
+    "rd rt rts rdz lh lt bs bsg bst mkh mch mts 'd 'b 'gy 'kh dg dk db bk bl zl rl sl gs gz"
+)
+_WYLIE_ENDS_TEXT = (
+    "a a i u e o ag ang ad an ab am as al ar ig ing id in is ol on or os ug ung ub us el en es a'i ob gs"
+)
+WYLIE_STARTS, WYLIE_ENDS = _WYLIE_STARTS_TEXT.split(), _WYLIE_ENDS_TEXT.split()
+"""Beginnings and ends of syllables in Wylie's transliteration."""
+
+
+def latin_word(rng: np.random.Generator) -> str:
+    """Return a word as forms have them: English, Tibetan in transliteration, a number or a shelf mark."""
+    draw = rng.random()
+    if draw < 0.5:
+        word = str(rng.choice(ENGLISH))
+    elif draw < 0.85:
+        word = str(rng.choice(WYLIE_STARTS)) + str(rng.choice(WYLIE_ENDS))
+        word = word.capitalize() if rng.random() < 0.15 else word
+    elif draw < 0.93:
+        word = str(int(10 ** rng.uniform(0, 5)))
+    else:
+        word = str(rng.choice(["W", "I", "BQ", "I1PD", "W1KG", "v. "])) + str(int(rng.integers(1, 99999)))
+    if rng.random() < 0.12:
+        word += str(rng.choice([",", ".", ";", ":", ")", "]", "-", " /", " :", "?", "."]))
+    return ("(" if rng.random() < 0.02 else "") + word
+
+
 INDIC = "नमो रत्नत्रयाय सर्वज्ञाय बुद्धाय धर्म पद्म वज्र सूत्र सत्त्व मण्डल तन्त्र राज शास्त्र विहर स्म गुण कल्प सिद्धि".split()  # noqa: SIM905 - words
 
 
