@@ -17,6 +17,7 @@ from bec_ldv1.details import PageDetails
 from bec_ldv1.errors import PageProblem
 
 MAX_MESSAGE = 128
+_ROWS_AT_ONCE = 32
 
 _INT16 = pa.int16()
 SCHEMA = pa.schema(
@@ -133,7 +134,9 @@ def from_parquet(data: bytes) -> list[PageRecord]:
     if missing:
         raise ValueError(f"no line-detection records: the columns {', '.join(missing)} are missing")
     known = [name for name in _ALL.names if name in table.column_names]
-    return [_record(row) for row in table.select(known).to_pylist()]
+    # Python's dicts of points take many times the memory of the columns: a few rows at a time.
+    batches = table.select(known).to_batches(max_chunksize=_ROWS_AT_ONCE)
+    return [_record(row) for batch in batches for row in batch.to_pylist()]
 
 
 def _row(record: PageRecord) -> dict[str, Any]:
