@@ -54,6 +54,7 @@ def test_a_bad_config_is_refused_with_every_path_and_nothing_is_created(bec: Bec
     assert bad.code == 2
     for part in ("page_ms", "pagems is unknown", "max_attempts", "0 to 60000"):
         assert part in bad.err
+    assert "Creating" not in bad.err
     assert bec.ok("jobs", "list", "--json").json == []
 
 

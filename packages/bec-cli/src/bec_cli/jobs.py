@@ -81,8 +81,10 @@ def create(
     session = session_of(ctx)
     values = read_config(config, config_text) or {}
     kind = _SERVICES[session.settings.queue_kind]
+    # Refused before anything is said to be created; what it warns of, creating tells again.
+    warnings = precheck(session, name, job_type or name, values)
     if dry_run:
-        for warning in precheck(session, name, job_type or name, values):
+        for warning in warnings:
             note(f"warning: {warning}")
         queues = (
             "with the queues given"
