@@ -80,6 +80,13 @@ def test_merge_of_three_whose_centre_is_the_middle_line() -> None:
     assert score.count_error == -2
 
 
+@pytest.mark.parametrize(("end", "fate"), [(492, "missed"), (508, "merged")])
+def test_half_of_a_centre_line_inside_a_detection_is_covered(end: int, fate: str) -> None:
+    corners = [[100, 100], [900, 100], [900, 149], [end, 149], [end, 199], [100, 199]]
+    score = score_page(page(line(0), line(1)), page(polygon_of(corners)))
+    assert score.truth_fates == ("matched", fate)
+
+
 def test_line_split_in_halves() -> None:
     score = score_page(page(*FOUR), page(line(0, 100, 480), line(0, 520, 900), *FOUR[1:]))
     assert counts(score) == {"matched": 3, "split": 1}
