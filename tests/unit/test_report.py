@@ -340,3 +340,10 @@ def test_the_strip_has_a_bar_for_every_page() -> None:
     drawn = strip([(7, Level.FINE), (0, Level.ERROR), (0, Level.BLANK), (6, Level.FINE)])
     assert sum(path.count("M") for path in re.findall(r' d="([^"]*)"', drawn)) == 4
     assert strip([]) == ""
+
+
+def test_a_page_to_look_at_without_lines_is_no_bar_of_many_lines() -> None:
+    drawn = strip([(7, Level.CHECK), (0, Level.CHECK), (3, Level.FINE)])
+    heights = dict(re.findall(r'class="(\w+)" d="M[\d.]+ \d+v-([\d.]+)', drawn))
+    assert set(heights) == {"check", "nothing", "fine"}
+    assert heights["check"] == heights["nothing"] > heights["fine"]

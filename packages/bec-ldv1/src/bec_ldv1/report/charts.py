@@ -92,20 +92,24 @@ def histogram(title: str, bins: Sequence[Bin], ends: tuple[str, str], *, what: s
 def strip(pages: Sequence[tuple[int, Level]]) -> str:
     """The volume at a glance: one bar per page in reading order, its height the number of lines.
 
-    ``pages`` holds each page's number of lines and level. Neighbours of one level and height are one path,
-    so that a thousand pages stay small.
+    ``pages`` holds each page's number of lines and level. A page without lines that failed or should be looked at
+    takes the whole height, or nobody would see it; one to look at is then paler (class ``nothing``).
+    Bars of one class are one path, so that a thousand pages stay small.
     """
     if not pages:
         return ""
     top = max(1, *(count for count, _ in pages))
     pitch = _STRIP_WIDTH / len(pages)
     width = max(pitch * 0.8, 0.4)
-    paths: dict[Level, list[str]] = {level: [] for level in Level}
+    paths: dict[str, list[str]] = {}
     for i, (count, level) in enumerate(pages):
         full = level in (Level.ERROR, Level.CHECK) and not count
         height = _STRIP_HEIGHT if full else max(2.0, _STRIP_HEIGHT * count / top)
-        paths[level].append(f"M{i * pitch:.2f} {_STRIP_HEIGHT}v{-height:.1f}h{width:.2f}V{_STRIP_HEIGHT}z")
-    drawn = "".join(f'<path class="{level}" d="{"".join(d)}"/>' for level, d in paths.items() if d)
+        name = "nothing" if level is Level.CHECK and not count else str(level)
+        paths.setdefault(name, []).append(
+            f"M{i * pitch:.2f} {_STRIP_HEIGHT}v{-height:.1f}h{width:.2f}V{_STRIP_HEIGHT}z"
+        )
+    drawn = "".join(f'<path class="{name}" d="{"".join(d)}"/>' for name, d in paths.items())
     return (
         f'<svg class="strip" viewBox="0 0 {_STRIP_WIDTH} {_STRIP_HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="Lines per page in reading order, {len(pages)} pages">{drawn}</svg>'

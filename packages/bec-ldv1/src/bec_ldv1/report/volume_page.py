@@ -148,10 +148,11 @@ def _verdict(volume: VolumeView) -> str:
     )
     bars = strip([(page.facts.lines, page.findings.level) for page in volume.pages])
     key = "".join(
-        f'<span class="{level}"><i></i>{words}</span>'
-        for level, words in (
+        f'<span class="{name}"><i></i>{words}</span>'
+        for name, words in (
             (Level.FINE, f"{volume.unit}s found"),
             (Level.CHECK, "to look at"),
+            ("nothing", f"to look at, no {volume.unit}s"),
             (Level.ERROR, "failed"),
             (Level.BLANK, "blank"),
         )
