@@ -65,7 +65,7 @@ class LineSettings:
     link_height_ratio: float = 2.2
     """Pieces whose bodies differ by more than this factor are not of one line."""
 
-    min_probability: float = 0.6
+    min_probability: float = 0.75
     """Least mean probability of a line."""
 
     min_length: float = 2.0
