@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from bec_ldv1.evaluation.pages import Polygon
+from bec_ldv1.evaluation.readers import read_pages
 
 COPIES = 3
 LONGEST = 3000
@@ -26,18 +29,19 @@ POINT_DISTANCE = 200
 """Outlines get a point every so many pixels."""
 
 
-def outline(shape: Any) -> NDArray[np.float64]:
-    """A line of the truth, a box or a polygon, as a polygon with many points."""
-    points = shape["polygon"] if isinstance(shape, dict) else shape
-    if not isinstance(points[0], list):
-        x0, y0, x1, y1 = points
-        points = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
-    corners = np.array(points, float)
-    dense = []
-    for start, end in zip(corners, np.roll(corners, -1, 0), strict=True):
-        steps = max(int(abs(end - start).max() // POINT_DISTANCE), 1)
-        dense += [start + (end - start) * step / steps for step in range(steps)]
-    return np.array(dense)
+def moved_lines(
+    polygons: Sequence[Polygon], matrix: NDArray[np.float64]
+) -> list[dict[str, list[list[float]]]]:
+    """Polygons, each with many points, sent through an affine map: as rows of the truth have them."""
+    moved = []
+    for corners in polygons:
+        dense: list[NDArray[np.float64]] = []
+        for start, end in zip(corners.astype(float), np.roll(corners, -1, 0).astype(float), strict=True):
+            steps = max(int(abs(end - start).max() // POINT_DISTANCE), 1)
+            dense += [start + (end - start) * step / steps for step in range(steps)]
+        points = np.array(dense) @ matrix[:, :2].T + matrix[:, 2]
+        moved.append({"polygon": points.round(1).tolist()})
+    return moved
 
 
 def move(plane: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.float64], tuple[int, int]]:
@@ -79,8 +83,8 @@ def main() -> None:
     Image.MAX_IMAGE_PIXELS = None
     rng = np.random.default_rng(0)
     with (options.out / "lines.jsonl").open("w", encoding="utf-8") as file:
-        for row in map(json.loads, options.truth.read_text(encoding="utf-8").splitlines()):
-            with Image.open(options.images / row["image"]) as image:
+        for page in read_pages(options.truth):
+            with Image.open(options.images / page.image) as image:
                 bilevel, plane = image.mode == "1", np.asarray(image.convert("L"))
             for copy in range(COPIES):
                 matrix, size = move(plane, rng)
@@ -88,24 +92,19 @@ def main() -> None:
                 how = cv2.INTER_AREA if size[0] < 0.7 * plane.shape[1] else cv2.INTER_LINEAR
                 moved = cv2.warpAffine(plane, matrix, size, flags=how, borderValue=(ground,))
                 worn = wear(np.asarray(moved, np.uint8), rng)
-                name = f"{Path(row['image']).stem}__{copy}.{'png' if bilevel else 'jpg'}"
+                name = f"{Path(page.image).stem}__{copy}.{'png' if bilevel else 'jpg'}"
                 if bilevel:
                     Image.fromarray(worn > rng.uniform(100, 170)).save(options.out / name)
                 else:
                     Image.fromarray(worn).save(options.out / name, quality=int(rng.integers(30, 85)))
-
-                def moved_lines(
-                    shapes: list[Any], by: NDArray[np.float64] = matrix
-                ) -> list[dict[str, list[list[float]]]]:
-                    return [
-                        {"polygon": (outline(shape) @ by[:, :2].T + by[:, 2]).round(1).tolist()}
-                        for shape in shapes
-                    ]
-
-                regions = {key: moved_lines(row.get(key, [])) for key in ("lines", "margin")}
-                print(
-                    json.dumps({"image": name, "size": size, "script": row["script"], **regions}), file=file
-                )
+                row = {
+                    "image": name,
+                    "size": size,
+                    "script": page.script,
+                    "lines": moved_lines(page.regions, matrix),
+                    "margin": moved_lines(page.ignore, matrix),
+                }
+                print(json.dumps(row), file=file)
 
 
 if __name__ == "__main__":

@@ -212,6 +212,12 @@ def test_grain_that_the_network_takes_for_lines_is_too_faint() -> None:
     assert middles(canvas.lines(LineSettings(min_ink=0.0))) == pytest.approx([100, 160, 220], abs=2)
 
 
+def test_what_the_network_is_unsure_of_is_no_line() -> None:
+    sure = Canvas().line(100).line(200).line(300)
+    assert middles(sure.line(400, value=0.75).lines()) == pytest.approx([100, 200, 300], abs=2)
+    assert len(sure.line(400, value=0.9).lines()) == 4
+
+
 def test_mixed_letter_sizes_are_all_kept() -> None:
     lines = Canvas().line(80, body=44).line(160, body=44).line(220, body=14).line(250, body=14).lines()
     assert middles(lines) == pytest.approx([80, 160, 220, 250], abs=2)

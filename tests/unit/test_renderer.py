@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "training"))
 
 import render_pages
 from linepages import bend, cache, curve, fonts, marks, page, pictures, scan, text
-from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Band, Sheet, band_of, stamp
+from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Band, Gray, Sheet, band_of, stamp
 
 
 def test_missing_fonts_are_named_by_package(tmp_path: Path) -> None:
@@ -120,12 +120,17 @@ def test_a_turn_moves_the_right_end_as_far_as_trigonometry_says() -> None:
     assert rise == pytest.approx(1000 * np.sin(np.deg2rad(2)), abs=0.5)
 
 
-def test_lost_ink_takes_its_label_along() -> None:
+def one_line(stroke_distance: int) -> tuple[Gray, Gray, Gray]:
+    """Labels, clean ink and the plane of a page with one line."""
     labels = np.full((60, 600), PAPER, np.uint8)
     labels[20:40] = LINE
     ink = np.zeros((60, 600), np.uint8)
-    ink[22:38, ::3] = 255
-    plane = np.where(ink > 0, 0, 255).astype(np.uint8)
+    ink[22:38, ::stroke_distance] = 255
+    return labels, ink, np.where(ink > 0, 0, 255).astype(np.uint8)
+
+
+def test_lost_ink_takes_its_label_along() -> None:
+    labels, ink, plane = one_line(3)
     np.testing.assert_array_equal(page.forget_lost_ink(labels, ink, plane), labels)
     plane[:, 300:] = 255
     left = page.forget_lost_ink(labels, ink, plane)
@@ -135,11 +140,7 @@ def test_lost_ink_takes_its_label_along() -> None:
 
 
 def test_a_line_drowned_in_black_is_not_asked_for() -> None:
-    labels = np.full((60, 600), PAPER, np.uint8)
-    labels[20:40] = LINE
-    ink = np.zeros((60, 600), np.uint8)
-    ink[22:38, ::6] = 255
-    plane = np.where(ink > 0, 0, 255).astype(np.uint8)
+    labels, ink, plane = one_line(6)
     plane[:, 300:] = 0
     left = page.forget_lost_ink(labels, ink, plane)
     assert (left[22:38, :250] == LINE).all()

@@ -31,7 +31,6 @@ from bec_ldv1.lines.shape import (
 from bec_ldv1.lines.values import Line, LineSettings
 
 _BODY_OF_PITCH = 0.5  # a band's usual height, in distances between lines
-_SURE = 0.75  # lines from this confidence on say how dense a page's writing is
 
 
 def assemble_lines(
@@ -121,10 +120,9 @@ class _Trimmed:
 
 def _without_faint(lines: list[_Trimmed], settings: LineSettings) -> list[_Trimmed]:
     """Drop lines with far less ink than the page's dense ones: specks and grain that look like writing."""
-    sure = [t.density for t in lines if t.confidence >= _SURE] or [t.density for t in lines]
-    if not sure:
+    if not lines:
         return lines
-    least = settings.min_relative_ink * float(np.percentile(sure, 80))
+    least = settings.min_relative_ink * float(np.percentile([t.density for t in lines], 80))
     return [t for t in lines if t.density >= least]
 
 
@@ -142,8 +140,6 @@ def _trim(draft: Draft, ink: NDArray[np.uint8], settings: LineSettings) -> _Trim
     left = draft.first * STATION + ends[0] * HALF
     right = draft.first * STATION + ends[1] * HALF
     draft = draft.cut(ends[0] * HALF // STATION, min(draft.top.size, -(-ends[1] * HALF // STATION)))
-    if not draft.found.any():
-        return None
     area = (draft.bottom - draft.top)[draft.found].sum() / ROW
     confidence = float(min(1.0, draft.mass.sum() / max(area, 1e-6)))
     if (
