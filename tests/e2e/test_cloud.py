@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 
 import boto3
 import psycopg
@@ -18,8 +17,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from bec_core.archive import volume_folder
+from support.places import SAMPLES
 
-SAMPLES = Path(__file__).parents[2] / "samples"
 PECHA = SAMPLES / volume_folder("W1BEC1", "I0001")
 MODERN = SAMPLES / volume_folder("W1BEC1", "I0002")
 CONTRACT = {

@@ -12,9 +12,8 @@ import boto3
 import pytest
 
 from support.cli import Bec, archive_objects, clean_environment, use_postgres
+from support.places import SAMPLES
 from support.services import PostgresServer, moto_server, postgres_server
-
-SAMPLES = Path(__file__).parents[2] / "samples"
 
 CONFIG = """{
   "use_gpu": true,

@@ -14,8 +14,9 @@ import pytest
 
 from bec_core.db import open_database
 from bec_core.settings import load_settings
+from support.places import ROOT
 
-SAMPLES = Path(__file__).parents[2] / "samples" / "Works"
+SAMPLES = ROOT / "samples" / "Works"
 PAGES = sorted(SAMPLES.rglob("0*.jpg"))
 
 

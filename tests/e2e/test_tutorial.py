@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bec_cli.exits import Exit
+from support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 BLOCKS = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

@@ -4,11 +4,11 @@ import os
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support.places import ROOT
+
 PACKAGES = ("bec-core", "bec-cli", "bec-ldv1")
 
 

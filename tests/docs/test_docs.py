@@ -6,7 +6,6 @@ import inspect
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import attrs
 import click
@@ -24,8 +23,8 @@ from bec_core.testing.checksum_job import CHECKSUM
 from bec_core.testing.local import LocalTask, local_worker, write_pages
 from bec_ldv1 import details
 from bec_ldv1.records import SCHEMA
+from support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text()
 GUIDE = (DOCS / "plugin-guide.md").read_text()

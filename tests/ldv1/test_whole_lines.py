@@ -23,8 +23,8 @@ from bec_ldv1.orientation import to_stored
 from bec_ldv1.page import Detection, detect_page
 from bec_ldv1.records import PageRecord
 from bec_ldv1.whole_lines import page_details
+from support.places import SAMPLES
 
-SAMPLES = Path(__file__).parents[2] / "samples"
 TRUTH = {
     row["image"].split("/")[-2][-1] + "/" + Path(row["image"]).stem: row
     for row in map(json.loads, (SAMPLES / "lines.jsonl").read_text().splitlines())

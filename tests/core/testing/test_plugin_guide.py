@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.cli import Bec, write_archive_volume
+from support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 _FILE = re.compile(r"^```(?:python|toml)\n# ([\w./-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

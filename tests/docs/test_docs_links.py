@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support.places import ROOT
+
 DOCS = ROOT / "docs"
 PAGES = sorted(
     path.relative_to(ROOT)

@@ -20,8 +20,9 @@ from bec_cli.exits import Exit
 from bec_cli.worker import worker
 from bec_core.logs import CONTEXT, configure_logging
 from bec_core.settings import Settings, load_settings
+from support.places import ROOT
 
-SYSTEMD = Path(__file__).parents[2] / "systemd"
+SYSTEMD = ROOT / "systemd"
 UNIT = SYSTEMD / "bec-worker@.service"
 
 

@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "training"))
+from support.places import ROOT
+
+sys.path.insert(0, str(ROOT / "training"))
 
 import render_pages
 from linepages import bend, cache, curve, fonts, marks, page, pictures, scan, text

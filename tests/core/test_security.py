@@ -20,9 +20,10 @@ from bec_core.settings import load_settings
 from bec_core.storage import open_store
 from bec_core.testing.checksum_job import Trouble
 from support.cli import archive_objects, install_checksum_plugin, write_archive_volume
+from support.places import ROOT
 from support.worker_lab import Lab
 
-POLICIES = Path(__file__).parents[2] / "docs" / "iam"
+POLICIES = ROOT / "docs" / "iam"
 PLANTED = "PLANTED-c0ffee-secret"
 
 

@@ -1,12 +1,9 @@
 """The kit's conformance check on real jobs: the small one that the tests use, and line detection."""
 
-from pathlib import Path
-
 from bec_core.plugins import load_plugins
 from bec_core.testing.checksum_job import CHECKSUM, Trouble
 from bec_core.testing.conformance import check_job_type
-
-SAMPLES = Path(__file__).parents[2] / "samples"
+from support.places import SAMPLES
 
 
 def test_checksum_conforms():

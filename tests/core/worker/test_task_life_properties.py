@@ -4,7 +4,7 @@ The queue's table, the database functions, the worker's code for a task and the 
 time and processes are played: a worker is a thread that runs one message and that stops at a chosen point, for good
 (a crash) or until it is woken (SIGSTOP, a frozen machine); leases and back-offs end by an UPDATE.
 
-A longer search: ``BEC_TEST_EXAMPLES=2000 pytest tests/integration/test_task_life_properties.py``.
+A longer search: ``BEC_TEST_EXAMPLES=2000 pytest tests/core/worker/test_task_life_properties.py``.
 """
 
 import os

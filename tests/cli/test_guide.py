@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import attrs
 import click
@@ -15,8 +14,9 @@ from bec_cli.exits import Exit
 from bec_cli.main import COMMANDS, cli
 from bec_core.admin.audit.findings import MEANING
 from bec_core.settings import Settings
+from support.places import ROOT
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "operators-guide.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "operators-guide.md").read_text(encoding="utf-8")
 SECTIONS = {
     heading.split("`")[1]: body
     for heading, body in re.findall(r"^### (.*)\n((?:(?!^###? ).*\n?)*)", GUIDE, flags=re.MULTILINE)

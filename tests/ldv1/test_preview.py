@@ -1,7 +1,5 @@
 """``bec ldv1 preview``: a picture of one page with its lines."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -12,8 +10,9 @@ from bec_ldv1.decode import DecodedPage, upright
 from bec_ldv1.lines import Line
 from bec_ldv1.orientation import to_stored, to_upright
 from bec_ldv1.preview import LONGEST_SIDE, draw
+from support.places import ROOT
 
-LEAF = Path(__file__).parents[2] / "samples/Works/f4/W1BEC1/images/W1BEC1-0001/0002.jpg"
+LEAF = ROOT / "samples/Works/f4/W1BEC1/images/W1BEC1-0001/0002.jpg"
 REGION = np.array([[100, 50], [700, 50], [700, 90], [100, 90]], np.float32)
 COURSE = np.array([[100, 70], [700, 70]], np.float32)
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from importlib.resources import as_file, files
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +16,7 @@ from bec_ldv1.model.box import STRIDE, BoxNet
 from bec_ldv1.model.checkpoint import load_model
 from bec_ldv1.scale import shrink
 from bec_ldv1.tiles import cut, join
-
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+from support.places import SAMPLES
 
 
 @pytest.fixture(autouse=True)
