@@ -39,6 +39,8 @@ CREATE TABLE IF NOT EXISTS jobs (
 ALTER TABLE jobs ADD COLUMN IF NOT EXISTS type text;            -- the plugin's job type; NULL: the name itself
 ALTER TABLE jobs ADD COLUMN IF NOT EXISTS config_revision integer NOT NULL DEFAULT 1;
 ALTER TABLE jobs ADD COLUMN IF NOT EXISTS status job_status NOT NULL DEFAULT 'active';
+ALTER TABLE jobs ADD COLUMN IF NOT EXISTS artifact_root text;     -- where new artifacts go; NULL: config, else the name
+ALTER TABLE jobs ADD COLUMN IF NOT EXISTS shares_prefix boolean NOT NULL DEFAULT false;  -- others have results there
 
 -- Every config that a job ever had; a task's row says by which of them it ran.
 CREATE TABLE IF NOT EXISTS job_config_revisions (
@@ -47,6 +49,15 @@ CREATE TABLE IF NOT EXISTS job_config_revisions (
     config     jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (job_id, revision)
+);
+
+-- What workers work by: `recipe` is a hash of `contents` (job type, results version, config, resources, arithmetic).
+CREATE TABLE IF NOT EXISTS job_recipes (
+    job_id      integer NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    recipe      text NOT NULL,
+    contents    jsonb NOT NULL,
+    declared_at timestamptz NOT NULL DEFAULT now(),   -- when a worker with this recipe started last
+    PRIMARY KEY (job_id, recipe)
 );
 
 -- Volumes ----------------------------------------------------------------------------------------------
@@ -77,6 +88,7 @@ CREATE TABLE IF NOT EXISTS workers (
 ALTER TABLE workers ADD COLUMN IF NOT EXISTS job_id integer REFERENCES jobs ON DELETE SET NULL;
 ALTER TABLE workers ADD COLUMN IF NOT EXISTS process text;         -- pid and start time: one process of one host
 ALTER TABLE workers ADD COLUMN IF NOT EXISTS activity jsonb NOT NULL DEFAULT '[]'; -- the tasks at hand, page n of m
+ALTER TABLE workers ADD COLUMN IF NOT EXISTS recipe text;          -- what it works by: job_recipes
 CREATE INDEX IF NOT EXISTS workers_alive ON workers (job_id, last_heartbeat_at) WHERE stopped_at IS NULL;
 
 -- Tasks ------------------------------------------------------------------------------------------------
@@ -118,6 +130,18 @@ ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS error_message text;
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS error_traceback text;
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS error_fingerprint text;  -- stage, type and top frame, hashed
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS retry_at timestamptz;
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS artifact_root text;      -- where its artifacts lie
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS recipe text;             -- by what it was done; NULL: unknown
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS request bigint NOT NULL DEFAULT 0;  -- the ledger's number that it answers
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS message_id text;         -- the delivery it was claimed by, so that
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS receipt text;            -- the next worker can show it again
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS pages_done integer NOT NULL DEFAULT 0;  -- of this attempt, when last renewed
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS furthest integer NOT NULL DEFAULT 0;    -- pages done, of any attempt before
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS lost integer NOT NULL DEFAULT 0;        -- leases that ran out without getting further
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS runtime_faults integer NOT NULL DEFAULT 0;  -- faults of ours that it met
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS first_fault_at timestamptz;
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS alone boolean NOT NULL DEFAULT false;   -- try it alone in its process
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS page_errors jsonb;       -- of a failed task: its failed pages
 CREATE INDEX IF NOT EXISTS task_executions_recent ON task_executions (job_id, started_at DESC);
 -- Covers `bec jobs stats`: an index-only scan, no visit to the table.
 CREATE INDEX IF NOT EXISTS task_executions_stats ON task_executions (job_id, status)
@@ -144,6 +168,9 @@ CREATE TABLE IF NOT EXISTS ledger (
     reason       text,                         -- why it failed, for those that never had a task row
     PRIMARY KEY (job_id, volume_id)
 );
+-- Asking again for what is done raises the number that a marker must answer; a marker without one answers 0.
+ALTER TABLE ledger ADD COLUMN IF NOT EXISTS request bigint NOT NULL DEFAULT 0;
+ALTER TABLE ledger ADD COLUMN IF NOT EXISTS config_revision integer;  -- of the job when the number was raised
 CREATE INDEX IF NOT EXISTS ledger_state ON ledger (job_id, state);
 
 -- Queue ------------------------------------------------------------------------------------------------
