@@ -154,6 +154,20 @@ def test_an_upright_line_has_a_baseline_too():
     assert b"baseline 0 -90.0;" in to_hocr(ExportPage("1.jpg", 50, 200, (down,)), "x")
 
 
+@pytest.mark.parametrize(
+    ("baseline", "said"),
+    [
+        (((10, 90), (40, 90)), b"baseline 0.0000 -110.0;"),
+        (((10, 90), (25, 90), (40, 90)), b"baseline 0.0000 -110.0;"),
+        (((10, 90), (40, 93)), b"baseline 0.1000 -110.0;"),
+        (((10, 93), (40, 90)), b"baseline -0.1000 -107.0;"),
+    ],
+)
+def test_a_baseline_has_a_slope_also_when_it_is_exactly_level(baseline, said):
+    level = line((10, 60), (40, 60), (40, 200), (10, 200), baseline=baseline)
+    assert said in to_hocr(ExportPage("1.jpg", 50, 200, (level,)), "x")
+
+
 def test_a_plain_name_stays_as_it_is_in_hocr():
     assert quoted("I1KG1554 10001 བོད.jpg") == "I1KG1554 10001 བོད.jpg"
 

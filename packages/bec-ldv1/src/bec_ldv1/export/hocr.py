@@ -68,5 +68,7 @@ def _baseline(line: ExportLine, left: int, bottom: int) -> str:
     x, y = (line.baseline - (left, bottom)).astype(np.float64).T
     if np.ptp(x) < np.ptp(y):
         return f"0 {y.mean():.1f}"
-    slope, offset = np.polynomial.Polynomial.fit(x, y, 1).convert().coef[::-1]
-    return f"{slope:.4f} {offset:.1f}"
+    across, down = x - x.mean(), y - y.mean()
+    slope = (across @ down) / (across @ across)  # a level line has a slope too: 0
+    offset = y.mean() - slope * x.mean()
+    return f"{round(slope, 4) + 0.0:.4f} {round(offset, 1) + 0.0:.1f}"
