@@ -1,8 +1,47 @@
--- The PostgreSQL schema of BEC: the one copy (the bec-core wheel carries it too).
+-- The PostgreSQL schema of BEC, newest version: what all migrations come to (the bec-core wheel carries it too).
 --
--- Running it again changes nothing; running it on a database of the existing production line adds what
--- is new. Each table is first created with the columns that people and dashboards already query, then
--- gets ours. Times are timestamptz; every lease and every age is measured by the server's clock.
+-- Run on an empty database, or on one of the existing production line, it gives the newest version. Running it again
+-- changes nothing. On a database of an older version it does what goes before the code; the rest is `bec db upgrade
+-- --phase after`. All of it happens, or nothing. Each table is first created with the columns that people and
+-- dashboards already query, then gets ours. Times are timestamptz; every lease and every age is measured by the
+-- server's clock.
+
+BEGIN;
+
+-- Version ----------------------------------------------------------------------------------------------
+
+-- Which migrations (packages/bec-core/src/bec_core/db/migrations) the database has. A database that has had a version
+-- before gets no row for what goes after the code, because that is not done here.
+DO $$
+DECLARE
+    numbered constant boolean := to_regclass('schema_migrations') IS NOT NULL OR to_regclass('schema_state') IS NOT NULL;
+BEGIN
+    -- the two locks of an upgrade; waiting for them in here could be a deadlock
+    IF NOT (pg_try_advisory_xact_lock(1650814313) AND pg_try_advisory_xact_lock(1650811743)) THEN
+        RAISE EXCEPTION 'another process is changing this schema: run schema.sql again when it has ended';
+    END IF;
+    CREATE TABLE IF NOT EXISTS schema_migrations (
+        version     integer PRIMARY KEY,
+        name        text NOT NULL,
+        phase       text NOT NULL CHECK (phase IN ('before', 'after')),
+        oldest_code integer NOT NULL,   -- code whose newest migration has a lower number can't work with it
+        applied_at  timestamptz NOT NULL DEFAULT now(),
+        by          text NOT NULL       -- which program, where
+    );
+    IF EXISTS (SELECT FROM schema_migrations WHERE version > 5) THEN
+        RAISE EXCEPTION 'this schema.sql is older than the database: take the one of the newest BEC that uses it';
+    END IF;
+    INSERT INTO schema_migrations (version, name, phase, oldest_code, by)
+    SELECT m.version, m.name, m.phase, m.oldest_code, 'schema.sql' FROM (VALUES
+        (1, 'baseline', 'before', 1),
+        (2, 'requests_and_recipes', 'before', 1),
+        (3, 'running_tasks_by_worker', 'before', 1),
+        (4, 'artifact_roots', 'after', 2),
+        (5, 'schema_state', 'after', 2)
+    ) AS m (version, name, phase, oldest_code)
+    WHERE m.phase = 'before' OR NOT numbered
+    ON CONFLICT (version) DO NOTHING;
+END $$;
 
 -- Types ------------------------------------------------------------------------------------------------
 
@@ -17,13 +56,6 @@ EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 DO $$ BEGIN
     CREATE DOMAIN bytea16 AS bytea CHECK (octet_length(VALUE) = 16);  -- an MD5
 EXCEPTION WHEN duplicate_object THEN NULL; END $$;
-
--- Which schema.sql was applied last (by `bec db init`; by hand with psql the hash stays empty).
-CREATE TABLE IF NOT EXISTS schema_state (
-    singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    sha256     text NOT NULL DEFAULT '',
-    applied_at timestamptz NOT NULL DEFAULT now()
-);
 
 -- Jobs -------------------------------------------------------------------------------------------------
 
@@ -151,6 +183,18 @@ CREATE INDEX IF NOT EXISTS task_executions_failed ON task_executions (job_id, er
 -- What was done lately: the pace of a job.
 CREATE INDEX IF NOT EXISTS task_executions_done ON task_executions (job_id, done_at DESC) WHERE status = 'done';
 CREATE INDEX IF NOT EXISTS task_executions_volume ON task_executions (volume_id);
+-- A dead worker's tasks. Migrations build it concurrently; one that was interrupted left an index that serves nobody.
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('task_executions_running') AND NOT indisvalid) THEN
+        DROP INDEX task_executions_running;
+    END IF;
+END $$;
+CREATE INDEX IF NOT EXISTS task_executions_running ON task_executions (worker_id) WHERE status = 'running';
+-- Rows of the production line lie where its only config said; nothing to do where a version was before.
+UPDATE task_executions t SET artifact_root = coalesce(nullif(j.config ->> 'artifact_prefix', ''), j.name)
+FROM jobs j
+WHERE j.id = t.job_id AND t.status = 'done' AND t.artifact_root IS NULL
+  AND EXISTS (SELECT FROM schema_migrations WHERE version = 4 AND applied_at = now());  -- by this transaction
 
 -- Ledger -----------------------------------------------------------------------------------------------
 
@@ -203,3 +247,5 @@ CREATE TABLE IF NOT EXISTS queue_messages (
     autovacuum_vacuum_cost_delay = 0
 );
 CREATE INDEX IF NOT EXISTS queue_messages_due ON queue_messages (queue_id, visible_at);
+
+COMMIT;

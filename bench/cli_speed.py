@@ -80,7 +80,7 @@ def start() -> None:
 def stats() -> None:
     """Statistics over a million tasks."""
     from bec_core.db import ledger
-    from bec_core.db import statistics as sql
+    from bec_core.db.reads import statistics as sql
 
     with postgres_server() as server:
         dsn = server.new_database("stats")

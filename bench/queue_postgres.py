@@ -65,7 +65,7 @@ def main() -> None:
     with postgres_server() as server:
         database = Database(server.new_database("bench"), max_size=8)
         database.open()
-        (queue, _), _ = create_postgres_queues(database, "bec_x_tasks", "bec_x_dlq", max_receive_count=20)
+        (queue, _), _ = create_postgres_queues(database, "bec_x_tasks", "bec_x_dlq")
         volumes = [encode_message(VolumeRef(f"W{n}", f"I{n}")) for n in range(40_000)]
         started = time.perf_counter()
         assert queue.send(volumes) == []

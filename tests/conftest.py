@@ -15,6 +15,30 @@ from support.bad_network import FaultyProxy
 from support.cli import Bec, clean_environment, install_checksum_plugin, use_postgres
 from support.services import PostgresServer, moto_server, postgres_server
 
+SLOW_ROOMS = (
+    "tests/crash/",
+    "tests/e2e/",
+    "tests/training/",
+    "tests/core/db/test_embedded_postgres.py",
+    "tests/core/db/test_locks.py",
+    "tests/core/db/test_silent_worker.py",
+    "tests/core/db/test_upgrading.py",
+    "tests/core/worker/test_leases.py",
+)
+"""Real processes and real waits throughout: no part of the fast tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(room in item.path.as_posix() for room in SLOW_ROOMS):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def impatient_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto's figures don't lag: a worker in this process need not look at an empty queue twice a minute apart."""
+    monkeypatch.setattr("bec_core.worker.options.EMPTY_TWICE_S", 0.3)
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:

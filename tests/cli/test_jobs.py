@@ -32,6 +32,7 @@ def test_queues_that_exist_are_used(bec: Bec) -> None:
 def test_custom_queues_must_exist(bec: Bec) -> None:
     bec.ok("jobs", "create", "--name", "checksum")
     urls = ["--queue-url", "postgres:///bec_checksum_tasks", "--dlq-url", "postgres:///bec_checksum_dlq"]
+    bec.ok("jobs", "delete", "checksum", "--yes")  # its queues stay
     made = bec.ok("jobs", "create", "--name", "other", "--type", "checksum", *urls)
     assert "✓ Using existing queue: postgres:///bec_checksum_tasks" in made.out
     missing = bec(

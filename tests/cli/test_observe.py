@@ -212,7 +212,7 @@ def test_one_volume_here_and_now(job: Bec, tmp_path: Path) -> None:
     assert job.ok(*run, "I0009").out.startswith("✓ W1/I0009: done\nArtifacts: file://")
     assert "already done" in job.ok(*run, "I0009").out
     assert "done already, nothing would be done" in job.ok(*run, "I0009", "--dry-run").out
-    assert "would delete its marker" in job.ok(*run, "I0009", "--dry-run", "--force").out
+    assert "would do it again" in job.ok(*run, "I0009", "--dry-run", "--force").out
     assert job.ok(*run, "I0009", "--force", "--json").json["outcome"] == "done"
     assert job.ok("jobs", "tasks", "checksum", "--limit", "1", "--json").json[0]["attempt"] == 2
     missing = job(*run, "I0010")
@@ -252,3 +252,20 @@ def test_job_names_are_completed(job: Bec, monkeypatch: pytest.MonkeyPatch) -> N
     assert [item.value for item in complete_job(context, option, "cha")] == ["chapters"]
     monkeypatch.setenv("BEC_SQL_PORT", "no number")
     assert complete_job(context, option, "ch") == []
+
+
+def test_a_volume_failed_for_its_pages_keeps_them_where_errors_show_finds_them(
+    bec: Bec, tmp_path: Path
+) -> None:
+    """Nothing of it is published, so its list of failed pages lies nowhere else."""
+    write_archive_volume(tmp_path / "archive", "W1", "I0001", [b"fine", b"!bad-page"])
+    bec.ok("jobs", "create", "--name", "checksum", "--config-text", '{"max_attempts": 1}')
+    bec.ok("queue", "enqueue", "--job-name", "checksum", "--volume", "W1,I0001")
+    bec.ok("worker", "--job-name", "checksum", "--poll-wait", "0", "--shutdown-after-empty", "1")
+    (task,) = bec.ok("errors", "list", "--json").json
+    shown = bec.ok("errors", "show", str(task["id"])).out
+    assert "I00010002.jpg: decode: BadOnPurpose: this page is bad on purpose" in shown
+    (page,) = bec.ok("errors", "show", str(task["id"]), "--json").json["pages"]
+    assert page["img_filename"] == "I00010002.jpg"
+    (listed,) = bec.ok("errors", "list", "--pages", "--json").json
+    assert listed["error_type"] == "BadOnPurpose"

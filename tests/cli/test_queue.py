@@ -288,3 +288,13 @@ def test_a_volume_that_was_mended_since_is_not_redriven(job: Bec, tmp_path: Path
 )
 def test_redrives_that_make_no_sense(job: Bec, arguments: list[str]) -> None:
     assert job("queue", "redrive", *arguments).code == 2
+
+
+def test_stale_and_force_are_two_questions_and_a_queue_is_not_moved_into_itself(job: Bec) -> None:
+    both = job("queue", "enqueue", "--job-name", "checksum", "--volume", "W1,I1", "--force", "--stale")
+    assert (both.code, "give one" in both.err) == (2, True)
+    none = job.ok("queue", "enqueue", "--job-name", "checksum", "--stale")
+    assert none.out == "✓ Enqueued 0 volumes to bec_checksum_tasks\n"
+    url = "postgres:///bec_checksum_dlq"
+    same = job("queue", "redrive", "--source-queue-url", url, "--dest-queue-url", url)
+    assert (same.code, "one queue" in same.err) == (2, True)

@@ -6,9 +6,11 @@ import configparser
 import io
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from bec_cli.exits import Exit
 from bec_cli.worker import worker
 from bec_core.logs import CONTEXT, configure_logging
 from bec_core.settings import Settings, load_settings
+from support import real_systemd
 from support.places import ROOT
 
 SYSTEMD = ROOT / "systemd"
@@ -49,10 +52,46 @@ def test_systemd_accepts_the_unit(tmp_path: Path, instance: str) -> None:
 
 def test_the_unit_knows_our_exit_statuses() -> None:
     assert service("Restart") == "on-failure"
-    assert {int(word) for word in service("SuccessExitStatus").split()} == {Exit.INTERRUPTED, Exit.TERMINATED}
+    assert {int(word) for word in service("SuccessExitStatus").split()} == {
+        129, Exit.INTERRUPTED, Exit.TERMINATED,
+    }  # fmt: skip
+    assert {int(word) for word in service("RestartForceExitStatus").split()} == {
+        Exit.STUCK, Exit.WORK_LEFT, Exit.FAULT,
+    }  # fmt: skip
     assert {int(word) for word in service("RestartPreventExitStatus").split()} == {
         Exit.USAGE, Exit.NOT_FOUND, Exit.CONFLICT,
     }  # fmt: skip
+
+
+def test_no_limit_of_starts_leaves_a_fleet_down() -> None:
+    assert "StartLimitIntervalSec=0\n" in UNIT.read_text()
+    assert "StartLimitBurst" not in UNIT.read_text()
+
+
+def test_systemd_opens_no_file_before_it_makes_its_folder() -> None:
+    """``StandardError=append:`` is opened before ``LogsDirectory`` is made: status 222 on a fresh machine."""
+    assert not re.search(r"^Standard\w+=(append|file|truncate):", UNIT.read_text(), re.MULTILINE)
+
+
+def test_the_shell_gives_the_worker_its_arguments_and_its_log(tmp_path: Path) -> None:
+    """What systemd makes of ``ExecStart``, run: the program replaces the shell, its stderr goes to the file."""
+    program = tmp_path / "bec"
+    program.write_text('#!/bin/sh\necho "$$ $*"\necho \'{"level": "INFO"}\' >&2\nexit 75\n')
+    program.chmod(0o755)
+    line = service("ExecStart").replace("%i", "ldv1").replace("/opt/bec/bin/bec", str(program))
+    line = (
+        line.replace("${BEC_JOB}", "ldv1").replace(" $BEC_WORKER_ARGS", " --concurrency 2").replace("$$", "$")
+    )
+    process = subprocess.Popen(
+        shlex.split(line),
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"LOGS_DIRECTORY": str(tmp_path), "PATH": "/bin"},
+    )
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 75
+    assert out == f"{process.pid} worker --job-name ldv1 --grace 60 --concurrency 2\n"
+    assert (tmp_path / "ldv1.jsonl").read_text() == '{"level": "INFO"}\n'
 
 
 def test_the_unit_stops_no_sooner_than_the_worker_hands_back() -> None:
@@ -94,5 +133,39 @@ def test_the_log_agent_reads_our_log_lines() -> None:
     moment = datetime.fromisoformat(line["time"])
     assert moment.utcoffset() is not None
     assert line["time"].startswith(moment.strftime(file["timestamp_format"])[:-3])
-    assert Path(file["file_path"]).parent == Path(service("StandardError").removeprefix("append:")).parent
+    assert "$$LOGS_DIRECTORY/%i.jsonl" in service("ExecStart")
     assert f"/var/log/{service('LogsDirectory')}" == str(Path(file["file_path"]).parent)
+
+
+@pytest.mark.skipif(real_systemd.why_not() is not None, reason=str(real_systemd.why_not()))
+def test_the_unit_starts_on_a_machine_without_any_state_and_again_while_work_is_left(tmp_path: Path) -> None:
+    """After the documented steps alone: user, environment file, program. 75, 76, 70 and 1 start it again; 0 not."""
+    lab = tmp_path / "lab"
+    program = lab / "opt/bec/bin/bec"
+    program.parent.mkdir(parents=True)
+    program.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = queue ]; then echo "$*" >>/var/lib/bec/waits; exit 5; fi\n'
+        'echo "{\\"message\\": \\"$* as $(id -un)\\"}" >&2\n'
+        "runs=$(wc -l </var/log/bec/ldv1.jsonl)\n"
+        "set -- 75 76 70 1 0; shift $((runs - 1)); exit $1\n"
+    )
+    program.chmod(0o755)
+    (lab / "etc/bec").mkdir(parents=True)
+    (lab / "etc/bec/worker.env").write_text("BEC_WORKER_ARGS=--concurrency 2\n")
+    units = {
+        UNIT.name: UNIT.read_text(),
+        f"{UNIT.name}.d/quick.conf": "[Service]\nRestartSec=100ms\n",
+    }
+    log = lab / "var/log/bec/ldv1.jsonl"
+    with real_systemd.systemd(lab, units, wants="bec-worker@ldv1.service", users={"bec": 6543}) as said:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (log.exists() and len(log.read_text().splitlines()) >= 5):
+            time.sleep(0.2)
+        time.sleep(2)  # another start after status 0 would be seen
+        what = said.read_text(errors="replace")
+    assert log.exists(), what
+    message = {"message": "worker --job-name ldv1 --grace 60 --concurrency 2 as bec"}
+    assert [json.loads(line) for line in log.read_text().splitlines()] == [message] * 5, what
+    assert (lab / "var/lib/bec/waits").read_text().splitlines() == ["queue wait --job-name ldv1"] * 5
+    assert (log.stat().st_uid, log.stat().st_mode & 0o777) == (6543, 0o640)

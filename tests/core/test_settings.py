@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_a_bad_password_setting_does_not_show_the_password():
 def test_the_environment_wins_over_the_env_file_and_options_over_both(tmp_path):
     env_file = tmp_path / ".env"
     env_file.write_text('export BEC_REGION="from-file"\nBEC_WORKER_NAME=file\n')
-    settings = load_settings({"BEC_REGION": "from-environment"}, dotenv=env_file, log_level="DEBUG")
+    settings = load_settings({"BEC_REGION": "from-environment"}, env_file=env_file, log_level="DEBUG")
     assert (settings.region, settings.worker_name, settings.log_level) == (
         "from-environment",
         "file",
@@ -73,3 +74,163 @@ def test_the_environment_wins_over_the_env_file_and_options_over_both(tmp_path):
 
 def test_home_is_absolute():
     assert load_settings({"BEC_HOME": "somewhere"}).home == Path.cwd() / "somewhere"
+
+
+# -- files of settings -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def found(tmp_path):
+    """A ``.env`` that lies in the current folder, as only its owner can write it; and what is said of it."""
+    tmp_path.chmod(0o755)
+    said = []
+
+    def read(text, environ=None, **more):
+        path = tmp_path / ".env"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(0o644)
+        return load_settings(environ or {}, found=path, say=said.append, **more)
+
+    read.said = said
+    read.path = tmp_path / ".env"
+    return read
+
+
+GUIDES = """BEC_SQL_HOST=db
+BEC_SQL_USER=u
+BEC_SQL_PASSWORD="secret # one"
+BEC_REGION=us-east-1
+export BEC_DEST_S3_BUCKET=artifacts
+BEC_LD_MODEL_PATH=/m.pth
+"""
+
+
+def test_a_file_that_is_found_sets_the_guides_names_and_one_line_says_which_file(found):
+    settings = found(GUIDES)
+    assert (settings.sql_host, settings.region, settings.dest_s3_bucket) == ("db", "us-east-1", "artifacts")
+    assert settings.sql_password.reveal() == "secret # one"
+    assert found.said == [f"settings from {found.path}"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["BEC_HOME", "BEC_SOURCE_URL", "BEC_DEST_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "BEC_LOG_FILE",
+     "BEC_ENV_FILE", "BEC_STRICT_PLUGINS", "BEC_QUEUE", "PATH"],
+)  # fmt: skip
+def test_a_file_that_is_found_sets_nothing_else_and_each_ignored_name_is_said(found, name):
+    settings = found(f"BEC_REGION=here\n{name}=/tmp/planted\n")
+    assert settings.region == "here"
+    assert "/tmp/planted" not in repr(settings)
+    assert f"ignored {name}:" in found.said[1]
+
+
+@pytest.mark.parametrize(
+    "loose", ["file group", "file world", "folder group", "folder world", "owner", "link"]
+)
+def test_a_file_that_others_could_have_written_is_not_read(found, loose, tmp_path):
+    path = found.path
+    path.write_text("BEC_REGION=theirs\n")
+    path.chmod(0o644)
+    target = path if loose.startswith("file") else tmp_path
+    if loose == "owner":
+        if os.geteuid():
+            pytest.skip("only root can give a file away")
+        os.chown(path, 12345, -1)
+    elif loose == "link":
+        path.rename(tmp_path / "other")
+        path.symlink_to(tmp_path / "other")
+    else:
+        target.chmod(target.stat().st_mode | (0o020 if loose.endswith("group") else 0o002))
+    said = []
+    assert load_settings({}, found=path, say=said.append).region is None
+    assert "not read" in said[0]
+    assert "--env-file" in said[0]
+    assert load_settings({}, env_file=path).region == "theirs"
+
+
+def test_a_found_files_host_never_gets_the_environments_password(found):
+    with pytest.raises(SettingsError, match="a password is not sent to a host") as caught:
+        found("BEC_SQL_HOST=evil\nBEC_SQL_USER=u\nBEC_REGION=r\n", {"BEC_SQL_PASSWORD": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(SettingsError, match="password is not sent"):  # its own password does not help it
+        found(
+            "BEC_SQL_HOST=evil\nBEC_SQL_USER=u\nBEC_SQL_PASSWORD=x\nBEC_REGION=r\n", {"BEC_SQL_PASSWORD": "y"}
+        )
+    assert load_settings({"BEC_SQL_PASSWORD": "p"}, env_file=found.path).sql_host == "evil"
+
+
+@pytest.mark.parametrize("password", ["BEC_SQL_PASSWORD", "PGPASSWORD"])
+@pytest.mark.parametrize("line", ["BEC_SQL_HOST=evil", "BEC_SQL_PORT=6666", "BEC_SQL_SSLMODE=disable"])
+def test_a_found_file_decides_nothing_about_the_way_of_the_environments_password(found, line, password):
+    name = line.partition("=")[0]
+    environ = {"BEC_SQL_HOST": "db", "BEC_SQL_USER": "u", "BEC_QUEUE": "postgres", password: "hunter2"}
+    environ = {key: value for key, value in environ.items() if key != name}
+    with pytest.raises(SettingsError, match=f"{name} from .*{password} from the environment") as caught:
+        found(f"{line}\n", environ)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_found_files_own_password_goes_to_its_own_host_whatever_postgresqls_library_would_read(found):
+    settings = found(
+        "BEC_SQL_HOST=db\nBEC_SQL_USER=u\nBEC_SQL_PASSWORD=own\nBEC_REGION=r\n", {"PGPASSWORD": "x"}
+    )
+    assert settings.sql_password.reveal() == "own"
+
+
+def test_a_named_file_may_set_everything(tmp_path):
+    path = tmp_path / "my.env"
+    path.write_text("BEC_HOME=/h\nBEC_SOURCE_URL=file:///a\nAWS_ENDPOINT_URL=http://x\n")
+    settings = load_settings({}, env_file=path)
+    assert (str(settings.home), settings.source_url, settings.endpoint_url) == ("/h", "file:///a", "http://x")
+
+
+def test_nothing_is_expanded(found):
+    assert found("BEC_REGION=${PATH}$HOME\n").region == "${PATH}$HOME"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("BEC_REGION=r\n".encode("utf-16"), "UTF-16"),
+        (b"\xef\xbb\xbfBEC_REGION=r\n", "byte order mark"),
+        (b"BEC_REGION=r\nBEC_SQL_USER=caf\xe9\n", "line 2: not UTF-8"),
+        ("BEC_REGION=r\n".encode("utf-16-le"), "UTF-16"),
+    ],
+)
+def test_another_encoding_is_said(found, data, words):
+    with pytest.raises(SettingsError, match=words):
+        found(data)
+
+
+def test_broken_lines_are_named_by_number_and_not_shown(found):
+    with pytest.raises(SettingsError, match=r"lines 3, 5: write NAME=value") as caught:
+        found("# first\n\nBEC_REGION hunter2\nBEC_SQL_PORT=5\nBEC_SQL_USER\n")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_unknown_names_are_said_with_what_may_be_meant(found):
+    found("BEC_SQL_HSOT=x\n", {"BEC_LOG_LEVLE": "DEBUG", "BEC_JOB": "ldv1", "BEC_WORKER_ARGS": ""})
+    assert any("BEC_SQL_HSOT; is BEC_SQL_HOST meant?" in line for line in found.said)
+    assert any("BEC_LOG_LEVLE; is BEC_LOG_LEVEL meant?" in line for line in found.said)
+    assert not any("BEC_JOB" in line or "BEC_WORKER_ARGS" in line for line in found.said)
+
+
+def test_an_empty_home_gets_a_sentence(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    with pytest.raises(SettingsError, match="HOME is empty"):
+        load_settings({})
+
+
+def test_an_empty_home_hinders_nobody_who_needs_none(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert load_settings({"BEC_HOME": "/bec"}).home == Path("/bec")
+    assert load_settings({"BEC_SQL_HOST": "h", "BEC_SQL_USER": "u", "BEC_QUEUE": "postgres"}).sql_host == "h"
+
+
+def test_a_home_of_nobody_known_is_named():
+    with pytest.raises(SettingsError, match="BEC_HOME='~nosuchuser/x'"):
+        load_settings({"BEC_HOME": "~nosuchuser/x"})

@@ -15,7 +15,7 @@ import gzip
 import io
 import json
 import random
-import resource
+import re
 import sys
 import tempfile
 import time
@@ -81,7 +81,9 @@ def fuzz(
             )
             print(f"FAILED {kind} {number}: {type(error).__name__}: {str(error)[:200]} (see {place})")
         slowest = max(slowest, time.perf_counter() - started)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # not getrusage's: that one remembers the process that started this one
+    status = Path("/proc/self/status").read_text()
+    peak = int(re.findall(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)[0]) / 1024
     shares = ", ".join(f"{name} {count}" for name, count in outcomes.most_common())
     print(
         f"{kind}: {cases} cases, {failed} failed; {shares}; slowest {1000 * slowest:.0f} ms;"

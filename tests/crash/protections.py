@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "packages" / "bec-core" / "src"
 BEGIN, END = "<!-- protections: begin -->", "<!-- protections: end -->"
 ENDINGS, LIFE, LEASES = "test_worker_endings.py", "test_task_life_properties.py", "test_leases.py"
+FAULT = "test_whose_fault.py"
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,13 @@ class Protection:
 PROTECTIONS = [
     Protection(
         "the epoch when a task is recorded as done", "db/tasks.py",
-        "        WHERE id = %(task_id)s AND epoch = %(epoch)s AND status = 'running'\n        RETURNING job_id, volume_id\n"
-        '        """,\n        {**_outcome_values', "        WHERE id = %(task_id)s AND status = 'running'\n"
-        '        RETURNING job_id, volume_id\n        """,\n        {**_outcome_values', LEASES, "stale_epoch",
+        "            WHERE id = %(task_id)s AND epoch = %(epoch)s AND status = 'running'\n            RETURNING job_id, volume_id, request",
+        "            WHERE id = %(task_id)s AND status = 'running'\n            RETURNING job_id, volume_id, request", LEASES, "stale_epoch",
     ),
     Protection(
         "the epoch when a failure is recorded", "db/tasks.py",
-        "        WHERE id = %(task_id)s AND epoch = %(epoch)s AND status = 'running'\n        RETURNING job_id, volume_id\n"
-        '        """,\n        {\n            **_failure', "        WHERE id = %(task_id)s AND status = 'running'\n"
-        '        RETURNING job_id, volume_id\n        """,\n        {\n            **_failure', LEASES, "stale_epoch",
+        "        WHERE id = %(task_id)s AND epoch = %(epoch)s AND status = 'running'\n        RETURNING job_id, volume_id, request",
+        "        WHERE id = %(task_id)s AND status = 'running'\n        RETURNING job_id, volume_id, request", LEASES, "stale_epoch",
     ),
     Protection(
         "the lease is looked at when a task is claimed", "db/tasks.py",
@@ -59,97 +58,155 @@ PROTECTIONS = [
         "another_worker_holds",
     ),
     Protection(
-        "artifacts are written by compare-and-swap", "worker/publish.py",
+        "artifacts are written by compare-and-swap", "artifacts/publish.py",
         "folder.store.swap(key, data, if_etag=present)", "folder.store.put(key, data)", LEASES, "right_before_a_write",
     ),
     Protection(
-        "the lease is confirmed between look and write", "worker/publish.py",
+        "the lease is confirmed between look and write", "artifacts/publish.py",
         "        confirm()  # after the look", "        # after the look", "test_worker.py", "lost_its_lease",
     ),
     Protection(
-        "the marker is created only if there is none", "worker/publish.py",
-        "folder.store.put_new(folder.key(MARKER_NAME), data)", "folder.store.put(folder.key(MARKER_NAME), data)", LEASES, "right_before_a_write",
+        "the marker is created only if there is none, or takes the place of the one that stood", "artifacts/publish.py",
+        "folder.store.swap(folder.key(MARKER_NAME), data, if_etag=standing.etag if standing else None)",
+        "folder.store.put(folder.key(MARKER_NAME), data)", "test_marker.py", "late_marker",
     ),
     Protection(
-        "a marker counts only with the artifacts that it lists", "worker/endings.py",
-        "if not said and not folder.intact(marker):", "if False:", ENDINGS, "lists_other_artifacts",
+        "a marker counts only with the artifacts that it lists", "worker/attempt.py",
+        "if not said and not intact(folder, marker):", "if False:", ENDINGS, "lists_other_artifacts",
     ),
     Protection(
-        "the message is deleted last", "worker/task.py",
-        "        self.observer.step(Step.MARKER_WRITTEN)\n",
-        "        self._delete(held.message)\n        self.observer.step(Step.MARKER_WRITTEN)\n", LIFE,
+        "a marker counts only if it answers the latest request", "worker/attempt.py",
+        "if not marker.answers(standing.asked):", "if False:", "test_requests.py", "forced",
     ),
     Protection(
-        "a message whose task another worker holds is left, not deleted", "worker/endings.py",
-        "        self.queue.extend(message, refused.wait_s + _SLACK_S)", "        self.queue.delete(message)",
+        "an attempt answers no request that came after its claim", "db/tasks.py",
+        "AND l.request <= f.request\n        ), unresolved", "\n        ), unresolved", "test_requests.py", "while_it_runs",
+    ),
+    Protection(
+        "the message is deleted last", "worker/settle.py",
+        "    ending = _row_and_ledger(place, message, ending)\n",
+        "    place.services.queue.delete(message)\n    ending = _row_and_ledger(place, message, ending)\n", LIFE,
+    ),
+    Protection(
+        "a message whose task another worker holds is left, not deleted", "worker/settle.py",
+        "            queue.extend(message, wait_s or 0.0)", "            queue.delete(message)",
         "test_worker.py", "another_worker_holds",
     ),
     Protection(
-        "the letter is sent before the message is deleted", "worker/endings.py",
-        "        failed = self.dead_letters.send(", "        self._delete(message)\n        failed = self.dead_letters.send(",
+        "the letter is sent before the message is deleted", "worker/settle.py",
+        "    _dead_letter(place, message, ending)\n    _message(place, message, ending)\n",
+        "    _message(place, message, ending)\n    _dead_letter(place, message, ending)\n",
         ENDINGS, "recorded_but_not_set_aside",
     ),
     Protection(
-        "leases are renewed", "worker/lease.py",
+        "leases are renewed", "worker/hold.py",
         "if now - task.renewed >= self._lease_s / 3:", "if False:", "test_worker.py", "longer_than_its_lease",
     ),
     Protection(
-        "a task without progress is given up", "worker/lease.py",
+        "a task without progress is given up", "worker/hold.py",
         "if now - task.last_progress > self._stall_timeout_s:", "if False:", LEASES, "wedged",
     ),
     Protection(
-        "the lease keeper survives what nobody thought of", "worker/lease.py",
+        "the keeper survives what nobody thought of", "worker/hold.py",
         "except Exception:  # noqa", "except ZeroDivisionError:  # noqa", ENDINGS, "keeper_survives",
     ),
     Protection(
-        "a task claimed during a stop stops too", "worker/lease.py",
+        "a task claimed during a stop stops too", "worker/hold.py",
         "if self._stopping is not None:", "if False:", ENDINGS, "told_to_stop",
     ),
     Protection(
-        "what a dead process of the machine held is freed", "worker/loop.py",
-        "            if process.is_dead(token):", "            if False:", "test_worker.py", "dead_worker",
+        "what a dead process of the machine held is freed", "worker/deaths.py",
+        "        if not identity.is_dead(token):", "        if True:", "test_worker.py", "dead_worker",
     ),
     Protection(
-        "a process is known by a clock that nobody sets", "worker/process.py",
+        "its message is shown again", "worker/deaths.py",
+        "            if task.message_id and task.receipt:", "            if False:", FAULT, "message_is_there_at_once",
+    ),
+    Protection(
+        "of several tasks in a dead hand nobody is blamed", "db/workers.py",
+        "count(*) OVER () = 1 AS blamed", "true AS blamed", FAULT, "nobody_is_blamed",
+    ),
+    Protection(
+        "what a process died of with others in hand is tried alone", "worker/attempt.py",
+        "self._gate.passing(alone=claimed.alone,", "self._gate.passing(alone=False,", FAULT, "tried_alone",
+    ),
+    Protection(
+        "a process is known by a clock that nobody sets", "worker/identity.py",
         'return stat.read_text().rpartition(")")[2].split()[19]', 'return f"{process.create_time():.2f}"', ENDINGS,
         "jump_of_the_clock",
     ),
     Protection(
-        "a malformed message is set aside", "worker/task.py",
-        "            self._set_aside(message, error)\n            return\n        with", "            raise\n        with",
+        "a malformed message is set aside", "worker/attempt.py",
+        '            return SetAside(describe(error, stage="receive"))', "            raise",
         "test_worker.py", "name_no_volume",
     ),
     Protection(
-        "a missing manifest has a row", "worker/endings.py",
-        "            tasks.fail_unclaimed(", "            dict(", "test_worker.py", "missing_manifest",
+        "a missing manifest has a row", "worker/settle.py",
+        "        tasks.fail_unclaimed(", "        dict(", "test_worker.py", "missing_manifest",
     ),
     Protection(
-        "trouble outside is no failure of the task", "worker/task.py",
-        "if error.retryable and held.message.receive_count < self.options.max_receives:", "if False:", ENDINGS,
-        "no_failure_of_the_task",
+        "trouble outside is no failure of the task", "worker/attempt.py",
+        "except (LeaseLost, TaskStalled, ShutdownRequested, ServiceError):", "except (LeaseLost, TaskStalled, ShutdownRequested):", FAULT,
+        "trouble_met_under_the_jobs_hands",
     ),
     Protection(
-        "pages that may pass make the task retryable", "worker/task.py",
-        "if may_pass and held.claim.failures + 1 < self.runtime.max_attempts:", "if False:", ENDINGS, "pages_that_the_store",
+        "a fault of ours is no failure of the task", "worker/attempt.py",
+        "                return OurFault(error, self._ref, self._held, self._stage)",
+        "                return Failed(self._ref, describe(error, stage=self._stage), self._held)", FAULT, "older_schema",
     ),
     Protection(
-        "failures end at max_attempts", "worker/endings.py",
-        "failures >= self.runtime.max_attempts\n        backoff", "False\n        backoff", "test_worker.py", "used_up",
+        "a fault that keeps coming ends the worker", "worker/process.py",
+        "if faults >= FAULTS_IN_A_ROW:", "if False:", FAULT, "older_schema or three_volumes",
     ),
     Protection(
-        "what kills its workers is given up", "worker/task.py",
-        "        if held.message.receive_count > self.options.max_receives:", "        if False:", ENDINGS, "kills_its_workers",
+        "a volume that alone meets a fault is set aside", "worker/settle.py",
+        "    if faults.count < most or not faults.others_succeed:", "    if True:", FAULT, "one_volume_meets",
+    ),
+    Protection(
+        "a fault under the job's hands can't become a page's", "worker/attempt.py",
+        "        if context.fault is not None:", "        if False:", FAULT, "bug_under_the_jobs_hands",
+    ),
+    Protection(
+        "no observer can fail a task", "worker/observer.py",
+        "except Exception as error:  # noqa", "except ZeroDivisionError as error:  # noqa", FAULT, "no_observer",
+    ),
+    Protection(
+        "whatever comes out of a job is the job's", "worker/attempt.py",
+        "        except BaseException as error:  # noqa: BLE001 - a job may", "        except Exception as error:  # noqa: BLE001 - a job may", FAULT, "whatever_comes_out",
+    ),
+    Protection(
+        "pages are counted by the runtime", "worker/context.py",
+        "        if failed > self._max_page_error_rate * total:", "        if False:", FAULT, "hide_its_failed_pages",
+    ),
+    Protection(
+        "a deleted job's worker sets nothing aside", "worker/settle.py",
+        "    if left.job_status(connection, place.job.id) is None:", "    if False:", FAULT, "not_even_nonsense",
+    ),
+    Protection(
+        "what is left is asked of the ledger", "worker/process.py",
+        "        if found.total == 0:\n            if queue_was_empty:", "        if True:\n            if True:", FAULT, "work_left",
+    ),
+    Protection(
+        "pages that may pass make the task retryable", "worker/attempt.py",
+        "        if not may_pass or held.claim.failures + 1 >= self._place.loaded.runtime.max_attempts:", "        if True:", ENDINGS, "pages_that_the_store",
+    ),
+    Protection(
+        "failures end at max_attempts", "worker/attempt.py",
+        "terminal = not is_retryable(error) or failures >= most", "terminal = not is_retryable(error)", "test_worker.py", "used_up",
+    ),
+    Protection(
+        "leases that run out too often end the task", "worker/attempt.py",
+        "        if claim.lost >= tasks.LOST_LIMIT:", "        if False:", FAULT, "ten_times",
     ),
     Protection(
         "a duplicate of a failed task is not run", "db/tasks.py",
         "AND (t.status <> 'terminal_failed' OR t.failures = 0 OR t.done_at IS NULL\n"
-        "               OR coalesce(%(asked_at)s::timestamptz > t.done_at, true))",
+        "           OR coalesce(%(asked_at)s::timestamptz > t.done_at, true))",
         "AND (%(asked_at)s::timestamptz IS NULL OR true)", ENDINGS, "duplicate_of_a_failed",
     ),
     Protection(
-        "a message left too often is renewed", "worker/endings.py",
-        "        if message.receive_count >= self.options.max_receives:\n            # The", "        if False:\n            # The",
-        ENDINGS, "left_too_often",
+        "a message is replaced before its queue gives it up", "worker/process.py",
+        "if self._renew_at is not None and message.receive_count >= self._renew_at:", "if False:", FAULT, "before_its_queues_own_limit",
     ),
     Protection(
         "text that no store can hold is cleaned", "worker/failures.py",
@@ -160,14 +217,9 @@ PROTECTIONS = [
         "if len(attributes) < _MOST_ATTRIBUTES:", "if True:", ENDINGS, "within_what_sqs_takes",
     ),
     Protection(
-        "an earlier attempt's list of failed pages is emptied", "worker/task.py",
+        "an earlier attempt's list of failed pages is emptied", "worker/attempt.py",
         "if context.errors_name not in files and folder.exists(context.errors_name):", "if False:", ENDINGS,
         "list_of_failed_pages",
-    ),
-    Protection(
-        "giving up does not unmake what is done", "db/tasks.py",
-        "WHERE (job_id, volume_id) = (%s, %s) AND state = 'waiting'", "WHERE (job_id, volume_id) = (%s, %s)", ENDINGS,
-        "does_not_unmake",
     ),
     Protection(
         "a message's source is a known kind of name", "models.py",
@@ -224,7 +276,7 @@ def failing_tests(protection: Protection) -> list[str]:
         }  # fmt: skip
         command = [
             sys.executable, "-u", "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", "-o", "timeout=100",
-            "-k", protection.match, str(ROOT / "tests" / "integration" / protection.tests),
+            "-k", protection.match, str(next((ROOT / "tests").rglob(protection.tests))),
         ]  # fmt: skip
         told = run(command, environment, Path(temporary) / "told")
     names = re.findall(r"^(?:FAILED|ERROR) \S+::(\w+)", told, re.MULTILINE)

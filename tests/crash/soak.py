@@ -25,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from loguru import logger
 
-from bec_core.admin.enqueue import enqueue
+from bec_core.admin.asking import ask as ask_job
 from bec_core.admin.jobs import create_job
+from bec_core.artifacts import TaskFolder, intact
 from bec_core.models import OutgoingMessage, VolumeRef, encode_message
 from bec_core.testing.checksum_job import Trouble
-from bec_core.worker.publish import TaskFolder
 from support.cli import install_checksum_plugin, write_archive_volume
 from support.crash_lab import Cell, Shared, Worker, cell_of
 from support.services import postgres_server
@@ -117,7 +117,7 @@ def ask(cell: Cell, volumes: int, chance: random.Random) -> Asked:
     for ref in good:
         second = Trouble.BAD_PAGE.value if ref in spotty else b"second"
         write_archive_volume(archive, ref.w_id, ref.i_id, [str(ref).encode(), second])
-    enqueue(cell.session, cell.job, chance.sample(every, volumes))
+    ask_job(cell.session, cell.job, chance.sample(every, volumes))
     queue = cell.session.queue(cell.job.queue_url)
     malformed, duplicates = volumes // 100, chance.sample(good, volumes // 10)
     assert queue.send([OutgoingMessage(f"garbage {n}") for n in range(malformed)]) == []
@@ -197,10 +197,10 @@ def check_volume(cell: Cell, ref: VolumeRef, asked: Asked) -> str | None:
     """What is wrong with a volume's artifacts, if anything."""
     folder = TaskFolder(cell.session.artifacts, cell.job.artifact_root, cell.session.sources.resolve(ref))
     marker = folder.marker()
-    if marker is None or not folder.intact(marker):
+    if marker is None or not intact(folder, marker):
         return f"{ref}: no marker, or one that lists other artifacts than lie there"
-    if marker["nb_errors"] != int(ref in asked.spotty):
-        return f"{ref}: the marker says {marker['nb_errors']} errors"
+    if marker.content["nb_errors"] != int(ref in asked.spotty):
+        return f"{ref}: the marker says {marker.content['nb_errors']} errors"
     return None
 
 

@@ -15,6 +15,7 @@ import bec_core
 from bec_cli.exits import Exit
 from bec_cli.main import cli
 from bec_core import hookspecs, logs
+from bec_core.db.migrations import carried
 from bec_core.job_config import config_fields
 from bec_core.models import MESSAGE_KEYS, PageFailure
 from bec_core.plugins import load_plugins
@@ -132,6 +133,12 @@ def test_every_key_of_messages_errors_and_log_lines_is_documented():
 def test_every_table_is_documented():
     tables = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", (ROOT / "schema.sql").read_text())
     assert _missing(tables, _section(REFERENCE, "The database")) == []
+
+
+def test_every_migration_is_documented():
+    section = _section(REFERENCE, "The database")
+    rows = [f"| `{m.label}` | {m.phase} | {m.sentence} |" for m in carried()]
+    assert [row for row in rows if row not in section] == []
 
 
 # -- what it says is there ----------------------------------------------------------------------------------

@@ -75,8 +75,9 @@ def guide(
     monkeypatch.delenv("BEC_SQL_USER")
     (tmp_path / ".env").write_text(
         f"export BEC_SQL_USER=postgres\nBEC_REGION=us-east-1\nBEC_DEST_S3_BUCKET=artifacts-{request.param}\n"
-        f"AWS_ENDPOINT_URL={aws}\n"
     )
+    (tmp_path / ".env").chmod(0o600)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
     monkeypatch.setenv("BEC_QUEUE", request.param)
     (tmp_path / "ldv1-config.json").write_text(CONFIG)
     (tmp_path / "volumes.txt").write_text(VOLUMES)
@@ -107,7 +108,10 @@ def create_and_look(bec: Bec) -> None:
     made = bec.ok("jobs", "create", "--name", "ldv1", "--config", "ldv1-config.json")
     lines = made.out.splitlines()
     kind = "SQS" if "http" in made.out else "PostgreSQL"
-    assert made.err.splitlines() == [f"Creating {kind} queues for job 'ldv1'..."]
+    assert made.err.splitlines() == [
+        f"settings from {Path.cwd() / '.env'}",
+        f"Creating {kind} queues for job 'ldv1'...",
+    ]
     assert re.fullmatch(r"✓ Created queue: \S+/bec_ldv1_tasks", lines[0])
     assert re.fullmatch(r"✓ Created DLQ: \S+/bec_ldv1_dlq", lines[1])
     assert lines[2:] == ["✓ Created job: id=1, name=ldv1"]
@@ -116,9 +120,11 @@ def create_and_look(bec: Bec) -> None:
     )
     assert "✓ Created job: id=2, name=ocr" in inline.out
     job = bec.ok("jobs", "show", "ldv1", "--json").json
+    spare = bec.ok("jobs", "show", "ocr", "--json").json
+    bec.ok("jobs", "delete", "ocr", "--yes")  # its queues stay, and serve as those that somebody made
     custom = bec.ok(
         "jobs", "create", "--name", "custom", "--type", "ldv1", "--config", "ldv1-config.json",
-        "--queue-url", job["queue_url"], "--dlq-url", job["dlq_url"],
+        "--queue-url", spare["queue_url"], "--dlq-url", spare["dlq_url"],
     )  # fmt: skip
     assert "✓ Created job: id=3, name=custom" in custom.out
     bec.ok("jobs", "delete", "custom", "--yes")
@@ -216,4 +222,4 @@ def redrive_and_purge(bec: Bec, job: dict[str, str]) -> None:
 
 def delete(bec: Bec) -> None:
     assert bec.ok("jobs", "delete", "ldv1", "--yes").out == "✓ Deleted job: id=1, name=ldv1\n"
-    assert [job["name"] for job in bec.ok("jobs", "list", "--json").json] == ["ocr"]
+    assert [job["name"] for job in bec.ok("jobs", "list", "--json").json] == []

@@ -85,14 +85,39 @@ def desk():
 def test_every_directory_with_images_is_a_volume_and_done_is_not_done_again(desk):
     desk = desk(first=3, second=2)
     said = desk.finish(desk.start())
-    assert "2 volumes in scans, 2 to do" in said
+    assert "2 volumes in scans" in said
     assert "2 of 2 volumes are done; 0 pages failed" in said
     assert (desk.folder / "out" / "report" / "index.html").exists()
     first = desk.markers()
     again = desk.finish(desk.start("--no-report"))
-    assert "2 volumes in scans, 0 to do" in again
+    assert "2 of 2 volumes are done (2 were before); 0 pages failed" in again
     assert desk.markers() == first
     assert [marker["total_images"] for marker in first] == [3, 2]
+
+
+def test_another_config_a_deleted_output_and_force_do_the_work_again(desk):
+    """Seen: another config was served the old results, and after its output was deleted nothing was done."""
+    desk = desk(book=2)
+    desk.finish(desk.start("--no-report"))
+    (first,) = desk.markers()
+    desk.finish(desk.start("--no-report", "--config-text", '{"batch_size": 3}'))
+    assert desk.markers() == [first], "a batch size changes no result"
+    desk.finish(desk.start("--no-report", "--force"))
+    (forced,) = desk.markers()
+    assert (forced["request"], forced["recipe"]) == (1, first["recipe"])
+    shutil.rmtree(desk.folder / "out")
+    said = desk.finish(desk.start("--no-report"))
+    assert "1 of 1 volumes are done; 0 pages failed" in said
+    assert len(desk.markers()) == 1
+
+
+def test_one_volume_that_can_not_be_read_stops_no_other(desk):
+    desk = desk(good=1, odd=1)
+    odd = desk.folder / "scans" / "odd" / "two\nlines.jpg"
+    shutil.copyfile(PAGES[0], odd)
+    said = desk.finish(desk.start("--no-report"))
+    assert "2 of 2 volumes are done" in said
+    assert "\nlines" not in said.replace("\\nlines", "")
 
 
 @pytest.mark.parametrize(

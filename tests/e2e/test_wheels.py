@@ -64,6 +64,15 @@ def test_the_schema_is_in_the_wheel(wheels):
     assert zipfile.ZipFile(core).read("bec_core/schema.sql") == (ROOT / "schema.sql").read_bytes()
 
 
+def test_the_migrations_are_in_the_wheel(wheels, installed):
+    core = next(wheel for wheel in wheels if wheel.name.startswith("bec_core"))
+    folder = ROOT / "packages/bec-core/src/bec_core/db/migrations"
+    names = set(zipfile.ZipFile(core).namelist())
+    assert {f"bec_core/db/migrations/{path.name}" for path in folder.glob("*.sql")} <= names
+    script = "from bec_core.db.migrations import carried; print(len(carried()))"
+    assert int(run(installed, "-c", script)) == len(list(folder.glob("0*.sql")))
+
+
 def test_the_installed_packages_find_each_other_and_the_model(installed):
     where = run(
         installed, "-c", "import bec_core, bec_cli, bec_ldv1; print(bec_core.__file__, bec_cli.__file__)"

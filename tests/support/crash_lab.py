@@ -19,14 +19,14 @@ from typing import Any
 import boto3
 import psycopg
 
-from bec_core.admin.enqueue import enqueue
+from bec_core.admin.asking import ask
 from bec_core.admin.jobs import create_job
 from bec_core.admin.session import Session
-from bec_core.models import Job, Message, OutgoingMessage, VolumeRef
+from bec_core.artifacts import TaskFolder, intact
+from bec_core.models import Job, Message, OutgoingMessage, VolumeRef, encode_message
 from bec_core.settings import load_settings
 from bec_core.storage import Store, open_store
 from bec_core.testing.checksum_job import Trouble
-from bec_core.worker.publish import TaskFolder
 from support.bad_network import FaultyProxy
 from support.cli import archive_objects
 from support.services import PostgresServer
@@ -182,11 +182,20 @@ class Cell:
         """Ask for a good volume, one with a bad page, one without a manifest; and send garbage."""
         self.put_volume(GOOD, [b"one", b"two", b"three"])
         self.put_volume(SPOTTY, [b"fine"] * 39 + [Trouble.BAD_PAGE.value])
-        enqueue(self.session, self.job, [GOOD, SPOTTY, MISSING])
+        ask(self.session, self.job, [GOOD, SPOTTY, MISSING])
         self.send_raw("garbage")
 
     def send_raw(self, body: str) -> None:
         assert self.session.queue(self.job.queue_url).send([OutgoingMessage(body)]) == []
+
+    def force(self, ref: VolumeRef) -> None:
+        """Ask again for a volume, done or not: a later request, and a message for it."""
+        self.sql(
+            "UPDATE ledger l SET request = request + 1, state = 'waiting', config_revision = j.config_revision"
+            " FROM jobs j, volumes v WHERE j.id = l.job_id AND v.id = l.volume_id AND v.bdrc_i_id = %s",
+            ref.i_id,
+        )
+        assert self.session.queue(self.job.queue_url).send([encode_message(ref)]) == []
 
     def start(self, **plan: Any) -> Worker:
         command = [sys.executable, "-m", "support.crash_worker", self.name, json.dumps(plan)]
@@ -235,10 +244,16 @@ class Cell:
                 self.session.artifacts, self.job.artifact_root, self.session.sources.resolve(ref)
             )
             marker = folder.marker()
-            if marker is None or not folder.intact(marker):
+            asked = self.sql(
+                "SELECT l.request FROM ledger l JOIN volumes v ON v.id = l.volume_id WHERE v.bdrc_i_id = %s",
+                ref.i_id,
+            )[0][0]
+            if marker is not None and not marker.answers(asked):
+                found.append(f"{ref}: the marker answers request {marker.request}, not {asked}")
+            if marker is None or not intact(folder, marker):
                 found.append(f"{ref}: the marker is missing or lists other artifacts than lie there")
-            elif marker["nb_errors"] != nb_errors or not marker["artifacts"]:
-                found.append(f"{ref}: the marker says {marker['nb_errors']} errors")
+            elif marker.content["nb_errors"] != nb_errors or not marker.content["artifacts"]:
+                found.append(f"{ref}: the marker says {marker.content['nb_errors']} errors")
         return found
 
     def _bad_rows(self) -> list[str]:

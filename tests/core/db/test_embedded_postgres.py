@@ -23,10 +23,11 @@ import psutil
 import psycopg
 import pytest
 from attrs import define, frozen
-from psycopg_pool import ConnectionPool
 
+from bec_core.db import Database
 from bec_core.db.embedded import embedded_server
 from bec_core.db.embedded.accounts import server_account
+from bec_core.db.embedded.binaries import _copy, _installed
 from bec_core.db.embedded.cluster import Cluster, kill_and_wait
 from bec_core.db.embedded.files import keep_small
 from bec_core.errors import DatabaseUnavailable
@@ -246,6 +247,7 @@ def house(template: House) -> Iterator[House]:
     """A house of its own with a made database."""
     house = make_house(template.user)
     subprocess.run(["cp", "-a", template.home / "postgres", house.home], check=True)
+    house.cluster.seal.write_text(house.cluster.seal_text())  # as its owner is told to, for a copy
     yield house
     close_house(house)
 
@@ -333,17 +335,15 @@ def test_children_of_a_killed_server_that_keep_on_working_are_ended(house: House
 
 @ONCE
 def test_a_pool_finds_a_killed_server_running_again(house: House) -> None:
-    with (
-        embedded_server(house.home) as server,
-        ConnectionPool(
-            server.ensure_running, min_size=0, max_size=2, check=ConnectionPool.check_connection, timeout=10
-        ) as pool,
-    ):
+    with embedded_server(house.home) as server:
+        pool = Database(server.ensure_running, max_size=2, timeout_s=10)
+        pool.open()
         with pool.connection() as connection:
             connection.execute("select 1")
         house.kill_all_of_server()
         with pool.connection() as connection:
             assert connection.execute("select 2").fetchone() == (2,)
+        pool.close()
 
 
 def test_killed_users_do_not_count(house: House) -> None:
@@ -536,3 +536,108 @@ def test_log_is_kept_small(tmp_path: Path) -> None:
 def test_relative_home_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="absolute"), embedded_server(Path("here")):
         pass
+
+
+def plant(house: House, how: str, ran: Path) -> None:
+    """Prepare the database so that opening it could run a program."""
+    cluster = house.cluster
+    if how == "brought along":
+        cluster.seal.unlink()
+    elif how == "copied with its seal":
+        moved = cluster.root / "moved"
+        subprocess.run(["cp", "-a", cluster.data, moved], check=True)
+        shutil.rmtree(cluster.data)
+        moved.rename(cluster.data)
+    elif how == "archive_command":
+        with (cluster.data / "postgresql.auto.conf").open("a") as config:
+            config.write(f"archive_mode = on\narchive_command = 'touch {ran}'\n")
+    elif how == "shared_preload_libraries":
+        with (cluster.data / "postgresql.auto.conf").open("a") as config:
+            config.write("Shared_Preload_Libraries='/tmp/evil.so'\n")
+    elif how == "include":
+        with (cluster.data / "postgresql.auto.conf").open("a") as config:
+            config.write("include_if_exists 'evil.conf'\n")
+    elif how == "writable by others":
+        cluster.root.chmod(0o777)
+    elif how == "a link":
+        real = house.home / "real"
+        cluster.root.rename(real)
+        cluster.root.symlink_to(real)
+    elif how == "foreign owner":
+        os.chown(cluster.data, pwd.getpwnam("games").pw_uid, -1)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "brought along",
+        "copied with its seal",
+        "archive_command",
+        "shared_preload_libraries",
+        "include",
+        "writable by others",
+        "a link",
+        "foreign owner",
+    ],
+)
+def test_a_prepared_database_is_refused_and_runs_nothing(house: House, how: str) -> None:
+    if how == "foreign owner" and os.getuid() != 0:
+        pytest.skip("only root can give files away")
+    ran = house.top / "empty" / "ran"
+    plant(house, how, ran)
+    client = house.client()
+    message = client.refused()
+    assert str(house.home) in message
+    assert house.cluster.postmaster() is None
+    assert not ran.exists()
+
+
+def test_a_copy_is_opened_once_its_owner_says_so_as_told(house: House) -> None:
+    house.cluster.seal.unlink()
+    message = house.client().refused()
+    command = message.split("say so with ")[1].split(" (as ")[0]
+    subprocess.run(["/bin/sh", "-c", command], check=True)
+    os.chown(house.cluster.seal, house.cluster.root.stat().st_uid, -1)
+    house.enter().leave()
+
+
+@pytest.mark.parametrize("place", ["run", "data/postgresql.conf", "server.log", "users.lock", "start.lock"])
+def test_links_in_the_server_s_folder_lead_root_nowhere(root_house: House, place: str) -> None:
+    root_house.enter().leave()
+    secret = root_house.top / "secret"
+    secret.mkdir(mode=0o700)
+    victim = secret / "file"
+    victim.write_text("root's" * 1_000_000)
+    victim.chmod(0o600)
+    target = root_house.cluster.root / place
+    if target.is_dir():
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)
+    target.symlink_to(secret if place == "run" else victim)
+    word, _ = root_house.client().hear()
+    assert word == "error" or place == "data/postgresql.conf"  # that one is replaced, not followed
+    assert victim.read_text() == "root's" * 1_000_000
+    for path in (secret, victim):
+        assert path.stat().st_uid == 0
+        assert path.stat().st_mode & 0o077 == 0
+    assert [path.name for path in secret.iterdir()] == ["file"]
+
+
+def test_copied_programs_are_written_with_the_account_s_rights(
+    root_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = server_account(root_house.cluster.root)
+    secret = root_house.top / "secret"
+    secret.mkdir(mode=0o700)
+    root = root_house.home / "postgres"
+    root.mkdir(mode=0o700)
+    os.chown(root, account.uid, account.gid)
+    # The account puts a link where root is about to write.
+    made = root / "programs-new-planted"
+    made.symlink_to(secret)
+    monkeypatch.setattr("bec_core.db.embedded.binaries.tempfile.mkdtemp", lambda **_: str(made))
+    with pytest.raises(OSError), account.acting():  # noqa: PT011 - of any kind
+        _copy(_installed(), root, account)
+    assert secret.stat().st_mode & 0o077 == 0
+    assert list(secret.iterdir()) == []

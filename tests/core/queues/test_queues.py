@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 import time
 import uuid
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -18,6 +20,8 @@ from bec_core.errors import NotFoundError, QueueUnavailable, SettingsError
 from bec_core.models import Message, OutgoingMessage, VolumeRef, decode_message, encode_message
 from bec_core.queues import CreatedQueues, SqsOptions, create_queues, open_queue, queue_names
 from bec_core.queues import sqs as sqs_module
+from bec_core.queues.letters import remove_letters
+from bec_core.queues.policy import trouble
 from bec_core.queues.postgres import PostgresQueue
 from bec_core.queues.sqs import SqsQueue
 from support.bad_network import Fault, FaultyProxy
@@ -135,11 +139,149 @@ def test_the_count_of_waiting_and_hidden(queues: CreatedQueues) -> None:
 
 def test_peek_leaves_all_in_place(queues: CreatedQueues) -> None:
     queues.tasks.send([OutgoingMessage(str(n), {"n": str(n)}) for n in range(12)])
-    peeked = queues.tasks.peek(11)
+    peeked = queues.tasks.peek(11, receive=True) or []
     assert len({m.id for m in peeked}) == 11
     assert all(m.attributes == {"n": m.body} for m in peeked)
     assert queues.tasks.stats().available == 12
-    assert len(queues.tasks.peek(20)) == 12
+    assert len(queues.tasks.peek(20, receive=True) or []) == 12
+
+
+@pytest.mark.parametrize("receive_them", [False, True])
+def test_any_number_of_peeks_dead_letters_nothing(create: Create, receive_them: bool) -> None:
+    queues = create(f"job-{uuid.uuid4().hex[:12]}", max_receive_count=4)
+    queues.tasks.send([encode_message(VolumeRef("W1", f"I{n}")) for n in range(3)])
+    for _ in range(17):
+        seen = queues.tasks.peek(3, receive=receive_them)
+        assert seen is None or len(seen) == 3
+    assert queues.dead_letters.stats().available == 0
+    assert len(receive(queues.tasks, 10)) == 3
+    assert queues.dead_letters.stats().available == 0
+
+
+def test_a_replaced_message_counts_its_deliveries_anew(queues: CreatedQueues) -> None:
+    ref = VolumeRef("W1", "I1", "ocr_benchmark", "v1")
+    queues.tasks.send([encode_message(ref)])
+    for _ in range(3):
+        (message,) = receive(queues.tasks)
+        queues.tasks.extend(message, 0)
+    (message,) = receive(queues.tasks)
+    assert message.receive_count == 4
+    queues.tasks.replace(message)
+    (fresh,) = receive(queues.tasks, 10)
+    assert (decode_message(fresh), fresh.receive_count) == (ref, 1)
+    assert not queues.tasks.extend(message, 60) or isinstance(queues.tasks, SqsQueue)
+    assert receive(queues.tasks) == []
+
+
+def test_a_queue_says_its_own_delivery_limit(create: Create) -> None:
+    queues = create(f"job-{uuid.uuid4().hex[:12]}", max_receive_count=7)
+    on_sqs = isinstance(queues.tasks, SqsQueue)
+    assert queues.tasks.delivery_limit() == (7 if on_sqs else None)
+    assert queues.dead_letters.delivery_limit() is None
+
+
+# Letters -----------------------------------------------------------------------------------------------
+
+
+def refs_of(count: int) -> list[VolumeRef]:
+    return [VolumeRef("W1", f"I{n:04}") for n in range(count)]
+
+
+def test_the_letters_of_some_volumes_go_and_the_others_stay_visible(queues: CreatedQueues) -> None:
+    dead, refs = queues.dead_letters, refs_of(35)
+    odd = [OutgoingMessage("no volume"), OutgoingMessage(json.dumps({"w_id": "W1", "i_id": "I0003"}))]
+    assert dead.send([*map(encode_message, refs), *odd]) == []
+    assert remove_letters(dead, refs[3:20]) == 18
+    assert dead.stats().available == 19
+    assert remove_letters(dead, refs[3:20]) == 0
+    assert remove_letters(dead, []) == 0
+    assert remove_letters(dead, refs) == 18
+    assert dead.stats().available == 1
+
+
+def test_looking_for_letters_does_not_start_over_when_the_hiding_runs_out(
+    queues: CreatedQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead, refs = queues.dead_letters, refs_of(30)
+    dead.send([encode_message(ref) for ref in refs])
+    looked: list[str] = []
+    ask = type(dead).receive
+
+    def forgetful(queue: Any, *, limit: int, wait_s: float, visibility_s: float) -> list[Message]:
+        if len(looked) > 300:
+            raise AssertionError("it goes round and round")
+        found = ask(queue, limit=limit, wait_s=0, visibility_s=visibility_s)
+        for message in found:
+            looked.append(message.body)
+            queue.extend(message, 0)  # the hiding is over at once
+        return found
+
+    monkeypatch.setattr(type(dead), "receive", forgetful)
+    remove_letters(dead, [VolumeRef("W9", "I9")])
+    assert len(looked) <= 31
+    monkeypatch.undo()
+    assert dead.stats().available == 30
+
+
+def test_looking_for_letters_ends_while_others_add_to_them(
+    queues: CreatedQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = queues.dead_letters
+    dead.send([encode_message(ref) for ref in refs_of(12)])
+    time.sleep(1.1)
+    ask, sent = type(dead).receive, [0]
+
+    def busy(queue: Any, *, limit: int, wait_s: float, visibility_s: float) -> list[Message]:
+        sent[0] += 1
+        assert sent[0] < 50, "it chases what comes meanwhile"
+        queue.send([encode_message(VolumeRef("W2", f"I{sent[0]}-{n}")) for n in range(10)])
+        return ask(queue, limit=limit, wait_s=0, visibility_s=visibility_s)
+
+    monkeypatch.setattr(type(dead), "receive", busy)
+    removed = remove_letters(dead, [*refs_of(12), VolumeRef("W9", "I9")])
+    assert removed >= 11 or isinstance(dead, SqsQueue)
+
+
+def test_looking_through_letters_can_be_bounded(queues: CreatedQueues) -> None:
+    queues.dead_letters.send([encode_message(ref) for ref in refs_of(25)])
+    removed = remove_letters(queues.dead_letters, refs_of(25), limit=5)
+    assert removed == (5 if isinstance(queues.dead_letters, SqsQueue) else 25)
+
+
+# The queue's own policy --------------------------------------------------------------------------------
+
+
+def test_queues_that_we_create_have_nothing_wrong(queues: CreatedQueues) -> None:
+    assert trouble(queues.tasks, queues.dead_letters) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "what"),
+    [
+        ({}, "has no redrive policy"),
+        ({"maxReceiveCount": "2"}, "after 2 deliveries"),
+        ({"deadLetterTargetArn": "other"}, "not into the job's dead-letter queue"),
+    ],
+)
+def test_a_policy_that_loses_messages_is_named_with_the_command_that_mends_it(
+    cloud: CreatedQueues, aws: str, policy: dict[str, str], what: str
+) -> None:
+    client = boto3.client("sqs", endpoint_url=aws, region_name="us-east-1")
+    other = create_queues(f"other-{uuid.uuid4().hex[:8]}", "sqs", sqs=SqsOptions("us-east-1", aws))
+    arns = {"deadLetterTargetArn": cloud.dead_letters.arn(), "maxReceiveCount": "20"}  # type: ignore[attr-defined]
+    changed = {**arns, **policy}
+    if changed["deadLetterTargetArn"] == "other":
+        changed["deadLetterTargetArn"] = other.dead_letters.arn()  # type: ignore[attr-defined]
+    text = json.dumps(changed) if policy else ""
+    client.set_queue_attributes(QueueUrl=cloud.tasks.url, Attributes={"RedrivePolicy": text})
+    said = trouble(cloud.tasks, cloud.dead_letters)
+    assert said is not None
+    assert what in said
+    command = shlex.split(said.partition("to mend it: ")[2])
+    assert command[:3] == ["aws", "sqs", "set-queue-attributes"]
+    assert command[command.index("--queue-url") + 1] == cloud.tasks.url
+    client.set_queue_attributes(QueueUrl=cloud.tasks.url, Attributes=json.loads(command[-1]))
+    assert trouble(cloud.tasks, cloud.dead_letters) is None, "the command does mend it"
 
 
 def test_purge_empties(queues: CreatedQueues) -> None:
@@ -169,8 +311,9 @@ def test_waiting_ends_in_time(queues: CreatedQueues) -> None:
     assert 0.9 < time.monotonic() - started < 3
 
 
-def test_the_last_resort_moves_to_the_dead_letter_queue(create: Create) -> None:
-    queues = create(f"job-{uuid.uuid4().hex[:12]}", max_receive_count=2)
+def test_the_last_resort_of_sqs_moves_to_the_dead_letter_queue(aws: str) -> None:
+    options = SqsOptions(region="us-east-1", endpoint_url=aws)
+    queues = create_queues(f"job-{uuid.uuid4().hex[:12]}", "sqs", sqs=options, max_receive_count=2)
     queues.tasks.send([encode_message(VolumeRef("W1", "I1"))])
     for _ in range(2):
         (message,) = receive(queues.tasks)
@@ -241,23 +384,21 @@ def test_urls_that_are_no_queue(url: str, database: Database) -> None:
 
 @pytest.fixture
 def local(database: Database) -> CreatedQueues:
-    return create_queues("local", "postgres", database=database, max_receive_count=1)
+    return create_queues("local", "postgres", database=database)
 
 
-def test_a_dead_letter_says_why(local: CreatedQueues) -> None:
-    local.tasks.send([OutgoingMessage("{}", {"w_id": "W1"})])
-    (message,) = receive(local.tasks)
-    local.tasks.extend(message, 0)
-    local.tasks.send([OutgoingMessage("good")])
-    assert [m.body for m in receive(local.tasks, 1)] == ["good"], "the dead one must not be in the way"
-    assert receive(local.tasks, wait_s=0) == []
-    (dead,) = receive(local.dead_letters)
-    assert dead.attributes == {
-        "w_id": "W1",
-        "error_type": "ReceiveLimit",
-        "error_message": "delivered 1 times and never finished",
-    }
-    assert dead.id == message.id
+def test_a_queue_in_postgres_gives_nothing_up_whatever_an_earlier_version_told_it(
+    local: CreatedQueues, database: Database
+) -> None:
+    with database.connection() as connection:
+        connection.execute("UPDATE queues SET max_receive_count = 2 WHERE dead_letter_id IS NOT NULL")
+    assert local.tasks.delivery_limit() == 2
+    local.tasks.send([OutgoingMessage("{}")])
+    for delivery in range(1, 6):
+        (message,) = receive(local.tasks)
+        assert message.receive_count == delivery
+        local.tasks.extend(message, 0)
+    assert local.dead_letters.stats().available == 0
 
 
 def test_what_postgres_cannot_store_is_refused_alone(local: CreatedQueues) -> None:

@@ -11,7 +11,7 @@ from bec_core.models import JobStatus, TaskStatus
 from bec_core.queues import create_queues
 from bec_core.storage import open_store
 from bec_core.testing.checksum_job import Trouble
-from bec_core.worker import WorkerObserver, process
+from bec_core.worker import WorkerObserver, identity
 from support.worker_lab import QUICK, Lab
 
 MISSING = '{"w_id": "W404", "i_id": "I404"}'
@@ -190,7 +190,7 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(lab):
     outcomes = []
     Robbed.task_finished = lambda self, volume, outcome, message="": outcomes.append(outcome)
     lab.work(observer=Robbed())
-    assert outcomes == ["stopped"]
+    assert outcomes == ["left"]
     assert lab.markers() == []
     assert lab.store.list() == []
     assert lab.messages() == (1, 0)
@@ -289,7 +289,7 @@ def test_what_a_dead_worker_of_this_machine_held_is_free_at_once(lab):
     ref = lab.volume("vol1", b"one")
     lab.ask(ref)
     with lab.database.connection() as connection:
-        machine = process.own_token().split("/")[0]
+        machine = identity.own_token().split("/")[0]
         dead = workers.register(
             connection, name="dead", hostname=socket.gethostname(), job_id=lab.job.id,
             process=f"{machine}/4194303/1.00", tags={},
@@ -300,7 +300,7 @@ def test_what_a_dead_worker_of_this_machine_held_is_free_at_once(lab):
             version=volume.version, worker_id=dead, lease_s=3600, config_revision=1, plugin_version="1",
         )  # fmt: skip
     lab.work()
-    assert lab.rows() == [("done", 2, 0, 3)]
+    assert lab.rows() == [("done", 2, 1, 3)]
 
 
 def test_status_names_are_the_production_databases():

@@ -20,6 +20,7 @@ from bec_cli.common import (
     yes_option,
 )
 from bec_cli.exits import Exit
+from bec_cli.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,7 @@ def audit(
         )
     else:
         mended, queued = count(len(done.mended), "finding"), count(len(done.queued), "volume")
-        click.echo(f"✓ Mended {mended}; queued {queued} again; left {len(done.left)}")
+        say(f"✓ Mended {mended}; queued {queued} again; left {len(done.left)}")
     return Exit.SOME_FAILED if done.left else Exit.OK
 
 
@@ -106,7 +107,7 @@ def _print(found: Audit) -> None:
         f" {count(found.markers, 'marker')}; read the artifacts of {found.contents_checked}"
     )
     if not found.findings:
-        click.echo("✓ All fits")
+        say("✓ All fits")
         return
     kinds = Counter(one.kind for one in found.findings)
     rows = [(number, kind.value, *MEANING[kind]) for kind, number in kinds.most_common()]

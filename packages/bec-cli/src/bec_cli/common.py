@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bec_cli.completion import complete_job
+from bec_cli.printing import say
 from bec_core.errors import SettingsError
 from bec_core.logs import configure_logging
 from bec_core.settings import Settings, load_settings
+from bec_core.text import json_text, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from bec_core.admin.session import Session
     from bec_core.models import Job
@@ -35,10 +38,13 @@ def settings_of(ctx: click.Context, *, quiet: bool = False, **overrides: Any) ->
     ``quiet`` logs errors only, unless the user asked for more: for commands that show progress themselves.
     """
     options: Mapping[str, Any] = ctx.find_root().obj
-    settings = load_settings(dotenv=options["env_file"], **overrides)
+    named: Path | None = options["env_file"]
+    settings = load_settings(env_file=named, found=None if named else Path(".env"), say=note, **overrides)
     configure_logging(
         level="DEBUG" if options["debug"] else "ERROR" if quiet else settings.log_level,
         json_lines=None if settings.log_format is None else settings.log_format == "json",
+        file=settings.log_file,
+        capture=settings.log_format == "json" or settings.log_file is not None,
     )
     return settings
 
@@ -108,7 +114,7 @@ def confirm(question: str, *, yes: bool) -> None:
         raise click.UsageError(
             f"nobody is there to answer {question!r}: say --yes, or look first with --dry-run"
         )
-    click.confirm(question, abort=True, err=True)
+    click.confirm(shown(question), abort=True, err=True)
 
 
 def read_config(path: Path | None, text: str | None) -> dict[str, Any] | None:
@@ -153,7 +159,14 @@ def err() -> Console:
 
 def note(text: str) -> None:
     """Say something that is not data."""
-    click.echo(text, err=True)
+    say(text, err=True)
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """A line for a rich console: words, or words with a style; nothing in them is taken for markup or control."""
+    from rich.text import Text
+
+    return Text.assemble(*(shown(one) if isinstance(one, str) else (shown(one[0]), one[1]) for one in parts))
 
 
 Column = str | tuple[str, str]
@@ -182,7 +195,7 @@ def table(
     from rich.text import Text
 
     headings = [column if isinstance(column, str) else column[0] for column in columns]
-    texts = [["-" if value is None else str(value) for value in row] for row in rows]
+    texts = [["-" if value is None else shown(str(value)) for value in row] for row in rows]
     widths = [
         max(cell_len(line) for row in [headings, *texts] for line in row[number].split("\n"))
         for number in range(len(columns))
@@ -206,7 +219,7 @@ def table(
 
 def print_json(data: object) -> None:
     """Data for a program, on stdout."""
-    click.echo(json.dumps(data, default=_plain, ensure_ascii=False, indent=2))
+    say(json_text(data, default=_plain, indent=2))
 
 
 def _plain(value: object) -> object:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bec_cli.common import session_of
+from bec_cli.printing import say
 from bec_core.admin import reports
 from bec_core.admin.volume_list import parse_volume
 
@@ -40,4 +41,4 @@ def compare(
     refs = [parse_volume(text) for text in volumes]
     runs = (reports.find_run(session, before), reports.find_run(session, after))
     directory = (directory or Path(f"compare-{runs[0]}-{runs[1]}")).absolute()
-    click.echo(reports.write_comparison(session, *runs, refs, directory))
+    say(str(reports.write_comparison(session, *runs, refs, directory)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from bec_cli.printing import say
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -28,7 +29,7 @@ def completion(shell: str) -> None:
 
     found = get_completion_class(shell)
     assert found is not None
-    click.echo(found(cli, {}, "bec", "_BEC_COMPLETE").source())
+    say(found(cli, {}, "bec", "_BEC_COMPLETE").source())
 
 
 def complete_job(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -40,7 +41,7 @@ def complete_job(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     from bec_core.settings import load_settings
 
     try:
-        settings = load_settings(dotenv=ctx.find_root().params.get("env_file") or Path(".env"))
+        settings = load_settings()  # no file: pressing Tab in a folder must not trust what lies there
     except BecError:
         return []
     return [CompletionItem(name) for name in job_names(settings) if name.startswith(incomplete)]

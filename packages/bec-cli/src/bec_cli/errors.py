@@ -10,6 +10,7 @@ import click
 
 from bec_cli.common import Column, json_option, limit_option, local_time, print_json, print_table, session_of
 from bec_cli.completion import complete_job
+from bec_cli.printing import say
 from bec_cli.times import SINCE
 from bec_core.models import TaskStatus
 
@@ -184,13 +185,13 @@ def show(ctx: click.Context, task_id: int, as_json: bool) -> None:
         ("Fingerprint", task.error_fingerprint),
     ):
         if value is not None:
-            click.echo(f"{name}: {value}")
+            say(f"{name}: {value}")
     if task.error_traceback:
-        click.echo(f"\n{task.error_traceback.rstrip()}")
+        say(f"\n{task.error_traceback.rstrip()}")
     if pages.lines:
-        click.echo("\nPages that failed:")
+        say("\nPages that failed:")
         for line in pages.lines:
-            click.echo(
+            say(
                 f"  {line.get('img_filename')}: {line.get('stage')}: {line.get('error_type')}: {line.get('message')}"
             )
 

@@ -28,6 +28,10 @@ class Exit(IntEnum):
     """The command did its work, but part of it failed: volumes, messages, or what an audit found."""
     STUCK = 70
     """Of ``bec worker``: a job did not come back when told to stop; a new process must take over."""
+    WORK_LEFT = 75
+    """Of ``bec worker``: volumes wait that can't be worked on now (in back-off, running elsewhere): start it again."""
+    FAULT = 76
+    """Of ``bec worker``: this program met a fault of its own, again and again; no volume was given up for it."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C (or a question answered with no); of a worker: after handing its tasks back."""
     TERMINATED = 143
@@ -40,7 +44,7 @@ class Exit(IntEnum):
 
         if isinstance(error, (errors.SettingsError, errors.JobConfigError)):
             return cls.USAGE
-        if isinstance(error, (errors.NotFoundError, errors.PluginError)):
+        if isinstance(error, (errors.NotFoundError, errors.PluginError, errors.JobGone)):
             return cls.NOT_FOUND
         if isinstance(error, errors.ConflictError):
             return cls.CONFLICT

@@ -17,6 +17,7 @@ from bec_cli.common import (
     print_table,
     session_and_job,
 )
+from bec_cli.printing import say
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def stats(ctx: click.Context, job_name: str, hourly_price: float | None, stages:
 def _print(figures: JobStatistics, stages: list[StageFigures] | None) -> None:
     job = figures.job
     status = "" if job.status.value == "active" else f" — {job.status.value}"
-    click.echo(f"Job Statistics: {job.name} (id={job.id}){status}\n")
+    say(f"Job Statistics: {job.name} (id={job.id}){status}\n")
     columns: list[Column] = [
         "Status", ("Count", "right"), ("Total Images", "right"), ("Total Errors", "right"),
         ("Avg Duration (ms)", "right"),
@@ -80,15 +81,15 @@ def _print(figures: JobStatistics, stages: list[StageFigures] | None) -> None:
         for t in figures.by_status
     ]
     print_table("Task Execution Status", columns, rows)
-    click.echo("\nOverall Totals:")
-    click.echo(f"  Total Tasks: {figures.total_tasks}")
-    click.echo(f"  Total Images: {figures.total_images}")
-    click.echo(f"  Total Errors: {figures.total_errors}")
-    click.echo(f"  Avg Duration per Task: {_ms(figures.avg_duration_per_task_ms)}")
-    click.echo(f"  Avg Duration per Page: {_ms(figures.avg_duration_per_page_ms)}")
+    say("\nOverall Totals:")
+    say(f"  Total Tasks: {figures.total_tasks}")
+    say(f"  Total Images: {figures.total_images}")
+    say(f"  Total Errors: {figures.total_errors}")
+    say(f"  Avg Duration per Task: {_ms(figures.avg_duration_per_task_ms)}")
+    say(f"  Avg Duration per Page: {_ms(figures.avg_duration_per_page_ms)}")
     _print_progress(figures)
     if stages is not None:
-        click.echo()
+        say()
         _print_stages(stages)
 
 
@@ -98,22 +99,25 @@ def _ms(value: float | None) -> str:
 
 def _print_progress(figures: JobStatistics) -> None:
     progress = figures.progress
-    click.echo("\nProgress:")
+    say("\nProgress:")
     share = f" ({progress.done / progress.asked:.0%})" if progress.asked else ""
-    click.echo(f"  Volumes Asked For: {progress.asked}")
-    click.echo(f"  Done: {progress.done}{share}")
-    click.echo(f"  Running: {progress.running}")
-    click.echo(f"  Waiting: {progress.waiting}")
-    click.echo(f"  Failed: {progress.failed}")
+    say(f"  Volumes Asked For: {progress.asked}")
+    say(f"  Done: {progress.done}{share}")
+    if progress.stale:
+        again = f"bec queue enqueue --job-name {figures.job.name} --stale"
+        say(f"  Done by an Older Recipe: {progress.stale} (to do them again: {again})")
+    say(f"  Running: {progress.running}")
+    say(f"  Waiting: {progress.waiting}")
+    say(f"  Failed: {progress.failed}")
     speed = "-" if progress.pages_per_s is None else f"{progress.pages_per_s:.2f}"
-    click.echo(f"  Pages per Second: {speed} (live workers: {progress.live_workers})")
-    click.echo(f"  Time Left: {ago(progress.time_left_s) or 'unknown'}")
+    say(f"  Pages per Second: {speed} (live workers: {progress.live_workers})")
+    say(f"  Time Left: {ago(progress.time_left_s) or 'unknown'}")
     if cost := figures.cost:
         left = "unknown" if cost.left is None else f"{cost.left:.2f}"
-        click.echo(
+        say(
             f"  Cost so Far: {cost.so_far:.2f} ({cost.worker_hours:.1f} worker hours at {cost.hourly_price:g})"
         )
-        click.echo(f"  Cost Left: {left}")
+        say(f"  Cost Left: {left}")
 
 
 def _print_stages(stages: list[StageFigures]) -> None:
@@ -149,7 +153,7 @@ def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_
     if as_json:
         print_json([attrs.asdict(task) for task in found])
         return
-    click.echo(f"Recent Task Executions: {job.name} (id={job.id})\n")
+    say(f"Recent Task Executions: {job.name} (id={job.id})\n")
     columns: list[Column] = [
         "ID", "Volume", "Status", ("Images", "right"), ("Errors", "right"), ("Duration (s)", "right"), "Worker",
     ]  # fmt: skip

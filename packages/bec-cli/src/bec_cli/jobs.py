@@ -25,6 +25,7 @@ from bec_cli.common import (
     yes_option,
 )
 from bec_cli.job_stats import stats, tasks
+from bec_cli.printing import say
 from bec_core.models import Job, JobStatus
 
 _CONFIG_WIDTH = 40
@@ -45,6 +46,11 @@ _config_file = click.option(
     help="A file with the job's config (a JSON object).",
 )
 _config_text = click.option("--config-text", help="The job's config as JSON text.")
+_share_prefix = click.option(
+    "--share-prefix",
+    is_flag=True,
+    help="Let its artifacts lie where another job's lie; what that job has done counts as done, by it.",
+)
 
 
 @jobs.command()
@@ -54,6 +60,7 @@ _config_text = click.option("--config-text", help="The job's config as JSON text
 @_config_text
 @click.option("--queue-url", help="An existing queue to use, in place of bec_NAME_tasks.")
 @click.option("--dlq-url", help="Its dead-letter queue; goes with --queue-url.")
+@_share_prefix
 @json_option
 @dry_run_option
 @click.pass_context
@@ -65,6 +72,7 @@ def create(
     config_text: str | None,
     queue_url: str | None,
     dlq_url: str | None,
+    share_prefix: bool,
     as_json: bool,
     dry_run: bool,
 ) -> None:
@@ -82,7 +90,7 @@ def create(
     values = read_config(config, config_text) or {}
     kind = _SERVICES[session.settings.queue_kind]
     # Refused before anything is said to be created; what it warns of, creating tells again.
-    warnings = precheck(session, name, job_type or name, values)
+    warnings = precheck(session, name, job_type or name, values, share_prefix=share_prefix)
     if dry_run:
         for warning in warnings:
             note(f"warning: {warning}")
@@ -91,12 +99,18 @@ def create(
             if queue_url
             else f"with {kind} queues bec_{name}_tasks and bec_{name}_dlq"
         )
-        click.echo(f"Would create job: name={name}, type={job_type or name}, {queues}")
+        say(f"Would create job: name={name}, type={job_type or name}, {queues}")
         return
     if not queue_url:
         note(f"Creating {kind} queues for job '{name}'...")
     made = create_job(
-        session, name=name, job_type=job_type, config=values, queue_url=queue_url, dlq_url=dlq_url
+        session,
+        name=name,
+        job_type=job_type,
+        config=values,
+        queue_url=queue_url,
+        dlq_url=dlq_url,
+        share_prefix=share_prefix,
     )
     for warning in made.warnings:
         note(f"warning: {warning}")
@@ -105,8 +119,8 @@ def create(
         return
     for what, url in (("queue", made.job.queue_url), ("DLQ", made.job.dlq_url)):
         is_new = url.rpartition("/")[2] in made.created_queues
-        click.echo(f"✓ {'Created' if is_new else 'Using existing'} {what}: {url}")
-    click.echo(f"✓ Created job: id={made.job.id}, name={made.job.name}")
+        say(f"✓ {'Created' if is_new else 'Using existing'} {what}: {url}")
+    say(f"✓ Created job: id={made.job.id}, name={made.job.name}")
 
 
 @jobs.command("list")
@@ -166,24 +180,25 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
         listed = [{"revision": n, "config": config, "created_at": at} for n, config, at in history]
         print_json({**_as_dict(job), **({"revisions": listed} if revisions else {})})
         return
-    click.echo(f"Job {job.id}")
-    click.echo(f"Name: {job.name}")
+    say(f"Job {job.id}")
+    say(f"Name: {job.name}")
     if job.type != job.name:
-        click.echo(f"Type: {job.type}")
-    click.echo(f"Queue URL: {job.queue_url}")
-    click.echo(f"DLQ URL: {job.dlq_url}")
-    click.echo(f"Status: {job.status.value}")
-    click.echo(f"Config revision: {job.config_revision} (since {local_time(job.updated_at)})")
-    click.echo("Configuration:")
-    click.echo(json.dumps(dict(job.config), indent=2, ensure_ascii=False))
+        say(f"Type: {job.type}")
+    say(f"Queue URL: {job.queue_url}")
+    say(f"DLQ URL: {job.dlq_url}")
+    say(f"Status: {job.status.value}")
+    say(f"Config revision: {job.config_revision} (since {local_time(job.updated_at)})")
+    say("Configuration:")
+    say(json.dumps(dict(job.config), indent=2, ensure_ascii=False))
     for number, config, at in history:
-        click.echo(f"Revision {number}, {local_time(at)}: {json.dumps(config, ensure_ascii=False)}")
+        say(f"Revision {number}, {local_time(at)}: {json.dumps(config, ensure_ascii=False)}")
 
 
 @jobs.command()
 @job_argument
 @_config_file
 @_config_text
+@_share_prefix
 @dry_run_option
 @json_option
 @click.pass_context
@@ -192,6 +207,7 @@ def update(
     job_name: str,
     config: Path | None,
     config_text: str | None,
+    share_prefix: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -208,20 +224,18 @@ def update(
     values = read_config(config, config_text)
     if values is None:
         raise click.UsageError("give the new config: --config FILE or --config-text JSON")
-    updated = update_config(session, job, values, dry_run=dry_run)
+    updated = update_config(session, job, values, dry_run=dry_run, share_prefix=share_prefix)
     for warning in updated.warnings:
         note(f"warning: {warning}")
     if as_json:
         print_json(_as_dict(updated.job))
     elif not updated.changed:
-        click.echo(f"Job {job.name} has this config already (revision {job.config_revision})")
+        say(f"Job {job.name} has this config already (revision {job.config_revision})")
     elif dry_run:
-        click.echo(
-            f"Would update job: id={job.id}, name={job.name}, config revision {job.config_revision + 1}"
-        )
+        say(f"Would update job: id={job.id}, name={job.name}, config revision {job.config_revision + 1}")
     else:
         new = updated.job
-        click.echo(f"✓ Updated job: id={new.id}, name={new.name}, config revision {new.config_revision}")
+        say(f"✓ Updated job: id={new.id}, name={new.name}, config revision {new.config_revision}")
 
 
 @jobs.command()
@@ -251,14 +265,14 @@ def delete(ctx: click.Context, job_name: str, purge_queues: bool, yes: bool, dry
     takes = f"job {job.name} (id={job.id}) with {' and '.join(parts)}"
     fate = f"its queues {' and '.join(queues)} are {'emptied' if purge_queues else 'kept'}; all artifacts are kept"
     if dry_run:
-        click.echo(f"Would delete {takes}; {fate}")
+        say(f"Would delete {takes}; {fate}")
         return
     note(f"This deletes {takes}; {fate}.")
     if what.live_workers:
         note(f"warning: {count(what.live_workers, 'worker')} of it live; they will set messages aside")
     confirm("Delete it?", yes=yes)
     delete_job(session, job, purge_queues=purge_queues)
-    click.echo(f"✓ Deleted job: id={job.id}, name={job.name}")
+    say(f"✓ Deleted job: id={job.id}, name={job.name}")
 
 
 def _status_command(name: str, status: JobStatus, explanation: str) -> click.Command:
@@ -273,14 +287,12 @@ def _status_command(name: str, status: JobStatus, explanation: str) -> click.Com
 
         session, job = session_and_job(ctx, job_name)
         if job.status is status:
-            click.echo(f"Job {job.name} is {status.value} already")
+            say(f"Job {job.name} is {status.value} already")
         elif dry_run:
-            click.echo(
-                f"Would mark job {job.name} (id={job.id}) {status.value}; it is {job.status.value} now"
-            )
+            say(f"Would mark job {job.name} (id={job.id}) {status.value}; it is {job.status.value} now")
         else:
             set_status(session, job, status)
-            click.echo(f"✓ Job {job.name} (id={job.id}) is {status.value}; it was {job.status.value}")
+            say(f"✓ Job {job.name} (id={job.id}) is {status.value}; it was {job.status.value}")
 
     return mark
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
+import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import click
 
 from bec_cli.exits import Exit
+from bec_cli.printing import say
 
 COMMANDS = {
     "audit": ("bec_cli.audit:audit", "Compare database, artifacts and queue; repair."),
@@ -94,13 +98,12 @@ def _plugin_command(name: str) -> click.Command | None:
 @click.option(
     "--env-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=Path(".env"),
-    show_default=True,
-    help="A file of NAME=value lines; what the environment sets wins.",
+    envvar="BEC_ENV_FILE",
+    help="A file of NAME=value lines; what the environment sets wins.  [env: BEC_ENV_FILE; default: .env]",
 )
 @click.version_option(package_name="bec-cli", prog_name="bec")
 @click.pass_context
-def cli(ctx: click.Context, debug: bool, env_file: Path) -> None:
+def cli(ctx: click.Context, debug: bool, env_file: Path | None) -> None:
     """Run page-level jobs over the volumes of a digital library.
 
     \b
@@ -112,16 +115,43 @@ def cli(ctx: click.Context, debug: bool, env_file: Path) -> None:
       bec worker --job-name ldv1
       bec jobs stats ldv1
     """
-    if ctx.get_parameter_source("env_file") is click.core.ParameterSource.COMMANDLINE and (
-        env_file.is_dir() or not env_file.exists()
-    ):
+    if env_file and (env_file.is_dir() or not env_file.exists()):
         raise click.UsageError(f"--env-file: there is no file {env_file}")
     ctx.obj = {"debug": debug, "env_file": env_file}
 
 
 def main() -> None:
     """Run ``bec`` and end the process with its exit status."""
-    sys.exit(run(sys.argv[1:]))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks our letters gets escapes
+    sys.excepthook = _show_traceback
+    status = run(sys.argv[1:])
+    sys.exit(Exit.OK if _reader_gone() and not status else status)
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Python's last words; the error's text may be a stranger's."""
+    say("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"), err=True)
+
+
+def _reader_gone() -> bool:
+    """Whether nobody reads our output any more; what is left of it is dropped, so that nothing is said at exit."""
+    gone = False
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            gone = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return gone
+
+
+def _because_nobody_reads(ended: BaseException) -> bool:
+    cause: BaseException | None = ended
+    while cause is not None and not isinstance(cause, BrokenPipeError):
+        cause = cause.__context__
+    return cause is not None
 
 
 def run(arguments: list[str]) -> int:
@@ -131,15 +161,22 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped", err=True)
+        say("stopped", err=True)
         return Exit.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        say(text.getvalue().rstrip("\n"), err=True)
         return error.exit_code
     except BrokenPipeError:
-        # who read our output has seen enough; keep Python from flushing into the closed pipe at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _reader_gone()  # who read our output has seen enough
         return Exit.OK
+    except SystemExit as ended:
+        # click and rich end the process so when nobody reads their output
+        if _because_nobody_reads(ended):
+            _reader_gone()
+            return Exit.OK
+        raise
     except Exception as error:
         from bec_core.errors import BecError
 
@@ -147,8 +184,8 @@ def run(arguments: list[str]) -> int:
         if "--debug" in arguments or ("worker" in arguments and not isinstance(error, BecError)):
             raise
         if isinstance(error, BecError):
-            click.echo(f"bec: {error}", err=True)
+            say(f"bec: {error}", err=True)
             return Exit.of(error)
-        click.echo(f"bec: {type(error).__name__}: {error} (not foreseen; --debug shows where)", err=True)
+        say(f"bec: {type(error).__name__}: {error} (not foreseen; --debug shows where)", err=True)
         return Exit.FAILED
     return result if isinstance(result, int) else Exit.OK

@@ -6,6 +6,7 @@ import attrs
 import click
 
 from bec_cli.common import json_option, note, print_json, print_table, settings_of
+from bec_cli.printing import say
 from bec_core.job_config import ConfigField, config_fields
 from bec_core.plugins import load_plugins
 
@@ -73,10 +74,10 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{job_type.name} {job_type.version}, of {source.distribution} {source.version}")
-    click.echo(job_type.summary)
+    say(f"{job_type.name} {job_type.version}, of {source.distribution} {source.version}")
+    say(job_type.summary)
     if job_type.depends_on:
-        click.echo(f"Depends on: {', '.join(job_type.depends_on)}")
+        say(f"Depends on: {', '.join(job_type.depends_on)}")
     rows = [(one.name, _type(one), _default(one), one.allowed or "any", one.doc) for one in fields]
     print_table(None, ["Field", "Type", "Default", "Allowed", "Meaning"], rows)
     note("a job's config is a JSON object of these fields; what it leaves out has its default")

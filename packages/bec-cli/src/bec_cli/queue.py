@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 import click
 
@@ -20,8 +22,14 @@ from bec_cli.common import (
     session_and_job,
     yes_option,
 )
+from bec_cli.printing import say
 from bec_cli.queue_enqueue import enqueue
 from bec_cli.queue_redrive import redrive
+from bec_cli.queue_wait import wait
+
+if TYPE_CHECKING:
+    from bec_core.admin.session import Session
+    from bec_core.models import Job
 
 
 @click.group()
@@ -31,6 +39,7 @@ def queue() -> None:
 
 queue.add_command(enqueue)
 queue.add_command(redrive)
+queue.add_command(wait)
 
 _dlq_option = click.option("--dlq", is_flag=True, help="The dead-letter queue, in place of the queue.")
 
@@ -67,21 +76,34 @@ def stats(ctx: click.Context, job_name: str, as_json: bool) -> None:
 @queue.command()
 @job_option
 @_dlq_option
+@click.option(
+    "--receive",
+    is_flag=True,
+    help="On SQS: look into the queue itself, which delivers each message once.",
+)
 @limit_option(10)
 @json_option
 @click.pass_context
-def peek(ctx: click.Context, job_name: str, dlq: bool, limit: int, as_json: bool) -> None:
-    """Show messages that wait, without taking them. SQS hides them for a moment and counts a delivery.
+def peek(ctx: click.Context, job_name: str, dlq: bool, receive: bool, limit: int, as_json: bool) -> None:
+    """Show what waits, without taking it: the queue's messages, or on SQS the ledger's entries.
+
+    SQS shows a message only by delivering it. With --receive that is done: the messages are hidden for a
+    moment, and each look counts as a delivery towards the queue's own limit (maxReceiveCount); one that is
+    near the limit is replaced by a fresh copy.
 
     \b
     Examples:
       bec queue peek --job-name ldv1
       bec queue peek --job-name ldv1 --dlq --limit 50
+      bec queue peek --job-name ldv1 --receive
     """
     from bec_core.admin.queues import peek as look
 
     session, job = session_and_job(ctx, job_name)
-    found = look(session, job.dlq_url if dlq else job.queue_url, limit)
+    found = look(session, job.dlq_url if dlq else job.queue_url, limit, receive=receive)
+    if found is None:
+        _peek_into_ledger(session, job, dlq=dlq, limit=limit, as_json=as_json)
+        return
     if as_json:
         print_json([attrs.asdict(message) for message in found])
         return
@@ -96,6 +118,24 @@ def peek(ctx: click.Context, job_name: str, dlq: bool, limit: int, as_json: bool
         for m in found
     ]
     print_table(None, columns, rows)
+
+
+def _peek_into_ledger(session: Session, job: Job, *, dlq: bool, limit: int, as_json: bool) -> None:
+    from bec_core.admin.queues import asked
+
+    entries = asked(session, job, "failed" if dlq else "waiting", limit)
+    if as_json:
+        print_json([attrs.asdict(entry) for entry in entries])
+        return
+    note("SQS is not looked into (that would deliver the messages; --receive does): this is the ledger")
+    if dlq:
+        failed = [(e.volume, local_time(e.changed_at), e.reason) for e in entries]
+        print_table(None, ["Volume", "Failed", "Why"], failed)
+    else:
+        waiting = [
+            (e.volume, local_time(e.requested_at), local_time(e.sent_at) or "not yet") for e in entries
+        ]
+        print_table(None, ["Volume", "Asked", "Sent"], waiting)
 
 
 @queue.command()
@@ -121,11 +161,11 @@ def purge(ctx: click.Context, job_name: str, dlq: bool, yes: bool, dry_run: bool
     chosen = dead if dlq else tasks
     held = count(chosen.available + chosen.in_flight + chosen.delayed, "message")
     if dry_run:
-        click.echo(f"Would delete {held} of {name}")
+        say(f"Would delete {held} of {name}")
         return
     note(f"This deletes {held} of {name}, for good.")
     confirm("Delete them?", yes=yes)
     forgotten = empty(session, job, dead_letters=dlq)
-    click.echo(f"✓ Purged queue: {name}")
+    say(f"✓ Purged queue: {name}")
     if forgotten:
         note(f"{count(forgotten, 'volume')} that waited can be enqueued again")

@@ -11,11 +11,12 @@ import click
 from bec_cli.common import count, dry_run_option, json_option, note, print_json, session_of
 from bec_cli.completion import complete_job
 from bec_cli.exits import Exit
+from bec_cli.printing import say
 from bec_cli.times import SINCE
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
-    from bec_core.admin.redrive import Choice
+    from bec_core.admin.asking import Choice
     from bec_core.admin.session import Session
 
 _FAILED = [TaskStatus.RETRYABLE_FAILED.value, TaskStatus.TERMINAL_FAILED.value]
@@ -43,6 +44,11 @@ _FAILED = [TaskStatus.RETRYABLE_FAILED.value, TaskStatus.TERMINAL_FAILED.value]
 )
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Only N of them, chosen at random.")
 @click.option(
+    "--runtime-faults",
+    is_flag=True,
+    help="Only what was set aside for faults of BEC itself, after they were mended.",
+)
+@click.option(
     "--all-messages",
     is_flag=True,
     help="With --job-name: move whatever its dead-letter queue holds, without choosing.",
@@ -63,6 +69,7 @@ def redrive(
     statuses: tuple[str, ...],
     since: datetime | None,
     sample: int | None,
+    runtime_faults: bool,
     all_messages: bool,
     source_queue_url: str | None,
     dest_queue_url: str | None,
@@ -77,18 +84,22 @@ def redrive(
     Examples:
       bec queue redrive --job-name ldv1 --error StorageError --dry-run
       bec queue redrive --job-name ldv1 --since 2h --sample 5
+      bec queue redrive --job-name ldv1 --runtime-faults
       bec queue redrive --job-name ldv1 --all-messages
       bec queue redrive --source-queue-url $DLQ --dest-queue-url $QUEUE --max-messages 1000
     """
+    from bec_core.admin.asking import Choice
     from bec_core.admin.jobs import find_job
-    from bec_core.admin.redrive import Choice
 
+    if runtime_faults and error_type is not None:
+        raise click.UsageError("--runtime-faults is an error type of its own: leave --error out")
     by_url = source_queue_url is not None or dest_queue_url is not None
     if by_url == (job_name is not None):
         raise click.UsageError("give --job-name, or both --source-queue-url and --dest-queue-url")
     choice = Choice(
         statuses=tuple(TaskStatus(status) for status in statuses) or (TaskStatus.TERMINAL_FAILED,),
         error_type=error_type, stage=stage, fingerprint=fingerprint, since=since, sample=sample,
+        runtime_faults=runtime_faults,
     )  # fmt: skip
     session = session_of(ctx)
     if job_name is not None and all_messages:
@@ -119,9 +130,9 @@ def redrive(
 
 
 def _by_choice(session: Session, job_name: str, choice: Choice, *, dry_run: bool, as_json: bool) -> int:
+    from bec_core.admin.asking import choose
+    from bec_core.admin.asking import redrive as queue_again
     from bec_core.admin.jobs import find_job
-    from bec_core.admin.redrive import choose
-    from bec_core.admin.redrive import redrive as queue_again
 
     job = find_job(session, job_name)
     chosen = choose(session, job, choice)
@@ -129,18 +140,20 @@ def _by_choice(session: Session, job_name: str, choice: Choice, *, dry_run: bool
         if as_json:
             print_json([attrs.asdict(one) for one in chosen])
             return Exit.OK
-        click.echo(f"Would queue {count(len(chosen), 'volume')} again")
+        say(f"Would queue {count(len(chosen), 'volume')} again")
         for one in chosen:
-            click.echo(f"  {one.ref}  {one.status.value}  {one.error_type or '-'}")
+            say(f"  {one.ref}  {one.status.value}  {one.error_type or '-'}")
         return Exit.OK
     done = queue_again(session, job, chosen)
     if as_json:
         print_json(attrs.asdict(done))
     else:
-        click.echo(
+        say(
             f"✓ Queued {count(len(done.sent), 'volume')} again;"
             f" removed {count(done.dead_letters_removed, 'dead letter')}"
         )
+    if done.waiting:
+        note(f"{count(len(done.waiting), 'volume')} wait already, and may be tried again at once")
     for ref, reason in done.refused:
         note(f"not sent: {ref}: {reason}")
     return Exit.SOME_FAILED if done.refused else Exit.OK
@@ -156,27 +169,28 @@ def _by_url(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    from bec_core.admin.queues import move_messages, start_move_task
+    from bec_core.admin.moving import move_messages, refuse_same, start_move_task
 
     if move_task and limit is not None:
         raise click.UsageError("SQS's own task moves all messages: leave --max-messages or --move-task out")
+    refuse_same(source, dest)
     if dry_run:
         held = session.queue(source).stats().available
         moved = held if limit is None else min(held, limit)
         if as_json:
             print_json({"dry_run": True, "moved": moved})
         else:
-            click.echo(f"Would move {count(moved, 'message')} to {dest.rpartition('/')[2]}")
+            say(f"Would move {count(moved, 'message')} to {dest.rpartition('/')[2]}")
         return
     if move_task:
         handle = start_move_task(session, source, dest)
         if as_json:
             print_json({"task_handle": handle})
         else:
-            click.echo(f"✓ SQS moves the messages now; task handle: {handle}")
+            say(f"✓ SQS moves the messages now; task handle: {handle}")
         return
     moved = move_messages(session, source, dest, limit=limit)
     if as_json:
         print_json({"dry_run": False, "moved": moved})
     else:
-        click.echo(f"✓ Moved {count(moved, 'message')} to {dest.rpartition('/')[2]}")
+        say(f"✓ Moved {count(moved, 'message')} to {dest.rpartition('/')[2]}")

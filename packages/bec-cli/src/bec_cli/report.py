@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bec_cli.common import session_of
+from bec_cli.printing import say
 from bec_core.admin import reports
 from bec_core.admin.jobs import find_job
 
@@ -30,4 +31,4 @@ def report(ctx: click.Context, job_name: str, directory: Path | None) -> None:
     session = session_of(ctx)
     job = find_job(session, job_name)
     directory = (directory or Path(f"report-{job.name}")).absolute()
-    click.echo(reports.write_report(session, job, reports.done_volumes(session, job), directory))
+    say(str(reports.write_report(session, job, reports.done_volumes(session, job), directory)))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,8 +27,10 @@ from bec_cli.signals import stopping_on_signals
 from bec_core.admin import folder_run, reports
 from bec_core.admin.session import Session
 from bec_core.admin.working import worker_for
-from bec_core.models import Volume
-from bec_core.worker import WorkerObserver, WorkerOptions
+from bec_core.errors import BecError
+from bec_core.models import Volume, VolumeRef
+from bec_core.text import shown
+from bec_core.worker import End, WorkerObserver, WorkerOptions
 
 _LEASE_S = 15.0  # short: after a kill the same command must not wait long for the dead worker's lease
 
@@ -53,7 +56,7 @@ class _Bar(WorkerObserver):
 
     def task_started(self, volume: Volume, attempt: int) -> None:
         again = f" (attempt {attempt})" if attempt > 1 else ""
-        self._progress.update(self._bar, description=f"{volume.ref}{again}")
+        self._progress.update(self._bar, description=escape(shown(f"{volume.ref}{again}")))
 
     def page_done(self, volume: Volume, done: int, total: int) -> None:
         with self._lock:
@@ -64,12 +67,19 @@ class _Bar(WorkerObserver):
 
     def task_finished(self, volume: Volume, outcome: str, message: str = "") -> None:
         if outcome in ("retryable_failed", "terminal_failed"):
-            self._progress.console.print(f"[red]{volume.ref}: {outcome}[/red] {message}")
+            self._progress.console.print(
+                Text.assemble((f"{shown(str(volume.ref))}: {outcome}", "red"), " ", shown(message))
+            )
         with self._lock:
             self.outcomes[str(volume.ref)] = outcome
             if outcome == "already-done":
                 missing = len(volume.pages) - self._counted.get(str(volume.ref), 0)
                 self._progress.advance(self._bar, max(0, missing))
+
+
+def _say(console: Console, text: str) -> None:
+    """Print a line as it is: no markup in it means anything."""
+    console.print(shown(text), markup=False, soft_wrap=True)
 
 
 @click.command()
@@ -91,6 +101,7 @@ class _Bar(WorkerObserver):
     help="The model's checkpoint. [default: the model in the box]",
 )
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads for pages. [default: by the cores]")
+@click.option("--force", is_flag=True, help="Do again what is done.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write the HTML report.")
 @click.pass_context
 def run(
@@ -102,12 +113,14 @@ def run(
     config_text: str | None,
     model_path: Path | None,
     threads: int | None,
+    force: bool,
     report: bool,
 ) -> int:
     """Run JOB_TYPE (such as ldv1) over a FOLDER of scans on this machine.
 
     Every directory in FOLDER that holds images is a volume. Ctrl-C stops at a clean point; the same
-    command goes on from there, also after a crash. What is done and unchanged is not done again.
+    command goes on from there, also after a crash. What is done and unchanged is not done again, unless the
+    config or the model is another one.
 
     \b
     Examples:
@@ -122,6 +135,7 @@ def run(
         lease_s=_LEASE_S,
         shutdown_after_empty=None,
         until_drained=True,
+        redo_other_recipes=True,
         grace_s=0.0,
         retry_base_s=1.0,
         heartbeat_s=2.0,
@@ -129,48 +143,76 @@ def run(
     )
     with Session(settings) as session:
         prepared = folder_run.prepare(
-            session, job_type=job_type, folder=folder, output=output, config=read_config(config, config_text)
+            session,
+            job_type=job_type,
+            folder=folder,
+            output=output,
+            config=read_config(config, config_text),
+            force=force,
         )
-        console.print(
-            f"{len(prepared.volumes)} volumes in {folder}, {len(prepared.to_do)} to do (job {prepared.job.name})"
+        _say(
+            console,
+            f"{len(prepared.volumes)} volumes in {folder} (job {prepared.job.name})",
         )
-        if prepared.to_do and not _work(console, session, prepared, options):
-            console.print("stopped; the same command goes on from here")
+        end, before = _work(console, session, prepared, options)
+        if end is End.STOPPED:
+            _say(console, "stopped; the same command goes on from here")
             return Exit.INTERRUPTED
-        return _conclude(console, session, prepared, report=report)
+        if end is End.FAULT:
+            _say(
+                console,
+                "stopped by a fault of this program (its traceback is above); no volume was given up for it",
+            )
+            return Exit.FAULT
+        return _conclude(console, session, prepared, before, report=report)
 
 
-def _work(console: Console, session: Session, prepared: folder_run.FolderRun, options: WorkerOptions) -> bool:
-    """Run a worker until nothing is left; False if it was interrupted."""
+def _work(
+    console: Console, session: Session, prepared: folder_run.FolderRun, options: WorkerOptions
+) -> tuple[End, int]:
+    """Run a worker until nothing is left; why it ended, and how many volumes were done before."""
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("pages"), _PagesPerSecond(), TimeRemainingColumn(compact=True), TextColumn("left"),
     )  # fmt: skip
     with Progress(*columns, console=console) as progress:
-        pages = sum(len(session.sources.resolve(ref).pages) for ref in prepared.to_do)
-        bar = _Bar(progress, pages)
+        bar = _Bar(progress, sum(_pages(session, ref) for ref in prepared.to_do))
         with (
-            worker_for(session, prepared.job, options, observer=bar) as worker,
+            worker_for(session, prepared.job, options, observers=[bar]) as worker,
             stopping_on_signals(worker, at_once=True),
         ):
             started = time.monotonic()
-            finished = worker.run().idle
+            end = worker.run().end
             seconds = time.monotonic() - started
     if bar.pages:
-        console.print(f"{bar.pages} pages in {seconds:.1f} s: {bar.pages / seconds:.2f} pages/s")
-    return finished
+        _say(console, f"{bar.pages} pages in {seconds:.1f} s: {bar.pages / seconds:.2f} pages/s")
+    return end, sum(outcome == "already-done" for outcome in bar.outcomes.values())
 
 
-def _conclude(console: Console, session: Session, run: folder_run.FolderRun, *, report: bool) -> int:
+def _pages(session: Session, ref: VolumeRef) -> int:
+    """How many pages a volume has, for the bar; none if it can't be read, which the worker will say."""
+    try:
+        return len(session.sources.resolve(ref).pages)
+    except BecError:
+        return 0
+
+
+def _conclude(
+    console: Console, session: Session, run: folder_run.FolderRun, before: int, *, report: bool
+) -> int:
     """Say what is done, what failed, and where things are."""
     finished = reports.finished_volumes(session, run.job, run.volumes)
     failed_pages = sum(int(volume.marker.get("nb_errors", 0)) for volume in finished)
-    console.print(f"{len(finished)} of {len(run.volumes)} volumes are done; {failed_pages} pages failed")
+    already = f" ({before} were before)" if before else ""
+    _say(
+        console,
+        f"{len(finished)} of {len(run.volumes)} volumes are done{already}; {failed_pages} pages failed",
+    )
     if report and finished and session.plugins.job_type(run.job.type).report:
         first = reports.write_report(session, run.job, run.volumes, run.output / "report")
-        console.print(f"report: {first}")
-    console.print(f"artifacts: {run.output / run.job.artifact_root}")
+        _say(console, f"report: {first}")
+    _say(console, f"artifacts: {run.output / run.job.artifact_root}")
     if len(finished) < len(run.volumes):
-        console.print(f"what failed and why: bec errors top --job-name {run.job.name}")
+        _say(console, f"what failed and why: bec errors top --job-name {run.job.name}")
         return Exit.SOME_FAILED
     return Exit.OK

@@ -10,6 +10,7 @@ import click
 
 from bec_cli.common import dry_run_option, job_option, json_option, note, print_json, session_of
 from bec_cli.exits import Exit
+from bec_cli.printing import say
 from bec_core.models import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def run_volume(
         poll_wait_s=0.0,
         lease_s=_LEASE_S,
         shutdown_after_empty=1,
+        by_ledger=False,
         grace_s=0.0,
         tags={"command": "run-volume"},
         job_options={"threads": threads} if threads else {},
@@ -92,15 +94,15 @@ def run_volume(
         )
     elif ended.outcome in ("done", "already-done"):
         again = "" if ended.outcome == "done" else "; to do it again: --force"
-        click.echo(f"✓ {ref}: {ended.outcome.replace('-', ' ')}{again}")
-        click.echo(f"Artifacts: {ended.artifacts}")
+        say(f"✓ {ref}: {ended.outcome.replace('-', ' ')}{again}")
+        say(f"Artifacts: {ended.artifacts}")
     else:
         note(f"{ref}: {ended.outcome}: {ended.message}")
     return {
         "done": Exit.OK,
         "already-done": Exit.OK,
         "left": Exit.CONFLICT,
-        "stopped": Exit.INTERRUPTED,
+        "handed-back": Exit.INTERRUPTED,
     }.get(ended.outcome, Exit.SOME_FAILED)
 
 
@@ -112,9 +114,7 @@ def _preview(session: Session, job: Job, ref: VolumeRef, *, force: bool, as_json
     if as_json:
         print_json({"volume": str(ref), "version": seen.volume.version, "pages": pages, "done": seen.done})
     elif seen.done and not force:
-        click.echo(
-            f"{ref}: {pages} pages, version {seen.volume.version}: done already, nothing would be done"
-        )
+        say(f"{ref}: {pages} pages, version {seen.volume.version}: done already, nothing would be done")
     else:
-        what = "delete its marker and do it again" if seen.done else "do it"
-        click.echo(f"{ref}: {pages} pages, version {seen.volume.version}: would {what}")
+        what = "do it again" if seen.done else "do it"
+        say(f"{ref}: {pages} pages, version {seen.volume.version}: would {what}")

@@ -9,11 +9,13 @@ from types import FrameType
 
 from bec_core.worker import BECWorker
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 @contextmanager
 def stopping_on_signals(worker: BECWorker, *, at_once: bool = False) -> Iterator[list[int]]:
-    """SIGTERM or SIGINT asks the worker to stop, within its grace period; a second one (or ``at_once``)
-    makes it hand its tasks back now. Yields the list of the signals received so far."""
+    """SIGTERM, SIGHUP (a closed terminal) or SIGINT asks the worker to stop, within its grace period; a second
+    one (or ``at_once``) makes it hand its tasks back now. Yields the list of the signals received so far."""
     received: list[int] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -23,7 +25,7 @@ def stopping_on_signals(worker: BECWorker, *, at_once: bool = False) -> Iterator
             worker.stop()
         received.append(number)
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
     try:
         yield received
     finally:

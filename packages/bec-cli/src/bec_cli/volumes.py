@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 import click
 
@@ -16,6 +18,10 @@ from bec_cli.common import (
     session_of,
 )
 from bec_cli.completion import complete_job
+from bec_cli.printing import say
+
+if TYPE_CHECKING:
+    from bec_core.admin.volumes import VolumeRow
 
 _STANDINGS = ["waiting", "running", "done", "failed", "retryable_failed", "terminal_failed"]
 
@@ -75,13 +81,21 @@ def list_(
             v.etag.hex()[:6] if v.etag else None,
             v.nb_images,
             local_time(v.last_modified_at),
-            ", ".join(f"{name}: {standing}" for name, standing in v.standing),
+            _standing(v),
         )
         for v in found
     ]
     print_table(None, columns, rows)
     if len(found) == limit:
         note(f"there may be more: --after {found[-1].id}")
+
+
+def _standing(row: VolumeRow) -> str:
+    """How a volume stands with each job, for people."""
+    return ", ".join(
+        f"{name}: {standing}{' (older recipe)' if name in row.stale else ''}"
+        for name, standing in row.standing
+    )
 
 
 @volumes.command()
@@ -119,11 +133,11 @@ def show(ctx: click.Context, volume: str, as_json: bool) -> None:
     ]  # fmt: skip
     for details in found:
         row = details.volume
-        click.echo(f"Volume {row.w_id}/{row.i_id} (id={row.id})")
-        click.echo(f"Version: {row.etag.hex() if row.etag else '-'}")
-        click.echo(f"Images: {'-' if row.nb_images is None else row.nb_images}")
-        click.echo(f"Last Modified: {local_time(row.last_modified_at) or '-'}")
-        click.echo("Jobs: " + (", ".join(f"{name}: {standing}" for name, standing in row.standing) or "-"))
+        say(f"Volume {row.w_id}/{row.i_id} (id={row.id})")
+        say(f"Version: {row.etag.hex() if row.etag else '-'}")
+        say(f"Images: {'-' if row.nb_images is None else row.nb_images}")
+        say(f"Last Modified: {local_time(row.last_modified_at) or '-'}")
+        say("Jobs: " + (_standing(row) or "-"))
         rows = [
             (t.id, t.job_name, t.version, t.status.value, t.attempt, t.total_images, t.nb_errors, t.config_revision,
              t.plugin_version, local_time(t.done_at), t.error_type)
@@ -132,4 +146,4 @@ def show(ctx: click.Context, volume: str, as_json: bool) -> None:
         print_table(None, columns, rows)
         for task, place in details.tasks:
             if place and task.status.value == "done":
-                click.echo(f"Artifacts of task {task.id}: {place}")
+                say(f"Artifacts of task {task.id}: {place}")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bec_cli.common import job_option, note, session_of
+from bec_cli.common import ago, job_option, local_time, note, session_of
 from bec_cli.exits import Exit
 from bec_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from bec_core.admin.session import Session
     from bec_core.models import Job
-    from bec_core.worker import WorkerOptions
+    from bec_core.worker import WorkerOptions, WorkerSummary
 
 
 @click.command()
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     default=6,
     show_default=True,
-    help="Stop after this many empty polls in a row; 0: never.",
+    help="End after this many empty polls in a row; 0: never.",
 )
+@click.option("--stay", is_flag=True, help="Don't end when nothing is left: wait for more.")
 @click.option(
     "--s3-source-bucket",
     metavar="BUCKET",
@@ -89,6 +91,7 @@ def worker(
     poll_wait: float,
     visibility_timeout: float,
     shutdown_after_empty: int,
+    stay: bool,
     s3_source_bucket: str | None,
     s3_dest_bucket: str | None,
     region: str | None,
@@ -102,8 +105,9 @@ def worker(
 ) -> int:
     """Run a worker of a job: it takes volumes from the job's queue until nothing is left.
 
-    Ctrl-C or SIGTERM lets the volumes at hand finish within --grace; a second one hands them back at once.
-    Exit status: 0 nothing is left to do, 130 or 143 stopped by Ctrl-C or SIGTERM.
+    Ctrl-C, SIGTERM or SIGHUP lets the volumes at hand finish within --grace; a second one hands them back at once.
+    Exit status: 0 nothing is left to do, 75 volumes wait that can't be worked on now, 76 this program met a fault
+    of its own, 129, 130 or 143 stopped by SIGHUP, Ctrl-C or SIGTERM.
 
     \b
     Examples:
@@ -116,7 +120,7 @@ def worker(
     options = WorkerOptions(
         poll_wait_s=poll_wait,
         lease_s=visibility_timeout,
-        shutdown_after_empty=shutdown_after_empty or None,
+        shutdown_after_empty=None if stay else shutdown_after_empty or None,
         concurrency=concurrency,
         grace_s=grace,
         stall_timeout_s=stall_timeout,
@@ -132,34 +136,66 @@ def worker(
         source_url=_url(s3_source_bucket),
         dest_url=_url(s3_dest_bucket),
     )
-    return _work(session, find_job(session, job_name), options)
+    while (status := _work(session, find_job(session, job_name), options)) is None:
+        note("the job's config has changed: loading it anew")
+    return status
 
 
-def _work(session: Session, job: Job, options: WorkerOptions) -> int:
+def _work(session: Session, job: Job, options: WorkerOptions) -> int | None:
+    """Run one worker; its exit status, or None if it must be opened anew with the job's present config."""
     from bec_cli.signals import stopping_on_signals
     from bec_cli.worker_lines import WorkerLines
     from bec_core.admin.working import worker_for
+    from bec_core.worker import End
 
     settings = session.settings
-    click.echo("Starting BEC Worker")
-    click.echo(f"Job: {job.name}")
-    click.echo(f"Region: {settings.region or '-'}")
-    click.echo(f"Source bucket: {settings.source_location.removeprefix('s3://')}")
-    click.echo(f"Dest bucket: {settings.dest_location.removeprefix('s3://')}")
-    with worker_for(session, job, options, observer=WorkerLines()) as running:
-        click.echo(f"Worker initialized: worker_id={running.worker_id}, job_id={job.id}")
-        click.echo(f"Queue: {job.queue_url}")
-        click.echo(f"DLQ: {job.dlq_url}")
+    lines = WorkerLines()
+    lines.say("Starting BEC Worker")
+    lines.say(f"Job: {job.name}")
+    lines.say(f"Region: {settings.region or '-'}")
+    lines.say(f"Source bucket: {settings.source_location.removeprefix('s3://')}")
+    lines.say(f"Dest bucket: {settings.dest_location.removeprefix('s3://')}")
+    with worker_for(session, job, options, observers=[lines]) as running:
+        lines.say(f"Worker initialized: worker_id={running.worker_id}, job_id={job.id}")
+        lines.say(f"Queue: {job.queue_url}")
+        lines.say(f"DLQ: {job.dlq_url}")
         with stopping_on_signals(running) as received:
-            finished = running.run().idle
-    if finished:
-        click.echo("Worker completed successfully")
+            summary = running.run()
+    if summary.end is End.RELOAD and not received:
+        return None
+    if summary.end in (End.NOTHING_LEFT, End.COMPLETED):
+        lines.say("Worker completed successfully")
     else:
-        note("the worker was stopped; what it had not finished is in the queue")
-    click.echo("Worker shutdown complete")
-    if finished:
-        return Exit.OK
-    return Exit(128 + received[0]) if received else Exit.TERMINATED
+        note(f"the worker ended: {summary.end.value}{_what_waits(summary)}")
+    lines.say("Worker shutdown complete")
+    if summary.end is End.STOPPED:
+        return Exit(128 + received[0]) if received else Exit.TERMINATED
+    return {
+        End.WORK_LEFT: Exit.WORK_LEFT,
+        End.RELOAD: Exit.WORK_LEFT,
+        End.DELETED: Exit.NOT_FOUND,
+        End.FAULT: Exit.FAULT,
+    }.get(summary.end, Exit.OK)
+
+
+def _what_waits(summary: WorkerSummary) -> str:
+    """How many volumes wait, why, and until when."""
+    left = summary.left
+    if left is None or not left.total:
+        return ""
+    parts = [
+        f"{number} {what}"
+        for number, what in (
+            (left.due, "due, their messages not to be had yet"),
+            (left.backing_off, "in back-off"),
+            (left.running, "running elsewhere"),
+        )
+        if number
+    ]
+    until = ""
+    if left.next_s is not None:
+        until = f"; the first in {ago(left.next_s)} ({local_time(datetime.now(UTC) + timedelta(seconds=left.next_s))})"
+    return f": {', '.join(parts)}{until}"
 
 
 def _url(place: str | None) -> str | None:

@@ -19,6 +19,7 @@ from bec_cli.common import (
     session_of,
 )
 from bec_cli.completion import complete_job
+from bec_cli.printing import say
 from bec_cli.times import SINCE
 
 if TYPE_CHECKING:
@@ -100,23 +101,23 @@ def show(ctx: click.Context, worker_id: int, as_json: bool) -> None:
         print_json({**_as_dict(view), "totals": attrs.asdict(totals)})
         return
     row = view.row
-    click.echo(f"Worker {row.id}: {row.name} on {row.hostname}, {view.state}")
-    click.echo(f"Job: {row.job_name or '-'}")
-    click.echo(f"Started: {local_time(row.started_at)}")
-    click.echo(f"Last Heartbeat: {local_time(row.last_heartbeat_at)} ({ago(row.heartbeat_s)} ago)")
+    say(f"Worker {row.id}: {row.name} on {row.hostname}, {view.state}")
+    say(f"Job: {row.job_name or '-'}")
+    say(f"Started: {local_time(row.started_at)}")
+    say(f"Last Heartbeat: {local_time(row.last_heartbeat_at)} ({ago(row.heartbeat_s)} ago)")
     if row.stopped_at:
-        click.echo(f"Stopped: {local_time(row.stopped_at)}")
+        say(f"Stopped: {local_time(row.stopped_at)}")
     if row.tags:
-        click.echo("Tags: " + ", ".join(f"{key}={value}" for key, value in row.tags.items()))
+        say("Tags: " + ", ".join(f"{key}={value}" for key, value in row.tags.items()))
     for entry in row.activity:
-        click.echo(
+        say(
             f"Doing: {entry['volume']} (task {entry['task_id']}, attempt {entry['attempt']}),"
             f" page {entry['pages_done']} of {entry['pages_total']}, for {ago(entry['seconds'])}"
         )
     tasks = ", ".join(f"{number} {status}" for status, number in totals.by_status.items()) or "none"
-    click.echo(f"Tasks: {tasks}")
+    say(f"Tasks: {tasks}")
     speed = f" ({totals.pages / totals.work_ms * 1000:.2f} pages/s at work)" if totals.work_ms else ""
-    click.echo(f"Pages: {totals.pages}, {totals.page_errors} failed{speed}")
+    say(f"Pages: {totals.pages}, {totals.page_errors} failed{speed}")
 
 
 def _as_dict(view: WorkerView) -> dict[str, object]:

@@ -10,6 +10,7 @@ from bec_core.errors import (
 )
 from bec_core.hookspecs import hookimpl
 from bec_core.job import (
+    Ingredients,
     JobType,
     JobWorker,
     ReportVolume,
@@ -18,10 +19,13 @@ from bec_core.job import (
     WorkerSetup,
 )
 from bec_core.job_config import between, option
+from bec_core.logs import in_context
 from bec_core.models import Page, PageData, TaskResult, Volume, VolumeRef
+from bec_core.text import shown
 
 __all__ = [
     "BecError",
+    "Ingredients",
     "JobType",
     "JobWorker",
     "Page",
@@ -40,5 +44,7 @@ __all__ = [
     "WorkerSetup",
     "between",
     "hookimpl",
+    "in_context",
     "option",
+    "shown",
 ]

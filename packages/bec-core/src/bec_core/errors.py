@@ -8,10 +8,13 @@
     ├── PluginError               a plugin is broken, missing or claims a name twice
     ├── NotFoundError             no such job, volume, task, worker …
     ├── ConflictError             the operation does not fit the present state
+    ├── JobGone                   the job was deleted under its worker
+    ├── RuntimeFault              something in this program went wrong: nobody's failure
     ├── ServiceError              something outside did not do its part        (retryable)
     │   ├── DatabaseUnavailable
     │   ├── QueueUnavailable
     │   └── StorageError
+    │       ├── StorageRefused    no such bucket, no right, another region: until somebody changes that
     │       └── ObjectTooLarge    larger than its reader's bound            (not retryable; in bec_core.storage)
     ├── ObjectNotFound            no object at this key
     ├── ObjectChanged             somebody else wrote the object in the meantime
@@ -25,7 +28,7 @@
     │       ├── ManifestMissing
     │       ├── ManifestInvalid
     │       ├── VolumeEmpty       a volume without a single page
-    │       └── TooManyDeliveries its message came again and again, and nothing was heard of it
+    │       └── LostTooOften      its leases ran out again and again, and no attempt got any further
     ├── PageError                 one page failed; the volume goes on
     └── TaskStopped               the job must stop now; nothing of it is published
         ├── LeaseLost             another worker has the task
@@ -65,6 +68,14 @@ class ConflictError(BecError):
     """The operation does not fit the present state of the thing."""
 
 
+class JobGone(BecError):
+    """The job was deleted while its worker was at work."""
+
+
+class RuntimeFault(BecError):
+    """Something in this program went wrong (a bug, a missing column): no job's and no volume's failure."""
+
+
 class ServiceError(BecError):
     """Something outside this process did not do its part; trying later can help."""
 
@@ -81,6 +92,13 @@ class QueueUnavailable(ServiceError):
 
 class StorageError(ServiceError):
     """The object store can't be reached or answered with an error."""
+
+
+class StorageRefused(StorageError):
+    """The object store refuses: there is no such bucket, a right is missing, it is another region's, it is read-only.
+
+    The same request fails again until somebody changes that; which may be soon, so it is nobody's failure either.
+    """
 
 
 class ObjectNotFound(BecError):
@@ -129,8 +147,8 @@ class VolumeEmpty(TerminalTaskError):
     """The volume has not a single page."""
 
 
-class TooManyDeliveries(TerminalTaskError):
-    """The task's message was delivered again and again, and no worker ever said what became of it."""
+class LostTooOften(TerminalTaskError):
+    """The task's leases ran out again and again, and no attempt got further than the ones before."""
 
 
 class PageError(BecError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
@@ -29,6 +29,7 @@ class JobType:
         depends_on: names of jobs whose artifacts this one reads.
         report: import path of a ``Reporter`` that turns finished volumes into a report for people, or None.
         compare: import path of a ``Comparer`` that shows what differs between two runs, or None.
+        results_version: raised by its author whenever results change; what was done by an earlier one is out of date.
     """
 
     name: str
@@ -39,6 +40,20 @@ class JobType:
     depends_on: tuple[str, ...] = ()
     report: str | None = None
     compare: str | None = None
+    results_version: str = "1"
+
+
+@frozen
+class Ingredients:
+    """What besides the config decides results, known once the worker is built.
+
+    Attributes:
+        resources: SHA-256 by name of what was loaded (``{"model": "…"}``).
+        arithmetic: ``float32``, ``half``, ``int8`` …; empty where it makes no difference.
+    """
+
+    resources: Mapping[str, str] = field(factory=dict)
+    arithmetic: str = ""
 
 
 @frozen
@@ -137,6 +152,21 @@ class JobWorker(Protocol):
     def close(self) -> None:
         """Release everything (threads, device memory)."""
         ...
+
+
+@runtime_checkable
+class WithIngredients(Protocol):
+    """What a worker has besides if it loads a model or chooses an arithmetic."""
+
+    @property
+    def ingredients(self) -> Ingredients:
+        """What it works with; part of the recipe by which results are known to be up to date."""
+        ...
+
+
+def ingredients_of(worker: JobWorker) -> Ingredients:
+    """What a worker says that it works with; nothing, if it says nothing."""
+    return worker.ingredients if isinstance(worker, WithIngredients) else Ingredients()
 
 
 class WorkerFactory(Protocol):

@@ -21,9 +21,13 @@ from bec_core.errors import JobConfigError
 T = TypeVar("T")
 
 
-def option(default: Any, doc: str, *, allowed: str = "", validator: Any = None) -> Any:
-    """A field of a config class with its meaning and, in words, what is allowed."""
-    return field(default=default, validator=validator, metadata={"doc": doc, "allowed": allowed})
+def option(default: Any, doc: str, *, allowed: str = "", validator: Any = None, results: bool = True) -> Any:
+    """A field of a config class with its meaning and, in words, what is allowed.
+
+    ``results=False``: it can't change results (a batch size), so it is no part of the recipe.
+    """
+    metadata = {"doc": doc, "allowed": allowed, "results": results}
+    return field(default=default, validator=validator, metadata=metadata)
 
 
 def between(low: float, high: float) -> dict[str, Any]:

@@ -145,13 +145,10 @@ class Artifact:
 class TaskResult:
     """What a job's worker returns for a volume.
 
-    ``total_images`` counts the pages of the volume, ``nb_errors`` those that failed; ``page_ms`` is the
-    sum of the time spent on each page (all threads together, milliseconds); ``stage_ms`` splits it by
-    step; ``details`` goes into the marker as it is (it must be JSON).
+    ``page_ms`` is the sum of the time spent on each page (all threads together, milliseconds); ``stage_ms`` splits
+    it by step; ``details`` goes into the marker as it is (it must be JSON). Pages are counted by the runtime.
     """
 
-    total_images: int
-    nb_errors: int
     page_ms: float = 0.0
     stage_ms: Mapping[str, float] = field(factory=dict)
     details: Mapping[str, Any] = field(factory=dict)
@@ -250,8 +247,10 @@ class Job:
     dlq_url: str
     created_at: datetime
     updated_at: datetime
+    root: str | None = None
+    shares_prefix: bool = False
 
     @property
     def artifact_root(self) -> str:
-        """The first folder of the job's artifacts: its name unless the config has ``artifact_prefix``."""
-        return str(self.config.get("artifact_prefix") or self.name)
+        """The first folder of the job's new artifacts: what its row says, or the config, or its name."""
+        return str(self.root or self.config.get("artifact_prefix") or self.name)

@@ -90,7 +90,7 @@ def load_plugins(*, strict: bool = False, found: Iterable[EntryPoint] | None = N
         version = point.dist.version if point.dist else "unknown"
         try:
             loaded.append(_load(manager, point, distribution, version))
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:  # sys.exit() at its top is its fault too
             reason = f"{type(error).__name__}: {error}"
             if strict:
                 raise PluginError(
@@ -141,5 +141,5 @@ def load_object(path: str) -> Any:
     module_name, _, attribute = path.partition(":")
     try:
         return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise PluginError(f"{path} can't be imported: {error}") from error
+    except (Exception, SystemExit, GeneratorExit) as error:
+        raise PluginError(f"{path} can't be imported: {type(error).__name__}: {error}") from error

@@ -1,15 +1,17 @@
 """Everything that BEC reads from the environment, read once, here.
 
-:class:`Settings` is filled from environment variables (after a ``.env`` file, which never overrides what
-is already set) and checked as a whole: one :class:`~bec_core.errors.SettingsError` names everything that
-is bad or missing. Passwords are :class:`Secret`: printing one shows ``********``.
+:class:`Settings` is filled from environment variables (after a file of settings, which never overrides what
+is already set; see :mod:`bec_core.env_file`) and checked as a whole: one
+:class:`~bec_core.errors.SettingsError` names everything that is bad or missing. Passwords are
+:class:`Secret`: printing one shows ``********``.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,8 +20,8 @@ import cattrs
 import platformdirs
 from attrs import field, frozen
 from cattrs.errors import ClassValidationError
-from dotenv import dotenv_values
 
+from bec_core.env_file import EnvFile, found_file, named_file
 from bec_core.errors import SettingsError
 
 QueueKind = Literal["postgres", "sqs"]
@@ -51,10 +53,16 @@ def _env(*names: str, doc: str, **arguments: Any) -> Any:
     return field(metadata={"env": names, "doc": doc}, **arguments)
 
 
-def default_home() -> Path:
-    """The platform's data directory for BEC; for root ``/var/lib/bec``, which its server's user can reach."""
+def default_home(*, needed: bool = True) -> Path:
+    """The platform's data directory for BEC; for root ``/var/lib/bec``, which its server's user can reach.
+
+    Raises:
+        SettingsError: the user has no home, and one is ``needed``: the database is to be BEC's own.
+    """
     if os.geteuid() == 0:
         return Path("/var/lib/bec")
+    if needed and os.environ.get("HOME") == "" and not os.environ.get("XDG_DATA_HOME"):
+        raise SettingsError("HOME is empty, so there is no place for BEC's files: set HOME, or BEC_HOME")
     return Path(platformdirs.user_data_dir("bec"))
 
 
@@ -122,6 +130,12 @@ class Settings:
     log_format: LogFormat | None = _env(
         "BEC_LOG_FORMAT", doc="console or json. Default: console on a terminal, json else.", default=None
     )
+    log_file: Path | None = _env(
+        "BEC_LOG_FILE", doc="A file for the log, one JSON object a line. Unset: stderr.", default=None
+    )
+    env_file: Path | None = _env(
+        "BEC_ENV_FILE", doc="A file of NAME=value lines that may set all of these.", default=None
+    )
 
     @property
     def is_local(self) -> bool:
@@ -183,28 +197,54 @@ def _to_int(value: object, _: object) -> int:
     return int(str(value))
 
 
+def _to_path(value: object, _: object) -> Path:
+    try:
+        return Path(str(value)).expanduser()
+    except RuntimeError as error:  # "~nobody" is not known here
+        raise ValueError(str(error)) from None
+
+
 _converter = cattrs.Converter(forbid_extra_keys=True)
 _converter.register_structure_hook(Secret, lambda value, _: Secret(str(value)))
 _converter.register_structure_hook(bool, _to_bool)
 _converter.register_structure_hook(int, _to_int)
-_converter.register_structure_hook(Path, lambda value, _: Path(str(value)).expanduser())
+_converter.register_structure_hook(Path, _to_path)
+
+
+_OF_OTHERS = frozenset({"BEC_JOB", "BEC_WORKER_ARGS"})
+"""Names that the systemd unit uses."""
 
 
 def load_settings(
-    environ: Mapping[str, str] | None = None, *, dotenv: Path | None = None, **overrides: object
+    environ: Mapping[str, str] | None = None,
+    *,
+    env_file: Path | None = None,
+    found: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    **overrides: object,
 ) -> Settings:
     """Read the settings; ``overrides`` (by field name, ``None`` ignored) win over the environment.
 
     Args:
         environ: the environment; default the process's own.
-        dotenv: a file of ``NAME=value`` lines that fills what the environment does not set.
+        env_file: a file that the user named; it fills what the environment does not set.
+        found: where a ``.env`` may lie that nobody named; read in place of ``env_file``, with care.
+        say: told which file was used, what in it was ignored, and names that BEC does not know.
         overrides: what the command line says.
 
     Raises:
         SettingsError: naming every value that is bad and everything that is missing.
     """
-    known: dict[str, str | None] = dict(dotenv_values(dotenv)) if dotenv and dotenv.is_file() else {}
-    known.update(os.environ if environ is None else environ)
+    set_here = dict(os.environ if environ is None else environ)
+    file = named_file(env_file) if env_file else found_file(found) if found else None
+    problems: list[str] = []
+    if file:
+        for line in file.notes:
+            say(line)
+        problems += _mixed(file, set_here, trusted=env_file is not None)
+        _name_unknown(file.values, f"{file.path}: ", say)
+    _name_unknown(set_here, "", say)
+    known = {**(file.values if file else {}), **set_here}
     values: dict[str, object] = {}
     names = {a.name: a.metadata["env"] for a in attrs.fields(Settings)}
     for name, variables in names.items():
@@ -213,7 +253,8 @@ def load_settings(
                 values[name] = value
                 break
     values.update({name: value for name, value in overrides.items() if value is not None})
-    problems: list[str] = []
+    if "home" not in values:
+        values["home"] = default_home(needed=not values.get("sql_host"))
     try:
         settings = _converter.structure(values, Settings)
     except ClassValidationError as group:
@@ -231,6 +272,37 @@ def load_settings(
     if problems:
         raise SettingsError("settings: " + "; ".join(problems))
     return attrs.evolve(settings, home=settings.home.absolute())
+
+
+_WHERE = ("BEC_SQL_HOST", "BEC_SQL_PORT", "BEC_SQL_SSLMODE")
+"""What decides where a password goes, and who can read it on its way."""
+
+_PASSWORDS = ("BEC_SQL_PASSWORD", "PGPASSWORD")
+"""PostgreSQL's library reads the second by itself, where no password is given."""
+
+
+def _mixed(file: EnvFile, environ: Mapping[str, str], *, trusted: bool) -> list[str]:
+    """What must not be joined: a place that a found file names with a password of the environment."""
+    own = file.values.get("BEC_SQL_PASSWORD")
+    password = next((name for name in _PASSWORDS if environ.get(name)), None)
+    if trusted or password is None or (password == "PGPASSWORD" and own):
+        return []
+    places = [name for name in _WHERE if file.values.get(name) and not environ.get(name)]
+    if not places:
+        return []
+    return [
+        f"{' and '.join(places)} from {file.path}, {password} from the environment: a password is not sent to a host "
+        f"in the way that a file in the current folder says; set both in one place, or say --env-file {file.path}"
+    ]
+
+
+def _name_unknown(names: Mapping[str, str], where: str, say: Callable[[str], None]) -> None:
+    """Say which names begin like ours and are not, with what may be meant."""
+    known = {variable for a in attrs.fields(Settings) for variable in a.metadata["env"]} | _OF_OTHERS
+    for name in sorted(names):
+        if name.startswith("BEC_") and name not in known and not name.startswith("BEC_TEST_"):
+            near = difflib.get_close_matches(name, sorted(known), 1)
+            say(f"{where}BEC knows no setting {name}" + (f"; is {near[0]} meant?" if near else ""))
 
 
 def _bad_fields(group: ClassValidationError) -> list[tuple[str, str]]:

@@ -13,19 +13,28 @@ from bec_core import between, option
 class Ldv1Config:
     """What a job may say of line detection; the model's path is not the job's but the machine's."""
 
-    use_gpu: bool = option(True, "Use the GPU. Without one the CPU does the work, and the log says so.")
-    require_gpu: bool = option(False, "Refuse to start without a GPU.")
+    use_gpu: bool = option(
+        True, "Use the GPU. Without one the CPU does the work, and the log says so.", results=False
+    )
+    require_gpu: bool = option(False, "Refuse to start without a GPU.", results=False)
     precision: Literal["fp32", "fp16", "bf16"] = option(
-        "fp16", "The network's arithmetic on a GPU; a CPU chooses its own.", allowed="fp32, fp16 or bf16"
+        "fp16",
+        "The network's arithmetic on a GPU; a CPU chooses its own.",
+        allowed="fp32, fp16 or bf16",
+        results=False,  # what is really used is among the ingredients
     )
     batch_size: int = option(
-        16, "Pages in flight: how many are read, decoded and detected at once.", **between(1, 256)
+        16,
+        "Pages in flight: how many are read, decoded and detected at once.",
+        results=False,
+        **between(1, 256),
     )
     max_tiles_per_batch: int = option(
         80,
         "Tiles (512 × 512) that go through the network at once, of all pages in flight.",
+        results=False,
         **between(1, 1024),
     )
     compile_model: bool = option(
-        False, "Compile the network with torch.compile; slower start, faster batches."
+        False, "Compile the network with torch.compile; slower start, faster batches.", results=False
     )

@@ -24,6 +24,7 @@ def bec_job_types() -> list[JobType]:
             summary="Find the text lines on page images.",
             report="bec_ldv1.report:write_report",
             compare="bec_ldv1.report:write_comparison",
+            results_version="1",
         )
     ]
 

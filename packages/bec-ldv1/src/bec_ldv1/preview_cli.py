@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from bec_ldv1.printing import say
+
 
 @click.command()
 @click.argument("page", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -38,5 +40,5 @@ def preview(page: Path, model_path: Path | None, out: Path | None) -> None:
         raise click.ClickException(f"{page} can't be processed: {error}") from error
     except (CheckpointError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(found.summary())
-    click.echo(out)
+    say(found.summary())
+    say(out)

@@ -14,7 +14,7 @@ from functools import partial
 import attrs
 from loguru import logger
 
-from bec_core import Page, PageData, PageError, TaskContext, TaskResult, WorkerSetup
+from bec_core import Ingredients, Page, PageData, PageError, TaskContext, TaskResult, WorkerSetup, in_context
 from bec_ldv1.config import Ldv1Config
 from bec_ldv1.engine import Engine
 from bec_ldv1.page import Detection, detect_page
@@ -43,9 +43,14 @@ class Ldv1Worker:
         self._model = engine.model
         self._pool = ThreadPoolExecutor(pages_in_flight, thread_name_prefix="ldv1-page")
 
+    @property
+    def ingredients(self) -> Ingredients:
+        """The model, and the arithmetic that its network runs in."""
+        return Ingredients({"model": self._model.sha256}, self._model.precision.value)
+
     def run(self, ctx: TaskContext) -> TaskResult:
         """Detect the lines of every page and write the volume's Parquet file."""
-        outcomes = self._detect(ctx, ctx.volume.pages, last_try=False)
+        outcomes = self._detect(ctx, ctx.volume.pages)
         again = [
             page
             for page, outcome in zip(ctx.volume.pages, outcomes, strict=True)
@@ -55,7 +60,7 @@ class Ldv1Worker:
             logger.info(
                 "{} pages failed for a reason that may have passed; trying them once more", len(again)
             )
-            for page, outcome in zip(again, self._detect(ctx, again, last_try=True), strict=True):
+            for page, outcome in zip(again, self._detect(ctx, again), strict=True):
                 outcomes[page.index] = outcome
         for page, outcome in zip(ctx.volume.pages, outcomes, strict=True):
             if outcome.error is not None:
@@ -66,23 +71,22 @@ class Ldv1Worker:
             sum(times) for times in zip(*((o.fetch_ms, o.detect_ms) for o in outcomes), strict=True)
         )
         return TaskResult(
-            total_images=len(outcomes),
-            nb_errors=sum(outcome.error is not None for outcome in outcomes),
             page_ms=fetch + detect,
             stage_ms={"fetch": fetch, "detect": detect},
             details={"model": self._model.name, "model_sha256": self._model.sha256},
         )
 
-    def _detect(self, ctx: TaskContext, pages: Sequence[Page], *, last_try: bool) -> list[_PageOutcome]:
+    def _detect(self, ctx: TaskContext, pages: Sequence[Page]) -> list[_PageOutcome]:
         """The pages' outcomes in their order.
 
         Raises:
             TaskStopped: the job must stop; pages not begun are left.
         """
-        futures: list[Future[_PageOutcome]] = [self._pool.submit(self._page, ctx, page) for page in pages]
-        if not last_try:
-            for page, future in zip(pages, futures, strict=True):
-                future.add_done_callback(partial(_report_page, ctx, page))
+        futures: list[Future[_PageOutcome]] = [
+            self._pool.submit(in_context(self._page), ctx, page) for page in pages
+        ]
+        for page, future in zip(pages, futures, strict=True):
+            future.add_done_callback(partial(_report_page, ctx, page))
         try:
             return [future.result() for future in futures]
         except BaseException:
@@ -126,8 +130,14 @@ class Ldv1Worker:
 
 
 def _report_page(ctx: TaskContext, page: Page, future: Future[_PageOutcome]) -> None:
-    if not future.cancelled() and future.exception() is None:
-        ctx.page_done(page)
+    """Tell the runtime of a page as soon as it is finished, so that it can stop a volume that is past saving."""
+    if future.cancelled() or future.exception() is not None:
+        return
+    outcome = future.result()
+    may_pass = isinstance(outcome.error, PageError) and outcome.error.retryable
+    if outcome.error is not None and not may_pass:
+        ctx.page_failed(page, outcome.error, data=outcome.data)
+    ctx.page_done(page)
 
 
 def _failed_record(page: Page, data: PageData | None, error: Exception) -> PageRecord:

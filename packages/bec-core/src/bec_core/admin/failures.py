@@ -11,8 +11,8 @@ from typing import Any
 from attrs import frozen
 
 from bec_core.admin.session import Session
-from bec_core.db import failures
-from bec_core.db.failures import FailedTask, FailureGroup
+from bec_core.db.reads import failures
+from bec_core.db.reads.failures import FailedTask, FailureGroup
 from bec_core.errors import NotFoundError, ObjectNotFound
 from bec_core.models import Job, TaskStatus
 from bec_core.storage import Store
@@ -35,7 +35,10 @@ _READERS = 32
 
 @frozen
 class PageErrors:
-    """A task's failed pages: the lines of its ``-errors.jsonl``; None if it was not published."""
+    """A task's failed pages: the lines of its ``-errors.jsonl``, or, of a failed task, what its row kept.
+
+    None if neither is there.
+    """
 
     task: FailedTask
     lines: tuple[dict[str, Any], ...] | None
@@ -56,7 +59,7 @@ def failure_groups(
     session: Session, job: Job | None, *, since: datetime | None = None, limit: int = 20
 ) -> list[FailureGroup]:
     """The failed tasks in groups of one cause, the largest first."""
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         return failures.groups(connection, job.id if job else None, since=since, limit=limit)
 
 
@@ -71,7 +74,7 @@ def failed_tasks(
     limit: int = 20,
 ) -> list[FailedTask]:
     """The tasks that stand as failed, the latest first."""
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         return failures.failed_tasks(
             connection,
             job.id if job else None,
@@ -89,7 +92,7 @@ def failed_task(session: Session, task_id: int) -> FailedTask:
     Raises:
         NotFoundError: there is none.
     """
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         found = failures.task(connection, task_id)
     if found is None:
         raise NotFoundError(f"there is no task {task_id}; see: bec errors list, bec jobs tasks JOB")
@@ -99,18 +102,20 @@ def failed_task(session: Session, task_id: int) -> FailedTask:
 def page_errors(
     session: Session, job: Job | None, *, since: datetime | None = None, limit: int = 20
 ) -> list[PageErrors]:
-    """The failed pages of the latest finished tasks that have any, as their artifacts say."""
-    with session.database.connection() as connection:
+    """The failed pages of the latest tasks that have any, as their artifacts or (if they failed) their rows say."""
+    with session.database.reading() as connection:
         found = failures.tasks_with_page_errors(connection, job.id if job else None, since=since, limit=limit)
     if not found:
         return []
-    store = session.artifacts
+    session.artifacts  # noqa: B018 - opened once, not by the first of many threads
     with ThreadPoolExecutor(_READERS, "bec-errors") as pool:
-        return list(pool.map(lambda task: _read(store, task), found))
+        return list(pool.map(lambda task: page_errors_of(session, task), found))
 
 
 def page_errors_of(session: Session, task: FailedTask) -> PageErrors:
     """The failed pages of one task."""
+    if task.page_errors is not None:
+        return PageErrors(task, tuple(task.page_errors))
     return _read(session.artifacts, task) if task.nb_errors and task.version else PageErrors(task, None)
 
 

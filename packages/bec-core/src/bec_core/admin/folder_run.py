@@ -15,8 +15,8 @@ from typing import Any
 
 from attrs import frozen
 
-from bec_core.admin.enqueue import Enqueued, enqueue
-from bec_core.admin.jobs import ensure_job
+from bec_core.admin.asking import Asked, Want, ask
+from bec_core.admin.jobs import FOLDER_RUN_PREFIX, ensure_job
 from bec_core.admin.session import Session
 from bec_core.archive import find_volumes
 from bec_core.errors import SettingsError
@@ -29,20 +29,29 @@ class FolderRun:
 
     job: Job
     volumes: tuple[VolumeRef, ...]
-    enqueued: Enqueued
+    asked: Asked
     output: Path
 
     @property
     def to_do(self) -> tuple[VolumeRef, ...]:
-        """The volumes that are not done: just enqueued, or waiting since an earlier call."""
-        done = {ref for ref, reason in self.enqueued.skipped if reason == "done at this version"}
-        return tuple(ref for ref in self.volumes if ref not in done)
+        """The volumes that a worker looks at: what is done by this config and model it finds done."""
+        refused = {ref for ref, _ in self.asked.refused}
+        return tuple(ref for ref in self.volumes if ref not in refused)
 
 
 def prepare(
-    session: Session, *, job_type: str, folder: Path, output: Path, config: Mapping[str, Any] | None = None
+    session: Session,
+    *,
+    job_type: str,
+    folder: Path,
+    output: Path,
+    config: Mapping[str, Any] | None = None,
+    force: bool = False,
 ) -> FolderRun:
-    """Find the volumes of ``folder``, and ask a job of their own for those that are not done.
+    """Find the volumes of ``folder``, and ask a job of their own for them.
+
+    What is done is asked for too, for the worker compares it with what it would do (config, model), and an output
+    that was deleted is made again; with ``force`` all is done again.
 
     The session's artifacts must lie in ``output``.
 
@@ -59,6 +68,8 @@ def prepare(
     settings = {"max_page_error_rate": 1.0, **(config or {}), "artifact_prefix": job_type}
     identity = json.dumps([job_type, str(folder.resolve()), str(output.resolve()), settings], sort_keys=True)
     slug = re.sub(r"[^A-Za-z0-9]+", "-", folder.resolve().name).strip("-")[:24] or "folder"
-    name = f"run-{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    name = f"{FOLDER_RUN_PREFIX}{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
     job = ensure_job(session, name=name, job_type=job_type, config=settings)
-    return FolderRun(job, tuple(found), enqueue(session, job, found), output)
+    return FolderRun(
+        job, tuple(found), ask(session, job, found, want=Want.FORCE if force else Want.CHECK), output
+    )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
 from loguru import logger
 
 from bec_core.admin.session import Session
-from bec_core.db import job_contents
 from bec_core.db import jobs as rows
+from bec_core.db.reads import job_contents
 from bec_core.errors import ConflictError, NotFoundError, SettingsError
 from bec_core.models import Job, JobStatus
+
+FOLDER_RUN_PREFIX = "run-"
+"""What the names of jobs begin with that ``bec run`` makes."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
@@ -77,22 +80,28 @@ def create_job(
     config: Mapping[str, Any] | None = None,
     queue_url: str | None = None,
     dlq_url: str | None = None,
+    share_prefix: bool = False,
 ) -> CreatedJob:
     """Create a job and its queues (existing ones are used).
 
+    ``share_prefix``: let its artifacts lie where another job's lie; what that one has done counts as done by it.
+
     Raises:
-        ConflictError: there is a job of this name.
+        ConflictError: there is a job of this name, another one's artifacts lie under the same prefix, or a queue
+            is another job's, or both are one.
         JobConfigError: the config does not fit the job type.
         SettingsError: the name can't be one, or only one of the two queue URLs is given.
         NotFoundError: a queue that was named does not exist.
     """
     config = dict(config or {})
-    warnings = precheck(session, name, job_type or name, config)
+    warnings = precheck(session, name, job_type or name, config, share_prefix=share_prefix)
     if (queue_url is None) != (dlq_url is None):
         raise SettingsError(
             "--queue-url and --dlq-url go together: give both, or none and let BEC create the queues"
         )
     created: tuple[str, ...] = ()
+    if queue_url and queue_url == dlq_url:
+        raise ConflictError(f"{queue_url} can't be both the job's queue and its dead-letter queue: give two")
     if queue_url and dlq_url:
         for url in (queue_url, dlq_url):
             session.queue(url).stats()  # it must be there, and ours to read
@@ -105,6 +114,12 @@ def create_job(
         )
         queue_url, dlq_url, created = queues.tasks.url, queues.dead_letters.url, queues.created
     with session.database.connection() as connection:
+        other = rows.user_of(connection, (queue_url, dlq_url), besides=name)
+        if other is not None:
+            raise ConflictError(
+                f"job {other.name} uses {other.queue_url} and {other.dlq_url} already, and one job's workers would set"
+                " the other's messages aside: give queues of its own, or leave out --queue-url and --dlq-url"
+            )
         job = rows.create(
             connection,
             name=name,
@@ -112,12 +127,40 @@ def create_job(
             config=config,
             queue_url=queue_url,
             dlq_url=dlq_url,
+            artifact_root=root_of(name, config),
+            shares_prefix=share_prefix,
         )
     logger.debug("created job {} with id {}", job.name, job.id)
     return CreatedJob(job, created, warnings)
 
 
-def precheck(session: Session, name: str, job_type: str, config: Mapping[str, Any]) -> tuple[str, ...]:
+def root_of(name: str, config: Mapping[str, Any]) -> str:
+    """The first folder of the artifacts of a job of this name and config."""
+    return str(config.get("artifact_prefix") or name)
+
+
+def _refuse_taken_prefix(jobs: Sequence[Job], name: str, config: Mapping[str, Any]) -> None:
+    """Two jobs' artifacts in one place would be taken for each other's.
+
+    Runs over folders have stores of their own: theirs lie elsewhere, whatever their prefix.
+    """
+    root = root_of(name, config)
+    for other in jobs:
+        if other.name != name and other.artifact_root == root and not is_folder_run(other.name):
+            raise ConflictError(
+                f"the artifacts of job {other.name} lie in {root}/ already: choose another artifact_prefix in the"
+                " config, or say --share-prefix (what that job has done then counts as done, never overwritten unasked)"
+            )
+
+
+def is_folder_run(name: str) -> bool:
+    """Whether a job's name is one that ``bec run`` makes."""
+    return name.startswith(FOLDER_RUN_PREFIX)
+
+
+def precheck(
+    session: Session, name: str, job_type: str, config: Mapping[str, Any], *, share_prefix: bool = False
+) -> tuple[str, ...]:
     """What :func:`create_job` refuses before it changes anything; returns warnings.
 
     Raises:
@@ -126,8 +169,11 @@ def precheck(session: Session, name: str, job_type: str, config: Mapping[str, An
     check_name(name)
     warnings = check_config(session, job_type, config)
     with session.database.connection() as connection:
-        if any(job.name == name for job in rows.list_all(connection)):
-            raise ConflictError(f"there is a job named {name!r} already; see: bec jobs show {name}")
+        present = rows.list_all(connection)
+    if any(job.name == name for job in present):
+        raise ConflictError(f"there is a job named {name!r} already; see: bec jobs show {name}")
+    if not share_prefix and not is_folder_run(name):
+        _refuse_taken_prefix(present, name, config)
     return warnings
 
 
@@ -148,19 +194,26 @@ def find_job(session: Session, name_or_id: str | int) -> Job:
 
 
 def update_config(
-    session: Session, job: Job, config: Mapping[str, Any], *, dry_run: bool = False
+    session: Session,
+    job: Job,
+    config: Mapping[str, Any],
+    *,
+    dry_run: bool = False,
+    share_prefix: bool = False,
 ) -> UpdatedJob:
     """Give a job a new config, kept as its next revision; the same config again changes nothing.
 
     Raises:
         JobConfigError: the config does not fit the job type.
-        ConflictError: it would move the job's artifacts while some are published already.
+        ConflictError: it would move the job's artifacts to where another job's lie.
     """
     warnings = check_config(session, job.type, config)
     if job.config == dict(config):
         return UpdatedJob(job, changed=False, warnings=warnings)
-    moved = str(config.get("artifact_prefix") or job.name)
+    moved = root_of(job.name, config)
     if moved != job.artifact_root:
+        if not share_prefix and not is_folder_run(job.name):
+            _refuse_taken_prefix(list_jobs(session), job.name, config)
         warnings += (
             f"artifacts go to {moved}/ from now on; what is done already lies in {job.artifact_root}/ and would be"
             " done again if it is asked for",
@@ -168,7 +221,10 @@ def update_config(
     if dry_run:
         return UpdatedJob(job, changed=True, warnings=warnings)
     with session.database.connection() as connection:
-        return UpdatedJob(rows.update_config(connection, job.id, config), changed=True, warnings=warnings)
+        updated = rows.update_config(
+            connection, job.id, config, artifact_root=moved, shares_prefix=share_prefix
+        )
+    return UpdatedJob(updated, changed=True, warnings=warnings)
 
 
 def config_revisions(session: Session, job: Job) -> list[tuple[int, dict[str, Any], Any]]:
@@ -239,5 +295,10 @@ def ensure_job(session: Session, *, name: str, job_type: str, config: Mapping[st
     try:
         job = find_job(session, name)
     except NotFoundError:
-        return create_job(session, name=name, job_type=job_type, config=config).job
+        try:
+            return create_job(session, name=name, job_type=job_type, config=config).job
+        except ConflictError:
+            if all(present.name != name for present in list_jobs(session)):
+                raise
+            job = find_job(session, name)  # who started beside us was first
     return update_config(session, job, config).job

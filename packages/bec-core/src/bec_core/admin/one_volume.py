@@ -7,14 +7,16 @@ from typing import Literal
 
 from attrs import define, field, frozen
 
-from bec_core.admin.enqueue import take_markers_away
+from bec_core.admin.asking import raise_request
 from bec_core.admin.session import Session
 from bec_core.admin.working import worker_for
 from bec_core.models import Job, Volume, VolumeRef, encode_message
 from bec_core.queues.memory import MemoryQueue
 from bec_core.worker import BECWorker, WorkerObserver, WorkerOptions
 
-Outcome = Literal["done", "already-done", "retryable_failed", "terminal_failed", "stopped", "left"]
+Outcome = Literal[
+    "done", "already-done", "retryable_failed", "terminal_failed", "handed-back", "left", "fault"
+]
 
 
 @frozen
@@ -69,16 +71,16 @@ def run_volume(
     The job's queue is left alone: a message there that asks for the volume too will be found done.
 
     Args:
-        force: do it again if it is done (its marker is deleted first).
+        force: do it again if it is done (only a new marker answers the request; the old result stays until then).
         ready: called with the worker before it starts, to connect signals.
     """
     queue, dead_letters = MemoryQueue("one"), MemoryQueue("one-dead")
     queue.send([encode_message(ref)])
     watch = _Watch(observer or WorkerObserver())
-    with worker_for(session, job, options, observer=watch, queues=(queue, dead_letters)) as worker:
+    with worker_for(session, job, options, observers=[watch], queues=(queue, dead_letters)) as worker:
         ready(worker)
         if force:
-            take_markers_away(session, job, [ref])
+            raise_request(session, job, ref)
         worker.run()
     if watch.outcome is not None:
         return VolumeRun(watch.outcome, watch.message, _place(session, job, watch.seen))
@@ -104,7 +106,7 @@ def preview(session: Session, job: Job, ref: VolumeRef) -> Preview:
     Raises:
         TaskError: its source does not have it, or not in order.
     """
-    from bec_core.worker.publish import TaskFolder
+    from bec_core.artifacts import TaskFolder
 
     volume = session.sources.resolve(ref)
     folder = TaskFolder(session.artifacts, job.artifact_root, volume)
@@ -114,6 +116,6 @@ def preview(session: Session, job: Job, ref: VolumeRef) -> Preview:
 def _place(session: Session, job: Job, volume: Volume | None) -> str | None:
     if volume is None:
         return None
-    from bec_core.worker.publish import TaskFolder
+    from bec_core.artifacts import TaskFolder
 
     return TaskFolder(session.artifacts, job.artifact_root, volume).uri

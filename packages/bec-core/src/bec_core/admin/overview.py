@@ -14,8 +14,9 @@ from attrs import frozen
 from bec_core.admin.session import Session
 from bec_core.admin.statistics import ALIVE_S
 from bec_core.admin.workers import WorkerView
-from bec_core.db import jobs, overview, worker_list
-from bec_core.db.overview import LastError, RecentPace
+from bec_core.db import jobs
+from bec_core.db.reads import overview, worker_list
+from bec_core.db.reads.overview import LastError, RecentPace
 from bec_core.errors import BecError
 from bec_core.models import Job, JobStatus, QueueStats
 
@@ -74,7 +75,7 @@ class Monitor:
         if self._seldom is None or time.monotonic() - self._seldom.read_at > _SELDOM_S:
             self._seldom = self._read_seldom()
         seldom = self._seldom
-        with self._session.database.connection() as connection:
+        with self._session.database.reading() as connection:
             paces = overview.paces(connection, window_s=_WINDOW_S)
             rows = worker_list.workers(connection, None, seen_within_s=_SEEN_S, limit=_WORKERS)
         views = [WorkerView.of(row) for row in rows]
@@ -83,7 +84,7 @@ class Monitor:
         return Overview(datetime.now(UTC), lines, shown, seldom.errors)
 
     def _read_seldom(self) -> _Seldom:
-        with self._session.database.connection() as connection:
+        with self._session.database.reading() as connection:
             open_jobs = [
                 job for job in jobs.list_all(connection) if job.status in (JobStatus.ACTIVE, JobStatus.PAUSED)
             ]

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 from attrs import frozen
 
 from bec_core.admin.session import Session
-from bec_core.db import ledger, requeue, volumes
-from bec_core.errors import InvalidMessage, QueueUnavailable
+from bec_core.db import ledger
+from bec_core.db.ledger import AskedVolume
+from bec_core.db.locks import ENQUEUEING, only_one
+from bec_core.errors import InvalidMessage
 from bec_core.models import (
     Job,
     Message,
-    OutgoingMessage,
     QueueStats,
     VolumeRef,
     decode_message,
-    encode_message,
 )
-from bec_core.queues import TaskQueue
 
 _BATCH = 10
 _HIDDEN_S = 60.0  # a message under way from one queue to the other is hidden for so long
@@ -43,9 +42,20 @@ def queue_stats(session: Session, job: Job) -> tuple[QueueStats, QueueStats]:
     return session.queue(job.queue_url).stats(), session.queue(job.dlq_url).stats()
 
 
-def peek(session: Session, url: str, limit: int) -> list[PeekedMessage]:
-    """Up to ``limit`` messages that wait in a queue."""
-    return [_peeked(message) for message in session.queue(url).peek(limit)]
+def peek(session: Session, url: str, limit: int, *, receive: bool = False) -> list[PeekedMessage] | None:
+    """Up to ``limit`` messages that wait in a queue.
+
+    None: this queue (SQS) shows a message only by delivering it, which counts towards its limit; with
+    ``receive`` it does so. What waits by the ledger: :func:`asked`.
+    """
+    found = session.queue(url).peek(limit, receive=receive)
+    return None if found is None else [_peeked(message) for message in found]
+
+
+def asked(session: Session, job: Job, state: Literal["waiting", "failed"], limit: int) -> list[AskedVolume]:
+    """Up to ``limit`` volumes that the job's ledger has in this state, those longest in it first."""
+    with session.database.connection() as connection:
+        return ledger.in_state(connection, job.id, state, limit)
 
 
 def _peeked(message: Message) -> PeekedMessage:
@@ -75,86 +85,12 @@ def purge(session: Session, job: Job, *, dead_letters: bool = False) -> int:
     The ledger forgets what waited in the queue, except for what is being worked on; returns how many
     entries that were.
     """
-    session.queue(job.dlq_url if dead_letters else job.queue_url).purge()
     if dead_letters:
+        session.queue(job.dlq_url).purge()
         return 0
-    with session.database.connection() as connection:
-        return ledger.forget_waiting(connection, job.id)
-
-
-def move_messages(
-    session: Session,
-    source_url: str,
-    dest_url: str,
-    *,
-    limit: int | None = None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> int:
-    """Move messages from one queue to the other, up to ``limit``; returns how many.
-
-    Each goes into the other queue before it leaves the first, so a crash in between leaves it in both:
-    the worker finds the second one done. What was added when a message was set aside is taken off again;
-    the ledger of the job whose queue ``dest_url`` is says that its volumes wait again.
-    """
-    source, dest = session.queue(source_url), session.queue(dest_url)
-    with session.database.connection() as connection:
-        job_ids = requeue.jobs_of_queue(connection, dest_url)
-    moved = 0
-    while limit is None or moved < limit:
-        wanted = _BATCH if limit is None else min(_BATCH, limit - moved)
-        messages = source.receive(limit=wanted, wait_s=0, visibility_s=_HIDDEN_S)
-        if not messages:
-            break
-        refs = list(dict.fromkeys(ref for ref in map(_volume_of, messages) if ref))
-        _note(session, job_ids, refs)
-        failures = dest.send([_renewed(message) for message in messages])
-        failed = {failure.index for failure in failures}
-        for index, message in enumerate(messages):
-            if index in failed:
-                source.extend(message, 0)
-            else:
-                source.delete(message)
-                moved += 1
-        if failures:
-            raise QueueUnavailable(
-                f"{dest_url} refused a message after {moved} were moved: {failures[0].reason}; the rest stays in place"
-            )
-        progress(moved)
-    return moved
-
-
-def _renewed(message: Message) -> OutgoingMessage:
-    """The message as it was before it was set aside."""
-    added = ("error_", "failed_at")
-    kept = {name: value for name, value in message.attributes.items() if not name.startswith(added)}
-    return OutgoingMessage(message.body, kept)
-
-
-def _note(session: Session, job_ids: list[int], refs: list[VolumeRef]) -> None:
-    if not job_ids or not refs:
-        return
-    with session.database.connection() as connection:
-        ids = volumes.upsert_refs(connection, refs)
-        for job_id in job_ids:
-            ledger.request(connection, job_id, list(zip(ids, refs, strict=True)))
-            ledger.mark_sent(connection, job_id, ids)
-            requeue.free(connection, job_id, ids)
-
-
-def start_move_task(
-    session: Session, source_url: str, dest_url: str, *, per_second: int | None = None
-) -> str:
-    """Let SQS itself move everything (it can't choose, and moves up to 500 a second); returns the task's handle.
-
-    Raises:
-        SettingsError: a queue is not SQS's.
-        QueueUnavailable: SQS refused.
-    """
-    from bec_core.queues.sqs_move import start_move_task as start
-
-    return start(session.sqs, source_url, dest_url, per_second=per_second)
-
-
-def send_again(queue: TaskQueue, refs: list[VolumeRef]) -> dict[int, str]:
-    """Send the messages that ask for ``refs``; index and reason of those that were refused."""
-    return {failure.index: failure.reason for failure in queue.send([encode_message(ref) for ref in refs])}
+    what = f"emptying the queue of job {job.name}"
+    with only_one(session.database, (ENQUEUEING, job.id), what) as held:
+        session.queue(job.queue_url).purge()
+        with session.database.connection() as connection:
+            held.confirm(connection)
+            return ledger.forget_waiting(connection, job.id)

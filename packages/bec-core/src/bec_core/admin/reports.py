@@ -6,33 +6,33 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
+from loguru import logger
 
 from bec_core.admin.jobs import find_job
 from bec_core.admin.session import Session
-from bec_core.db import ledger
-from bec_core.errors import ConflictError, ManifestMissing, NotFoundError
+from bec_core.artifacts import FinishedVolume, TaskFolder, owner_of
+from bec_core.db import ledger, roots
+from bec_core.errors import (
+    ConflictError,
+    ManifestMissing,
+    NotFoundError,
+    ObjectNotFound,
+    StorageError,
+    TaskError,
+)
 from bec_core.models import Job, VolumeRef, check_id
 from bec_core.plugins import load_object
-from bec_core.worker.publish import TaskFolder
-from bec_core.worker.reporting import FinishedVolume
+from bec_core.storage import InvalidKey
 
 
 def finished_volumes(session: Session, job: Job, refs: Iterable[VolumeRef]) -> list[FinishedVolume]:
     """Those of the volumes that are done at their present version, in the order given."""
-    finished = []
-    for ref in refs:
-        try:
-            found = _finished_at(session, Run(job), ref)
-        except ManifestMissing:
-            continue  # it was done once and has left the archive since
-        if found is not None:
-            finished.append(found)
-    return finished
+    return [found for ref in refs if (found := _readable(session, Run(job), ref)) is not None]
 
 
 def done_volumes(session: Session, job: Job) -> list[VolumeRef]:
     """The volumes that the job was asked for and has done."""
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         return list(ledger.volumes_in_state(connection, job.id, "done"))
 
 
@@ -96,7 +96,7 @@ def write_comparison(
     asked = list(refs) or [ref for ref in done_volumes(session, after.job) if ref in done_before]
     pairs = []
     for ref in asked:
-        sides = [_finished_at(session, run, ref) for run in (before, after)]
+        sides = [_readable(session, run, ref) for run in (before, after)]
         if sides[0] is not None and sides[1] is not None:
             pairs.append((sides[0], sides[1]))
     if not pairs:
@@ -104,10 +104,27 @@ def write_comparison(
     return Path(load_object(job_type.compare)(pairs, directory, names=(str(before), str(after))))
 
 
+def _readable(session: Session, run: Run, ref: VolumeRef) -> FinishedVolume | None:
+    """The volume if it is finished; one that can't be read is said and left out, so that the others are shown."""
+    try:
+        return _finished_at(session, run, ref)
+    except ManifestMissing:
+        return None  # it was done once and has left the archive since
+    except (TaskError, ObjectNotFound, StorageError, InvalidKey) as error:
+        logger.warning("{} of {} is left out: {}", ref, run, error)
+        return None
+
+
 def _finished_at(session: Session, run: Run, ref: VolumeRef) -> FinishedVolume | None:
     volume = session.sources.resolve(ref)
     if run.version is not None:
         volume = evolve(volume, version=run.version)
-    folder = TaskFolder(session.artifacts, run.job.artifact_root, volume)
+    with session.database.reading() as connection:
+        root = roots.of_task(connection, run.job.id, ref, volume.version)
+    folder = TaskFolder(session.artifacts, root or run.job.artifact_root, volume)
     marker = folder.marker()
-    return None if marker is None else FinishedVolume(folder, session.sources, marker)
+    if marker is None or (run.job.shares_prefix and owner_of(marker, run.job.name)):
+        return None  # not done, or another job's under a shared prefix
+    for listed in marker.artifacts:
+        folder.store.head(folder.key(listed.name))  # one that is gone would end the plugin's report of all
+    return FinishedVolume(folder, session.sources, marker.content)

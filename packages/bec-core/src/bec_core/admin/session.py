@@ -6,6 +6,7 @@ pays only for what it needs.
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from functools import cached_property
 from types import TracebackType
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from bec_core.archive.sources import Sources
     from bec_core.db import Database
     from bec_core.plugins import Plugins
-    from bec_core.queues import SqsOptions, TaskQueue
+    from bec_core.queues import SqsClients, SqsOptions, TaskQueue
     from bec_core.storage import S3Options, Store
 
 
@@ -33,6 +34,8 @@ class Session:
         self.settings = settings
         self._connections = connections
         self._stack = ExitStack()
+        self._queues: dict[str, TaskQueue] = {}
+        self._queues_lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -95,11 +98,22 @@ class Session:
             allow_folders=self.settings.is_local,
         )
 
+    @cached_property
+    def _sqs_clients(self) -> SqsClients:
+        from bec_core.queues import SqsClients
+
+        clients = SqsClients(self.sqs)
+        self._stack.callback(clients.close)
+        return clients
+
     def queue(self, url: str) -> TaskQueue:
-        """The queue of this URL; closed with the session."""
+        """The queue of this URL, always the same object; closed with the session."""
         from bec_core.queues import open_queue
 
         in_postgres = url.startswith("postgres:")
-        queue = open_queue(url, database=self.database if in_postgres else None, sqs=self.sqs)
-        self._stack.callback(queue.close)
-        return queue
+        database = self.database if in_postgres else None
+        with self._queues_lock:
+            if url not in self._queues:
+                self._queues[url] = queue = open_queue(url, database=database, sqs=self._sqs_clients)
+                self._stack.callback(queue.close)
+            return self._queues[url]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from attrs import frozen
 
 from bec_core.admin.session import Session
-from bec_core.db import ledger, statistics
-from bec_core.db.statistics import StageFigures, StatusTotals, TaskRow
+from bec_core.db import ledger
+from bec_core.db.left import Left, left
+from bec_core.db.reads import statistics
+from bec_core.db.reads.statistics import StageFigures, StatusTotals, TaskRow
 from bec_core.models import Job, TaskStatus
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "job_statistics",
     "recent_tasks",
     "stage_figures",
+    "what_is_left",
 ]
 
 ALIVE_S = 45.0
@@ -33,7 +36,8 @@ class Progress:
     """The volumes that the job was asked for, by what became of them; ``waiting`` are not running.
 
     ``pages_per_s`` is of the last half hour, None without a task finished in it; ``time_left_s`` is None
-    when nothing runs, or nothing is known of the pages that wait.
+    when nothing runs, or nothing is known of the pages that wait. ``stale`` of those done were done by an older
+    recipe than the newest that a worker declared (what is unknown is not counted).
     """
 
     asked: int
@@ -45,6 +49,7 @@ class Progress:
     pages_left: int | None
     pages_per_s: float | None
     time_left_s: float | None
+    stale: int = 0
 
 
 @frozen
@@ -74,10 +79,11 @@ class JobStatistics:
 
 def job_statistics(session: Session, job: Job, *, hourly_price: float | None = None) -> JobStatistics:
     """The figures of a job; ``hourly_price`` is what one worker costs an hour."""
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         by_status = statistics.totals(connection, job.id)
         pace = statistics.pace(connection, job.id, window_s=_WINDOW_S, alive_s=ALIVE_S)
         counts = ledger.counts(connection, job.id)
+        stale = ledger.count_stale(connection, job.id)
         known, unknown = statistics.pages_waiting(connection, job.id) if counts.get("waiting") else (0, 0)
         worked_s = statistics.worker_seconds(connection, job.id) if hourly_price is not None else 0.0
     done = next((totals for totals in by_status if totals.status is TaskStatus.DONE), None)
@@ -100,6 +106,7 @@ def job_statistics(session: Session, job: Job, *, hourly_price: float | None = N
         pages_left=pages_left,
         pages_per_s=rate,
         time_left_s=time_left if waiting else 0.0 if counts else None,
+        stale=stale,
     )
     images, timed = sum(t.total_images for t in by_status), sum(t.timed for t in by_status)
     spent = sum(t.sum_duration_ms for t in by_status)
@@ -127,11 +134,17 @@ def recent_tasks(
     session: Session, job: Job, *, limit: int, status: TaskStatus | None = None
 ) -> list[TaskRow]:
     """The tasks that started last, newest first."""
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         return statistics.recent_tasks(connection, job.id, limit=limit, status=status)
 
 
 def stage_figures(session: Session, job: Job, *, latest: int) -> list[StageFigures]:
     """Time and page errors by stage over the ``latest`` finished tasks."""
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         return statistics.stages(connection, job.id, latest=latest)
+
+
+def what_is_left(session: Session, job: Job) -> Left:
+    """What waits in the job's ledger, by why."""
+    with session.database.reading() as connection:
+        return left(connection, job.id)

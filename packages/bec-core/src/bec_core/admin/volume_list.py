@@ -6,11 +6,17 @@ import re
 from collections.abc import Iterable
 
 from attrs import evolve
+from loguru import logger
 
 from bec_core.errors import InvalidMessage, SettingsError
 from bec_core.models import DEFAULT_SOURCE, VolumeRef, check_id
 
 _SHOWN = 10
+
+_HEADER = re.compile(
+    r"(w_?id|work(_?id)?|instance|rid)[\s,;]+(i_?id|i(mage)?_?group(_?id)?|vol(ume)?(_?id)?)\b", re.IGNORECASE
+)
+"""A first line that names columns. No volume's does: an id of either kind has digits."""
 
 
 def parse_volume(text: str, *, source: str = DEFAULT_SOURCE, i_version: str | None = None) -> VolumeRef:
@@ -33,7 +39,8 @@ def parse_volume(text: str, *, source: str = DEFAULT_SOURCE, i_version: str | No
 def parse_volumes(
     lines: Iterable[str], *, where: str, source: str = DEFAULT_SOURCE, i_version: str | None = None
 ) -> list[VolumeRef]:
-    """The volumes of a file, in its order; empty lines and what follows a ``#`` are left out.
+    """The volumes of a file, in its order; empty lines, what follows a ``#``, and a first line
+    that names columns (``w_id,i_id``) are left out.
 
     Raises:
         SettingsError: naming every bad line with its number; ``where`` is the file's name.
@@ -43,6 +50,9 @@ def parse_volumes(
     for number, line in enumerate(lines, 1):
         text = line.removeprefix("\ufeff").partition("#")[0].strip()
         if not text:
+            continue
+        if not refs and not bad and _HEADER.match(text) and not any(letter.isdigit() for letter in text):
+            logger.info("{}: line {} names columns and is left out: {}", where, number, text)
             continue
         try:
             refs.append(parse_volume(text, source=source, i_version=i_version))

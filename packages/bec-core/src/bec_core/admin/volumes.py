@@ -5,8 +5,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from bec_core.admin.session import Session
-from bec_core.db import volume_list
-from bec_core.db.volume_list import VolumeRow, VolumeTask
+from bec_core.db.reads import volume_list
+from bec_core.db.reads.volume_list import VolumeRow, VolumeTask
 from bec_core.errors import NotFoundError
 from bec_core.models import Job
 
@@ -33,8 +33,8 @@ def list_volumes(
     limit: int = 50,
     after: int = 0,
 ) -> list[VolumeRow]:
-    """Volumes by their ids in the database; see :func:`bec_core.db.volume_list.volumes`."""
-    with session.database.connection() as connection:
+    """Volumes by their ids in the database; see :func:`bec_core.db.reads.volume_list.volumes`."""
+    with session.database.reading() as connection:
         return volume_list.volumes(
             connection,
             job_id=job.id if job else None,
@@ -51,7 +51,7 @@ def show_volume(session: Session, w_id: str, i_id: str) -> list[VolumeDetails]:
     Raises:
         NotFoundError: the database knows none.
     """
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         found = volume_list.named(connection, w_id, i_id)
         tasks = [volume_list.tasks(connection, volume.id) for volume in found]
     if not found:

@@ -8,8 +8,8 @@ from attrs import frozen
 
 from bec_core.admin.session import Session
 from bec_core.admin.statistics import ALIVE_S
-from bec_core.db import worker_list
-from bec_core.db.worker_list import WorkerRow, WorkerTotals
+from bec_core.db.reads import worker_list
+from bec_core.db.reads.worker_list import WorkerRow, WorkerTotals
 from bec_core.errors import NotFoundError
 from bec_core.models import Job
 
@@ -45,7 +45,7 @@ def list_workers(
     session: Session, job: Job | None = None, *, seen_within_s: float, limit: int
 ) -> list[WorkerView]:
     """The workers heard of within ``seen_within_s``, those not stopped first."""
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         rows = worker_list.workers(
             connection, job.id if job else None, seen_within_s=seen_within_s, limit=limit
         )
@@ -58,7 +58,7 @@ def find_worker(session: Session, worker_id: int) -> WorkerView:
     Raises:
         NotFoundError: there is none.
     """
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         row = worker_list.worker(connection, worker_id)
     if row is None:
         raise NotFoundError(f"there is no worker {worker_id}; see: bec workers list --since 30d")
@@ -67,5 +67,5 @@ def find_worker(session: Session, worker_id: int) -> WorkerView:
 
 def worker_totals(session: Session, worker_id: int) -> WorkerTotals:
     """What the worker has done."""
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         return worker_list.totals(connection, worker_id)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bec_core.admin.session import Session
 from bec_core.models import Job
-from bec_core.worker import BECWorker, WorkerObserver, WorkerOptions, open_worker
-from bec_core.worker.loop import Services
+from bec_core.worker import BECWorker, Services, WorkerObserver, WorkerOptions, open_worker
 
 if TYPE_CHECKING:
     from bec_core.queues import TaskQueue
@@ -21,7 +20,7 @@ def worker_for(
     job: Job,
     options: WorkerOptions,
     *,
-    observer: WorkerObserver | None = None,
+    observers: Sequence[WorkerObserver] = (),
     queues: tuple[TaskQueue, TaskQueue] | None = None,
 ) -> Iterator[BECWorker]:
     """A worker of ``job``; closed on leaving. ``queues``: in place of the job's queue and dead-letter queue."""
@@ -40,6 +39,6 @@ def worker_for(
         options=options,
         name=session.settings.worker_name,
         model_path=session.settings.model_path,
-        observer=observer,
+        observers=observers,
     ) as worker:
         yield worker

@@ -12,10 +12,10 @@ from loguru import logger
 
 from bec_core.archive.pages import read_object
 from bec_core.archive.paths import is_image_name
-from bec_core.errors import InvalidMessage, ManifestInvalid, ManifestMissing, SettingsError, StorageError
+from bec_core.errors import InvalidMessage, ManifestMissing, SettingsError, StorageError
 from bec_core.models import Page, PageData, Volume, VolumeRef
 from bec_core.storage import FileStore, folder_of_url
-from bec_core.storage.base import InvalidKey, check_key
+from bec_core.text import readable
 
 _DIGITS = re.compile(r"(\d+)")
 _ID_LENGTH = 128
@@ -39,12 +39,12 @@ class LocalFolder:
             raise StorageError(f"{folder}: {error.strerror or error}") from error
         digest = hashlib.md5(usedforsecurity=False)
         for name, status in found:
-            try:
-                check_key(name)
-            except InvalidKey as error:
-                raise ManifestInvalid(f"{folder}: rename a page, {error}") from None
-            digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-        pages = tuple(Page(index, name) for index, (name, _) in enumerate(found))
+            digest.update(
+                f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape")
+            )
+        # a name that no object can have is a page all the same: reading it fails, and says so
+        names = dict.fromkeys(readable(name) for name, _ in found)
+        pages = tuple(Page(index, name) for index, name in enumerate(names))
         times = [status.st_mtime for _, status in found]
         newest = datetime.fromtimestamp(max(times), UTC) if times else None
         return Volume(ref, digest.digest(), digest.hexdigest()[:6], pages, newest)
@@ -116,19 +116,17 @@ def _folder(ref: VolumeRef) -> Path:
 def _images(folder: Path) -> list[tuple[str, os.stat_result]]:
     """The image files directly in ``folder`` in natural order; dangling links are not files."""
     with os.scandir(folder) as entries:
-        found = [
-            (entry.name, entry.stat())
-            for entry in entries
-            if not entry.name.startswith(".") and is_image_name(entry.name) and _is_file(entry)
-        ]
+        named = [e for e in entries if not e.name.startswith(".") and is_image_name(e.name)]
+    found = [(entry.name, status) for entry in named if (status := _status(entry))]
     return sorted(found, key=lambda item: natural_key(item[0]))
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """The file's status; None for what is no file: gone since, a dangling link or a link to itself."""
     try:
-        return entry.is_file()
-    except OSError:  # a link to itself
-        return False
+        return entry.stat() if entry.is_file() else None
+    except OSError:
+        return None
 
 
 def _i_id(w_id: str, parts: tuple[str, ...]) -> str:

@@ -10,6 +10,8 @@ import io
 import json
 import zlib
 
+from loguru import logger
+
 from bec_core.archive.paths import is_image_name
 from bec_core.errors import ManifestInvalid
 from bec_core.models import Page
@@ -54,6 +56,10 @@ def parse_manifest(data: bytes) -> tuple[Page, ...]:
                 f"entry {number} of the manifest: the filename is {_kind(name)}, not a string"
             )
         if name in seen or not _is_page(name):
+            if "/" not in name and is_image_name(name) and name not in seen:
+                logger.warning(
+                    "entry {} of the manifest is left out: no object can be named {!r}", number, name[:200]
+                )
             continue
         seen.add(name)
         pages.append(Page(len(pages), name, _size(entry.get("width")), _size(entry.get("height"))))

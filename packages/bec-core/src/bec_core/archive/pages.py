@@ -21,7 +21,9 @@ def read_object(store: Store, key: str) -> PageData:
     """
     try:
         found = store.get(key, max_bytes=MAX_PAGE_BYTES)
-    except (ObjectNotFound, ObjectTooLarge, InvalidKey, StorageError) as error:
+    except InvalidKey as error:
+        raise PageError(f"{error}: rename the file", stage="fetch", error_type="InvalidKey") from error
+    except (ObjectNotFound, ObjectTooLarge, StorageError) as error:
         raise PageError(
             str(error), stage="fetch", error_type=type(error).__name__, retryable=error.retryable
         ) from error

@@ -15,6 +15,7 @@ from bec_core.archive.paths import MANIFEST_NAME, is_image_name, volume_folder
 from bec_core.errors import InvalidMessage, ManifestInvalid, ManifestMissing, ObjectNotFound
 from bec_core.models import DEFAULT_SOURCE, Page, PageData, Volume, VolumeRef, check_id
 from bec_core.storage import ObjectTooLarge, S3Options, Store, StoredObject, open_store
+from bec_core.text import readable
 
 __all__ = [
     "BENCHMARK_SOURCE",
@@ -108,7 +109,7 @@ class FlatVersionedFolder:
         found = self._store.list(folder, recursive=False)
         if not found:
             raise ManifestMissing(f"{ref} has no folder: {self._store.uri(folder)}")
-        names = sorted(info.key.removeprefix(prefix) for info in found if is_image_name(info.key))
+        names = sorted({readable(info.key.removeprefix(prefix)) for info in found if is_image_name(info.key)})
         pages = tuple(Page(index, name) for index, name in enumerate(names))
         etag = _md5(f"{self._name}|{ref.w_id}|{ref.i_id}|{version}".encode())
         return Volume(ref, etag, version, pages, max(info.last_modified for info in found))

@@ -19,7 +19,10 @@ _PREFETCH = 5000
 
 @frozen
 class TaskState:
-    """A task's row: ``leased`` while a worker may be at it, ``latest`` if no task of the volume started later."""
+    """A task's row: ``leased`` while a worker may be at it, ``latest`` if no task of the volume started later.
+
+    ``root`` is the first folder of its artifacts, None where its row does not say.
+    """
 
     id: int
     volume_id: int
@@ -29,6 +32,9 @@ class TaskState:
     status: TaskStatus
     leased: bool
     latest: bool
+    root: str | None = None
+    recipe: str | None = None
+    request: int = 0
 
 
 def tasks(connection: Connection, job_id: int) -> Iterator[TaskState]:
@@ -39,7 +45,8 @@ def tasks(connection: Connection, job_id: int) -> Iterator[TaskState]:
             """
             SELECT t.id, t.volume_id, v.bdrc_w_id, v.bdrc_i_id, l.source, l.i_version, t.s3_etag, t.version, t.status,
                    coalesce(t.lease_expires_at > statement_timestamp(), false),
-                   row_number() OVER (PARTITION BY t.volume_id ORDER BY t.started_at DESC NULLS LAST, t.id DESC) = 1
+                   row_number() OVER (PARTITION BY t.volume_id ORDER BY t.started_at DESC NULLS LAST, t.id DESC) = 1,
+                   t.artifact_root, t.recipe, t.request
             FROM task_executions t JOIN volumes v ON v.id = t.volume_id
             LEFT JOIN ledger l ON (l.job_id, l.volume_id) = (t.job_id, t.volume_id)
             WHERE t.job_id = %s
@@ -51,9 +58,9 @@ def tasks(connection: Connection, job_id: int) -> Iterator[TaskState]:
 
 
 def _task(row: tuple[Any, ...]) -> TaskState:
-    task_id, volume_id, w_id, i_id, source, i_version, etag, version, status, leased, latest = row
+    task_id, volume_id, w_id, i_id, source, i_version, etag, version, status, leased, latest, *rest = row
     ref = ref_of(w_id, i_id, source, i_version)
-    return TaskState(task_id, volume_id, ref, bytes(etag), version, TaskStatus(status), leased, latest)
+    return TaskState(task_id, volume_id, ref, bytes(etag), version, TaskStatus(status), leased, latest, *rest)
 
 
 @frozen
@@ -65,6 +72,7 @@ class LedgerState:
     state: str
     sent_at: datetime | None
     settled: bool
+    request: int = 0
 
 
 def ledger(connection: Connection, job_id: int, *, settled_after_s: float) -> list[LedgerState]:
@@ -72,25 +80,29 @@ def ledger(connection: Connection, job_id: int, *, settled_after_s: float) -> li
     rows = connection.execute(
         """
         SELECT l.volume_id, v.bdrc_w_id, v.bdrc_i_id, l.source, l.i_version, l.state, l.sent_at,
-               coalesce(l.sent_at, l.requested_at) < statement_timestamp() - make_interval(secs => %s)
+               coalesce(l.sent_at, l.requested_at) < statement_timestamp() - make_interval(secs => %s),
+               l.request
         FROM ledger l JOIN volumes v ON v.id = l.volume_id WHERE l.job_id = %s ORDER BY l.volume_id
         """,
         (settled_after_s, job_id),
     )
-    return [LedgerState(r[0], ref_of(r[1], r[2], r[3], r[4]), r[5], r[6], r[7]) for r in rows]
+    return [LedgerState(r[0], ref_of(r[1], r[2], r[3], r[4]), r[5], r[6], r[7], r[8]) for r in rows]
 
 
 def roots(connection: Connection, job_id: int) -> list[str]:
-    """The first folders in which the job's artifacts lie, by its present and its earlier configs."""
+    """The first folders in which the job's artifacts lie: as its rows say, and by its present and earlier configs."""
     rows = connection.execute(
         """
-        SELECT DISTINCT coalesce(configs.config ->> 'artifact_prefix', j.name)
+        SELECT coalesce(configs.config ->> 'artifact_prefix', j.name)
         FROM jobs j CROSS JOIN LATERAL (
             SELECT j.config UNION SELECT r.config FROM job_config_revisions r WHERE r.job_id = j.id
         ) configs (config)
-        WHERE j.id = %s ORDER BY 1
+        WHERE j.id = %(job)s
+        UNION SELECT artifact_root FROM jobs WHERE id = %(job)s AND artifact_root IS NOT NULL
+        UNION SELECT artifact_root FROM task_executions WHERE job_id = %(job)s AND artifact_root IS NOT NULL
+        ORDER BY 1
         """,
-        (job_id,),
+        {"job": job_id},
     )
     return [row[0] for row in rows]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -14,7 +14,10 @@ from bec_core.models import Job, JobStatus
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
 
-_COLUMNS = "id, name, coalesce(type, name), config, config_revision, status, queue_url, dlq_url, created_at, updated_at"
+_COLUMNS = (
+    "id, name, coalesce(type, name), config, config_revision, status, queue_url, dlq_url, created_at, updated_at,"
+    " artifact_root, shares_prefix"
+)
 
 
 def _job(row: tuple[Any, ...]) -> Job:
@@ -30,6 +33,8 @@ def create(
     config: Mapping[str, Any],
     queue_url: str,
     dlq_url: str,
+    artifact_root: str | None = None,
+    shares_prefix: bool = False,
 ) -> Job:
     """Insert a job with revision 1 of its config.
 
@@ -38,9 +43,9 @@ def create(
     """
     try:
         row = connection.execute(
-            "INSERT INTO jobs (name, type, config, queue_url, dlq_url) VALUES (%s, %s, %s, %s, %s)"
-            f" RETURNING {_COLUMNS}",
-            (name, job_type, Jsonb(dict(config)), queue_url, dlq_url),
+            "INSERT INTO jobs (name, type, config, queue_url, dlq_url, artifact_root, shares_prefix)"
+            f" VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING {_COLUMNS}",
+            (name, job_type, Jsonb(dict(config)), queue_url, dlq_url, artifact_root, shares_prefix),
         ).fetchone()
     except psycopg.errors.UniqueViolation:
         raise ConflictError(f"there is a job named {name!r} already; see: bec jobs show {name}") from None
@@ -79,12 +84,30 @@ def list_all(connection: Connection) -> list[Job]:
     return [_job(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM jobs ORDER BY id")]
 
 
-def update_config(connection: Connection, job_id: int, config: Mapping[str, Any]) -> Job:
-    """Set a new config as the next revision."""
+def user_of(connection: Connection, urls: Sequence[str], *, besides: str) -> Job | None:
+    """A job of another name that uses one of these queues; until the transaction ends no job is made or changed."""
+    connection.execute("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE")
     row = connection.execute(
-        "UPDATE jobs SET config = %s, config_revision = config_revision + 1, updated_at = now()"
-        f" WHERE id = %s RETURNING {_COLUMNS}",
-        (Jsonb(dict(config)), job_id),
+        f"SELECT {_COLUMNS} FROM jobs WHERE name <> %(name)s"
+        " AND (queue_url = ANY(%(urls)s) OR dlq_url = ANY(%(urls)s)) ORDER BY id LIMIT 1",
+        {"name": besides, "urls": list(urls)},
+    ).fetchone()
+    return _job(row) if row else None
+
+
+def update_config(
+    connection: Connection,
+    job_id: int,
+    config: Mapping[str, Any],
+    *,
+    artifact_root: str | None = None,
+    shares_prefix: bool = False,
+) -> Job:
+    """Set a new config as the next revision; its new artifacts go to ``artifact_root``."""
+    row = connection.execute(
+        "UPDATE jobs SET config = %s, config_revision = config_revision + 1, updated_at = now(), artifact_root = %s,"
+        f" shares_prefix = shares_prefix OR %s WHERE id = %s RETURNING {_COLUMNS}",
+        (Jsonb(dict(config)), artifact_root, shares_prefix, job_id),
     ).fetchone()
     if row is None:
         raise NotFoundError(f"there is no job {job_id}")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from bec_core.db.requeue import ref_of
 from bec_core.models import VolumeRef
 
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
-
-_ENQUEUE_LOCK = 0x6265  # the first of two numbers: "be"; the second is the job's id
 
 
 @frozen
@@ -24,23 +22,6 @@ class Entry:
     state: str
     sent_at: datetime | None
     done_etag: bytes | None
-
-
-@contextmanager
-def enqueueing(connection: Connection, job_id: int) -> Iterator[None]:
-    """Be the only one who enqueues for this job; waits for another to finish.
-
-    Held by the session, not a transaction: enqueueing is many transactions. Ends with the connection.
-    """
-    connection.execute("SELECT pg_advisory_lock(%s, %s)", (_ENQUEUE_LOCK, job_id))
-    connection.commit()
-    try:
-        yield
-    finally:
-        if not connection.closed:
-            connection.rollback()
-            connection.execute("SELECT pg_advisory_unlock(%s, %s)", (_ENQUEUE_LOCK, job_id))
-            connection.commit()
 
 
 def lookup(connection: Connection, job_id: int, refs: Sequence[VolumeRef]) -> Mapping[VolumeRef, Entry]:
@@ -63,25 +44,144 @@ def lookup(connection: Connection, job_id: int, refs: Sequence[VolumeRef]) -> Ma
     return {refs[row[0] - 1]: Entry(*row[1:]) for row in rows}
 
 
-def request(connection: Connection, job_id: int, asked: Sequence[tuple[int, VolumeRef]]) -> None:
-    """Record that the job is asked for these volumes: waiting, their messages not yet handed to the queue."""
+@frozen
+class Raise:
+    """Asking again for what is done: the number that a marker must answer goes up by one.
+
+    ``config_revision`` is the job's at this moment; ``above`` are numbers that standing markers answer, one for
+    each volume, where the database may not know of them (0: it does).
+    """
+
+    config_revision: int
+    above: Sequence[int] | None = None
+
+
+def request(
+    connection: Connection,
+    job_id: int,
+    asked: Sequence[tuple[int, VolumeRef]],
+    *,
+    raised: Raise | None = None,
+) -> None:
+    """Record that the job is asked for these volumes: waiting, their messages not yet handed to the queue.
+
+    Without ``raised`` the request keeps its number, so that a marker that stands answers it.
+    """
+    above = (raised.above if raised else None) or [0] * len(asked)
     connection.execute(
         """
-        INSERT INTO ledger AS l (job_id, volume_id, source, i_version)
-        SELECT %s, a.volume_id, a.source, nullif(a.i_version, '')
-        FROM unnest(%s::int[], %s::text[], %s::text[]) AS a (volume_id, source, i_version)
+        INSERT INTO ledger AS l (job_id, volume_id, source, i_version, request, config_revision)
+        SELECT %(job)s, a.volume_id, a.source, nullif(a.i_version, ''),
+               CASE WHEN %(raising)s THEN greatest(a.above, known.request, 0) + 1 ELSE 0 END, %(revision)s
+        FROM unnest(%(ids)s::int[], %(sources)s::text[], %(versions)s::text[], %(above)s::bigint[])
+            AS a (volume_id, source, i_version, above)
+        LEFT JOIN LATERAL (
+            SELECT max(request) AS request FROM task_executions t
+            WHERE %(raising)s AND (t.job_id, t.volume_id) = (%(job)s, a.volume_id)
+        ) known ON true
         ORDER BY a.volume_id
         ON CONFLICT (job_id, volume_id) DO UPDATE SET
             state = 'waiting', source = excluded.source, i_version = excluded.i_version,
-            requested_at = now(), changed_at = now(), sent_at = NULL, reason = NULL
+            requested_at = now(), changed_at = now(), sent_at = NULL, reason = NULL,
+            request = greatest(l.request + CASE WHEN %(raising)s THEN 1 ELSE 0 END, excluded.request),
+            config_revision = coalesce(excluded.config_revision, l.config_revision)
         """,
-        (
-            job_id,
-            [volume_id for volume_id, _ in asked],
-            [ref.source for _, ref in asked],
-            [ref.i_version or "" for _, ref in asked],
-        ),
+        {
+            "job": job_id,
+            "raising": raised is not None,
+            "revision": raised.config_revision if raised else None,
+            "ids": [volume_id for volume_id, _ in asked],
+            "sources": [ref.source for _, ref in asked],
+            "versions": [ref.i_version or "" for _, ref in asked],
+            "above": list(above),
+        },
     )
+
+
+@frozen
+class Due:
+    """An entry that waits and that nothing keeps from being worked on; ``settled`` if its message was sent long ago."""
+
+    volume_id: int
+    name: tuple[str, str]
+    ref: VolumeRef
+    sent: bool
+    settled: bool
+
+
+def due(connection: Connection, job_id: int, *, settled_after_s: float) -> list[Due]:
+    """The entries that wait and are neither under a live lease nor in back-off."""
+    rows = connection.execute(
+        """
+        SELECT l.volume_id, v.bdrc_w_id, v.bdrc_i_id, l.source, l.i_version, l.sent_at IS NOT NULL,
+               coalesce(l.sent_at < statement_timestamp() - make_interval(secs => %(settled)s), false)
+        FROM ledger l JOIN volumes v ON v.id = l.volume_id
+        WHERE l.job_id = %(job)s AND l.state = 'waiting' AND NOT EXISTS (
+            SELECT FROM task_executions t
+            WHERE (t.job_id, t.volume_id) = (l.job_id, l.volume_id)
+              AND t.status IN ('running', 'retryable_failed')
+              AND greatest(t.lease_expires_at, t.retry_at) > statement_timestamp()
+        )
+        ORDER BY l.volume_id
+        """,
+        {"job": job_id, "settled": settled_after_s},
+    )
+    return [
+        Due(
+            row[0],
+            (row[1], row[2]),
+            VolumeRef(row[1].rpartition(":")[2], row[2], row[3], row[4]),
+            row[5],
+            row[6],
+        )
+        for row in rows
+    ]
+
+
+def awaited(connection: Connection, job_id: int, volume_ids: Sequence[int]) -> set[int]:
+    """Those of these volumes that wait, with their message sent."""
+    rows = connection.execute(
+        "SELECT volume_id FROM ledger WHERE job_id = %s AND volume_id = ANY(%s::int[])"
+        " AND state = 'waiting' AND sent_at IS NOT NULL",
+        (job_id, list(volume_ids)),
+    )
+    return {row[0] for row in rows}
+
+
+_STALE = """
+    WITH newest AS (
+        SELECT recipe FROM job_recipes WHERE job_id = %(job)s ORDER BY declared_at DESC LIMIT 1
+    ), latest AS (
+        SELECT DISTINCT ON (volume_id) volume_id, recipe, request FROM task_executions
+        WHERE job_id = %(job)s AND status = 'done' ORDER BY volume_id, done_at DESC NULLS LAST, id DESC
+    )
+    SELECT {columns}
+    FROM latest t JOIN newest n ON t.recipe <> n.recipe
+    JOIN volumes v ON v.id = t.volume_id
+    LEFT JOIN ledger l ON (l.job_id, l.volume_id) = (%(job)s, t.volume_id)
+    WHERE NOT coalesce(l.state = 'waiting' AND l.request > t.request, false)
+"""
+
+
+def count_stale(connection: Connection, job_id: int) -> int:
+    """How many :func:`stale` would list. Costs nothing for a job whose workers never declared two recipes."""
+    row = connection.execute("SELECT count(*) FROM job_recipes WHERE job_id = %s", (job_id,)).fetchone()
+    if row is None or row[0] < 2:
+        return 0
+    row = connection.execute(_STALE.format(columns="count(*)").encode(), {"job": job_id}).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def stale(connection: Connection, job_id: int) -> list[VolumeRef]:
+    """The volumes that were done last by another recipe than the newest declared one, and not asked for again since.
+
+    What was done by an unknown recipe is never stale.
+    """
+    columns = "v.bdrc_w_id, v.bdrc_i_id, l.source, l.i_version"
+    statement = f"{_STALE.format(columns=columns)} ORDER BY v.bdrc_w_id, v.bdrc_i_id"
+    rows = connection.execute(statement.encode(), {"job": job_id})
+    return [ref_of(*row) for row in rows]
 
 
 def mark_sent(connection: Connection, job_id: int, volume_ids: Sequence[int]) -> None:
@@ -113,6 +213,31 @@ def counts(connection: Connection, job_id: int) -> Mapping[str, int]:
         "SELECT state, count(*) FROM ledger WHERE job_id = %s GROUP BY state", (job_id,)
     )
     return {row[0]: row[1] for row in rows}
+
+
+@frozen
+class AskedVolume:
+    """A ledger entry for people: the volume, when it was asked for, when its message was sent, why it failed."""
+
+    volume: str
+    source: str
+    requested_at: datetime
+    sent_at: datetime | None
+    changed_at: datetime
+    reason: str | None
+
+
+def in_state(connection: Connection, job_id: int, state: str, limit: int) -> list[AskedVolume]:
+    """Up to ``limit`` entries in a state, those longest in it first."""
+    rows = connection.execute(
+        """
+        SELECT v.bdrc_w_id, v.bdrc_i_id, l.source, l.requested_at, l.sent_at, l.changed_at, l.reason
+        FROM ledger l JOIN volumes v ON v.id = l.volume_id
+        WHERE l.job_id = %s AND l.state = %s ORDER BY l.changed_at, l.volume_id LIMIT %s
+        """,
+        (job_id, state, limit),
+    )
+    return [AskedVolume(f"{row[0].rpartition(':')[2]}/{row[1]}", *row[2:]) for row in rows]
 
 
 def volumes_in_state(connection: Connection, job_id: int, state: str) -> Iterator[VolumeRef]:

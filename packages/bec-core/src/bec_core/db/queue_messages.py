@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bec_core.db.pool import Connection
 
 _ROWS_PER_INSERT = 2000
+_PREFETCH = 5000
 
 
 @frozen
@@ -31,26 +32,12 @@ class QueueRow:
     max_receive_count: int | None
 
 
-@frozen
-class Taken:
-    """What :func:`take` did: the messages delivered, and how many went to the dead-letter queue."""
-
-    messages: list[Message]
-    dead_lettered: int
-
-
-def create(
-    connection: Connection,
-    name: str,
-    *,
-    dead_letter_id: int | None = None,
-    max_receive_count: int | None = None,
-) -> tuple[QueueRow, bool]:
+def create(connection: Connection, name: str, *, dead_letter_id: int | None = None) -> tuple[QueueRow, bool]:
     """The queue of this name, created if there is none; True if it was. An existing one stays as it is."""
     created = connection.execute(
-        "INSERT INTO queues (name, dead_letter_id, max_receive_count) VALUES (%s, %s, %s)"
+        "INSERT INTO queues (name, dead_letter_id) VALUES (%s, %s)"
         " ON CONFLICT (name) DO NOTHING RETURNING id",
-        (name, dead_letter_id, max_receive_count),
+        (name, dead_letter_id),
     ).fetchone()
     queue = find(connection, name)
     assert queue is not None
@@ -80,62 +67,47 @@ def send(connection: Connection, queue_id: int, messages: Sequence[OutgoingMessa
         _wake(connection, queue_id)
 
 
-def take(connection: Connection, queue_id: int, *, limit: int, visibility_s: float) -> Taken:
+def take(connection: Connection, queue_id: int, *, limit: int, visibility_s: float) -> list[Message]:
     """Deliver up to ``limit`` due messages, those waiting longest first, each with a new receipt.
 
-    A message that was delivered ``max_receive_count`` times already goes to the dead-letter queue.
-    The commit is not waited for on disk: a crash of the server makes the delivery undone, which the
-    next one repeats.
+    How often a message was delivered says nothing against it (orderly stops and trouble outside deliver it
+    again): the queue never gives one up. The commit is not waited for on disk: a crash of the server makes the
+    delivery undone, which the next one repeats.
     """
     connection.execute("SET LOCAL synchronous_commit TO off")
     rows = connection.execute(
         """
         WITH due AS MATERIALIZED (
-            SELECT m.id, q.dead_letter_id, q.max_receive_count,
-                   coalesce(q.dead_letter_id IS NOT NULL AND m.receive_count >= q.max_receive_count, false) AS dead
-            FROM queue_messages m JOIN queues q ON q.id = m.queue_id
-            WHERE m.queue_id = %(queue)s AND m.visible_at <= clock_timestamp()
-            ORDER BY m.visible_at
+            SELECT id FROM queue_messages
+            WHERE queue_id = %(queue)s AND visible_at <= clock_timestamp()
+            ORDER BY visible_at
             LIMIT %(limit)s
-            FOR UPDATE OF m SKIP LOCKED
-        ), buried AS (
-            UPDATE queue_messages m
-            SET queue_id = due.dead_letter_id, receipt = NULL, receive_count = 0, first_received_at = NULL,
-                visible_at = clock_timestamp(),
-                attributes = m.attributes || jsonb_build_object(
-                    'error_type', 'ReceiveLimit',
-                    'error_message', format('delivered %%s times and never finished', m.receive_count))
-            FROM due WHERE m.id = due.id AND due.dead
-            RETURNING m.id
-        ), delivered AS (
-            UPDATE queue_messages m
-            SET receipt = gen_random_uuid(), receive_count = m.receive_count + 1,
-                first_received_at = coalesce(m.first_received_at, clock_timestamp()),
-                visible_at = clock_timestamp() + make_interval(secs => %(visibility)s)
-            FROM due WHERE m.id = due.id AND NOT due.dead
-            RETURNING m.id, m.body, m.attributes, m.receipt, m.receive_count, m.enqueued_at
+            FOR UPDATE SKIP LOCKED
         )
-        SELECT id, body, attributes, receipt, receive_count, enqueued_at FROM delivered
-        UNION ALL
-        SELECT NULL, NULL, NULL, NULL, NULL, NULL FROM buried
+        UPDATE queue_messages m
+        SET receipt = gen_random_uuid(), receive_count = m.receive_count + 1,
+            first_received_at = coalesce(m.first_received_at, clock_timestamp()),
+            visible_at = clock_timestamp() + make_interval(secs => %(visibility)s)
+        FROM due WHERE m.id = due.id
+        RETURNING m.id, m.body, m.attributes, m.receipt, m.receive_count, m.enqueued_at
         """,
         {"queue": queue_id, "limit": limit, "visibility": float(visibility_s)},
-    ).fetchall()
-    messages = [_message(row) for row in rows if row[0] is not None]
-    return Taken(messages, len(rows) - len(messages))
+    )
+    return [_message(row) for row in rows]
 
 
 def wait(connection: Connection, queue_id: int, *, deadline: float, poll_s: float) -> None:
     """Return when there may be a due message, or at ``deadline`` (of :func:`time.monotonic`).
 
     Costs the server nothing while it waits: a sender's ``NOTIFY`` ends it, as does the time at which a
-    hidden message comes back. ``poll_s`` bounds the sleep for a pooler that loses notifications.
+    hidden message comes back. ``poll_s`` bounds the sleep. Behind a pooler nobody can listen: there it is a sleep.
     """
-    connection.execute(f"LISTEN {_channel(queue_id)}")
-    connection.commit()
+    if not connection.pooled:
+        connection.execute(f"LISTEN {_channel(queue_id)}")
+        connection.commit()
     try:
         row = connection.execute(
-            "SELECT extract(epoch FROM min(visible_at) - clock_timestamp()) FROM queue_messages"
+            "SELECT extract(epoch FROM min(visible_at) - clock_timestamp())::float8 FROM queue_messages"
             " WHERE queue_id = %s",
             (queue_id,),
         ).fetchone()
@@ -143,11 +115,13 @@ def wait(connection: Connection, queue_id: int, *, deadline: float, poll_s: floa
         # what is due already is being taken by another worker, or came a moment ago: look again soon
         until_due = max(0.01, float(row[0])) if row and row[0] is not None else poll_s
         sleep = min(until_due, poll_s, deadline - time.monotonic())
-        if sleep > 0:
+        if sleep > 0 and connection.pooled:
+            time.sleep(sleep)
+        elif sleep > 0:
             for _ in connection.notifies(timeout=sleep, stop_after=1):
                 break
     finally:
-        if not connection.closed:
+        if not connection.closed and not connection.pooled:
             connection.rollback()
             connection.execute(f"UNLISTEN {_channel(queue_id)}")
             connection.commit()
@@ -178,6 +152,36 @@ def delete(connection: Connection, message_id: int, receipt: str) -> bool:
         "DELETE FROM queue_messages WHERE id = %s AND receipt::text = %s", (message_id, receipt)
     )
     return done.rowcount == 1
+
+
+def renew(connection: Connection, message_id: int, receipt: str) -> None:
+    """Make the message of this delivery one that was never delivered, visible at once."""
+    row = connection.execute(
+        "UPDATE queue_messages SET receipt = NULL, receive_count = 0, first_received_at = NULL,"
+        " visible_at = clock_timestamp() WHERE id = %s AND receipt::text = %s RETURNING queue_id",
+        (message_id, receipt),
+    ).fetchone()
+    if row is not None:
+        _wake(connection, row[0])
+
+
+def every(connection: Connection, queue_id: int) -> Iterator[Message]:
+    """All messages, hidden or not, streamed; their receipt is empty."""
+    with connection.cursor(name="every_message") as cursor:
+        cursor.itersize = _PREFETCH
+        cursor.execute(
+            "SELECT id, body, attributes, '', receive_count, enqueued_at FROM queue_messages WHERE queue_id = %s",
+            (queue_id,),
+        )
+        for row in cursor:
+            yield _message(row)
+
+
+def delete_all(connection: Connection, message_ids: Sequence[int]) -> int:
+    """Remove these messages, whoever has them; returns how many there were."""
+    return connection.execute(
+        "DELETE FROM queue_messages WHERE id = ANY(%s::bigint[])", (list(message_ids),)
+    ).rowcount
 
 
 def peek(connection: Connection, queue_id: int, limit: int) -> list[Message]:

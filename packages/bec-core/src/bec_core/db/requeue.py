@@ -25,7 +25,7 @@ def jobs_of_queue(connection: Connection, queue_url: str) -> list[int]:
 def free(connection: Connection, job_id: int, volume_ids: Sequence[int]) -> None:
     """Let failed tasks of these volumes be claimed at once, with no failures counted."""
     connection.execute(
-        "UPDATE task_executions SET retry_at = NULL, failures = 0"
+        "UPDATE task_executions SET retry_at = NULL, failures = 0, lost = 0, runtime_faults = 0, first_fault_at = NULL"
         " WHERE job_id = %s AND volume_id = ANY(%s::int[]) AND status IN ('retryable_failed', 'terminal_failed')",
         (job_id, list(volume_ids)),
     )
@@ -33,12 +33,13 @@ def free(connection: Connection, job_id: int, volume_ids: Sequence[int]) -> None
 
 @frozen
 class FailedVolume:
-    """A volume whose latest task failed, and why."""
+    """A volume whose latest task failed, and why; ``source_known`` unless nothing tells its folder any more."""
 
     volume_id: int
     ref: VolumeRef
     status: TaskStatus
     error_type: str | None
+    source_known: bool = True
 
 
 def failed_volumes(
@@ -86,7 +87,13 @@ def failed_volumes(
         },
     )
     return [
-        FailedVolume(row[0], ref_of(row[1], row[2], row[3] or None, row[4]), TaskStatus(row[5]), row[6])
+        FailedVolume(
+            row[0],
+            ref_of(row[1], row[2], row[3] or None, row[4]),
+            TaskStatus(row[5]),
+            row[6],
+            source_known=bool(row[3]) or not row[1].startswith("folder-"),
+        )
         for row in rows
     ]
 

@@ -1,60 +1,46 @@
-"""Applying ``schema.sql`` and telling whether a database has it."""
+"""Whether a database's schema fits this code."""
 
 from __future__ import annotations
 
-import hashlib
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from loguru import logger
+
+from bec_core.db.migrations import Phase, look, upgrade
+from bec_core.db.migrations.standing import maybe_old_workers, used_by_others
 from bec_core.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
 
-_LOCK = 0x6265635F  # any number of ours: two processes must not apply the schema at the same time
 
+def require(connection: Connection) -> None:
+    """Refuse a database that lacks what this code needs, or excludes this code; only reads.
 
-def schema_sql() -> str:
-    """The text of ``schema.sql``."""
-    return files("bec_core").joinpath("schema.sql").read_text(encoding="utf-8")
+    A newer schema that this code can work with is as good as its own.
 
-
-def apply(connection: Connection) -> None:
-    """Bring the database to this version's schema; running it again changes nothing."""
-    text = schema_sql()
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    connection.execute(text.encode())
-    connection.execute(
-        "INSERT INTO schema_state (sha256) VALUES (%s) ON CONFLICT (singleton) DO UPDATE"
-        " SET sha256 = excluded.sha256, applied_at = now()",
-        (hashlib.sha256(text.encode()).hexdigest(),),
-    )
-
-
-def is_current(connection: Connection) -> bool:
-    """Whether exactly this schema was applied last."""
-    if not _present(connection):
-        return False
-    row = connection.execute("SELECT sha256 FROM schema_state").fetchone()
-    return bool(row and row[0] == hashlib.sha256(schema_sql().encode()).hexdigest())
+    Raises:
+        DatabaseUnavailable: saying why, and what to run.
+    """
+    if unfit := look(connection).unfit:
+        raise DatabaseUnavailable(unfit)
 
 
 def ensure(connection: Connection) -> None:
-    """Apply the schema unless exactly this one was applied last."""
-    if not is_current(connection):
-        apply(connection)
+    """Bring the embedded database up to date: nobody but this machine's user is there to do it.
 
-
-def require(connection: Connection) -> None:
-    """Refuse a database without BEC's schema.
+    What goes before the code is done at once, beside whoever uses the database. What goes after it waits for a moment
+    when nobody else is connected, for that may be a process that was started before BEC was upgraded.
 
     Raises:
-        DatabaseUnavailable: saying how to create it.
+        DatabaseUnavailable: a newer BEC has left this one behind.
     """
-    if not _present(connection):
-        raise DatabaseUnavailable("the database has no (or an older) BEC schema; run: bec db init")
-
-
-def _present(connection: Connection) -> bool:
-    row = connection.execute("SELECT to_regclass('schema_state') IS NOT NULL").fetchone()
-    return bool(row and row[0])
+    standing = look(connection)
+    if standing.excluded:
+        raise DatabaseUnavailable(standing.excluded)
+    if standing.pending(Phase.BEFORE):
+        step = logger.debug if standing.bare else logger.info
+        upgrade(connection, None, step=step, waiting=logger.warning)
+        standing = look(connection)
+    if standing.pending(Phase.AFTER) and not (used_by_others(connection) or maybe_old_workers(connection)):
+        upgrade(connection, Phase.AFTER, step=logger.info, waiting=logger.warning)

@@ -5,21 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+from attrs import frozen
 from psycopg.types.json import Jsonb
+
+from bec_core.db.tasks import Failure
+from bec_core.errors import JobGone
 
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
 
 
 def register(
-    connection: Connection, *, name: str, hostname: str, job_id: int, process: str, tags: Mapping[str, Any]
+    connection: Connection,
+    *,
+    name: str,
+    hostname: str,
+    job_id: int,
+    process: str,
+    tags: Mapping[str, Any],
+    recipe: str | None = None,
 ) -> int:
-    """Insert a worker's row and return its id."""
-    row = connection.execute(
-        "INSERT INTO workers (worker_name, hostname, job_id, process, tags) VALUES (%s, %s, %s, %s, %s)"
-        " RETURNING worker_id",
-        (name, hostname, job_id, process, Jsonb(dict(tags))),
-    ).fetchone()
+    """Insert a worker's row and return its id.
+
+    Raises:
+        JobGone: the job was deleted.
+    """
+    try:
+        row = connection.execute(
+            "INSERT INTO workers (worker_name, hostname, job_id, process, tags, recipe)"
+            " VALUES (%s, %s, %s, %s, %s, %s) RETURNING worker_id",
+            (name, hostname, job_id, process, Jsonb(dict(tags)), recipe),
+        ).fetchone()
+    except psycopg.errors.ForeignKeyViolation as error:
+        raise JobGone(f"job {job_id} was deleted") from error
     assert row is not None
     return int(row[0])
 
@@ -42,24 +61,66 @@ def stop(connection: Connection, worker_id: int) -> None:
     )
 
 
-def unstopped_on_host(connection: Connection, hostname: str) -> list[tuple[int, str]]:
-    """Workers of this host that never said they stopped: id and process."""
+def unstopped_on_host(connection: Connection, hostname: str, job_id: int) -> list[tuple[int, str]]:
+    """Workers of this host and job that never said they stopped: id and process."""
     rows = connection.execute(
-        "SELECT worker_id, process FROM workers WHERE hostname = %s AND stopped_at IS NULL AND process IS NOT NULL",
-        (hostname,),
+        "SELECT worker_id, process FROM workers"
+        " WHERE hostname = %s AND job_id = %s AND stopped_at IS NULL AND process IS NOT NULL",
+        (hostname, job_id),
     )
     return [(row[0], row[1]) for row in rows]
 
 
-def release_leases_of(connection: Connection, worker_id: int) -> int:
-    """Free the tasks of a worker whose process is known to be dead; returns how many.
+@frozen
+class LeftByTheDead:
+    """A task that a dead process had in hand; ``failed``: its death was the task's last attempt."""
 
-    The epoch rises, so that even a worker that was wrongly thought dead can't publish any more.
+    task_id: int
+    message_id: str | None
+    receipt: str | None
+    failed: bool
+
+
+def bury(
+    connection: Connection, worker_id: int, *, max_attempts: int, failure: Failure
+) -> list[LeftByTheDead]:
+    """Free the tasks of a worker whose process is known to be dead, and say that it stopped.
+
+    With one task in hand its death is that task's failure. With several nobody is blamed: each is to be tried
+    alone in its process. The epoch rises, so that even a worker that was wrongly thought dead can't publish any more.
     """
-    cursor = connection.execute(
-        "UPDATE task_executions SET status = 'retryable_failed', lease_expires_at = NULL, epoch = epoch + 1,"
-        " error_stage = 'worker', error_type = 'WorkerDied', error_message = 'the worker process ended without a word'"
-        " WHERE worker_id = %s AND status = 'running'",
-        (worker_id,),
-    )
-    return cursor.rowcount
+    rows = connection.execute(
+        """
+        WITH hand AS (
+            SELECT id, count(*) OVER () = 1 AS blamed FROM task_executions
+            WHERE worker_id = %(worker)s AND status = 'running'
+        ), freed AS (
+            UPDATE task_executions t SET
+                status = CASE WHEN blamed AND t.failures + 1 >= %(most)s THEN 'terminal_failed'
+                              ELSE 'retryable_failed' END::task_status,
+                failures = t.failures + blamed::int, alone = t.alone OR NOT blamed,
+                done_at = clock_timestamp(), lease_expires_at = NULL, epoch = t.epoch + 1,
+                furthest = greatest(t.furthest, t.pages_done), pages_done = 0,
+                error_stage = %(stage)s, error_type = %(type)s, error_message = %(message)s,
+                error_fingerprint = %(fingerprint)s, error_traceback = NULL
+            FROM hand WHERE t.id = hand.id
+            RETURNING t.id, t.job_id, t.volume_id, t.message_id, t.receipt, t.status, t.request
+        ), said AS (
+            UPDATE ledger l SET state = 'failed', reason = %(reason)s, changed_at = clock_timestamp()
+            FROM freed f WHERE (l.job_id, l.volume_id) = (f.job_id, f.volume_id)
+              AND f.status = 'terminal_failed' AND l.request <= f.request
+        )
+        SELECT id, message_id, receipt, status = 'terminal_failed' FROM freed ORDER BY id
+        """,
+        {
+            "worker": worker_id,
+            "most": max_attempts,
+            "stage": failure.stage,
+            "type": failure.error_type,
+            "message": failure.message,
+            "fingerprint": failure.fingerprint,
+            "reason": failure.reason,
+        },
+    ).fetchall()
+    stop(connection, worker_id)
+    return [LeftByTheDead(*row) for row in rows]

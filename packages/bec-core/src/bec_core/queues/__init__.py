@@ -13,7 +13,8 @@ from attrs import frozen
 
 from bec_core.errors import SettingsError
 from bec_core.queues.base import SendFailure, TaskQueue
-from bec_core.queues.sqs_client import SqsOptions
+from bec_core.queues.policy import GOOD_LIMIT
+from bec_core.queues.sqs_client import SqsClients, SqsOptions
 
 if TYPE_CHECKING:
     from bec_core.queues.postgres import Connections
@@ -21,16 +22,13 @@ if TYPE_CHECKING:
 __all__ = [
     "CreatedQueues",
     "SendFailure",
+    "SqsClients",
     "SqsOptions",
     "TaskQueue",
     "create_queues",
     "open_queue",
     "queue_names",
 ]
-
-MAX_RECEIVE_COUNT = 20
-"""How often a message is delivered before the queue itself gives it up: workers count failures in the
-task's row and dead-letter it with a reason long before; this is for what kills every worker at once."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _JOB_NAME_LENGTH = 80 - len("bec__tasks")
@@ -59,13 +57,15 @@ def queue_names(job_name: str) -> tuple[str, str]:
     return f"bec_{job_name}_tasks", f"bec_{job_name}_dlq"
 
 
-def open_queue(url: str, *, database: Connections | None = None, sqs: SqsOptions | None = None) -> TaskQueue:
+def open_queue(
+    url: str, *, database: Connections | None = None, sqs: SqsOptions | SqsClients | None = None
+) -> TaskQueue:
     """The queue at ``url``; no connection is made before it is used.
 
     Args:
         url: ``postgres:///name``, or the ``http(s)://`` URL that SQS gave.
         database: where a ``postgres:///`` queue lies.
-        sqs: region, endpoint and patience for SQS.
+        sqs: region, endpoint and patience for SQS, or the clients to share (whoever made them closes them).
 
     Raises:
         SettingsError: the URL is of neither kind.
@@ -94,11 +94,12 @@ def create_queues(
     *,
     database: Connections | None = None,
     sqs: SqsOptions | None = None,
-    max_receive_count: int = MAX_RECEIVE_COUNT,
+    max_receive_count: int = GOOD_LIMIT,
 ) -> CreatedQueues:
     """Make a job's two queues, or find them: what exists is used as it is.
 
-    A message delivered ``max_receive_count`` times goes to the dead-letter queue by the queue's own doing.
+    SQS gives a message up into the dead-letter queue after ``max_receive_count`` deliveries; workers replace
+    it before that, so this is for what kills every worker at once. A queue in PostgreSQL never gives one up.
 
     Raises:
         SettingsError: the job's name can't be part of a queue's name, or SQS lacks a region.
@@ -117,6 +118,6 @@ def create_queues(
 
         if database is None:
             raise SettingsError(f"the queues of {job_name!r} lie in PostgreSQL, and no database is open")
-        made = create_postgres_queues(database, tasks, dead_letters, max_receive_count=max_receive_count)
+        made = create_postgres_queues(database, tasks, dead_letters)
     created = tuple(queue.name for queue, is_new in made if is_new)
     return CreatedQueues(made[0][0], made[1][0], created)

@@ -6,12 +6,12 @@ visibility time, then comes again. A dead-letter queue is just another queue.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from attrs import frozen
 
-from bec_core.models import Message, OutgoingMessage, QueueStats
+from bec_core.models import Message, OutgoingMessage, QueueStats, VolumeRef
 
 
 @frozen
@@ -35,6 +35,11 @@ class TaskQueue(Protocol):
         """What ``jobs.queue_url`` holds; :func:`bec_core.queues.open_queue` opens it again."""
         ...
 
+    @property
+    def exact(self) -> bool:
+        """Whether the figures are exact, and "nothing received" means that nothing was there (not so with SQS)."""
+        ...
+
     def send(self, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
         """Send any number of messages (batched inside); what failed after retries comes back."""
         ...
@@ -54,8 +59,33 @@ class TaskQueue(Protocol):
         """Remove the message for good. False: it was gone, or this delivery is over."""
         ...
 
-    def peek(self, limit: int) -> list[Message]:
-        """Up to ``limit`` waiting messages, left (or soon again) visible to everybody else."""
+    def replace(self, message: Message) -> None:
+        """Put a fresh copy, not yet delivered and visible at once, in the place of this delivery's message.
+
+        The copy is there before the message goes, so a crash in between leaves both, never neither.
+
+        Raises:
+            QueueUnavailable: the copy was refused; the message stays.
+        """
+        ...
+
+    def delivery_limit(self) -> int | None:
+        """After how many deliveries the queue itself gives a message up, as it says now; None: never."""
+        ...
+
+    def peek(self, limit: int, *, receive: bool = False) -> list[Message] | None:
+        """Up to ``limit`` waiting messages, left visible to everybody else.
+
+        None: this queue shows a message only by delivering it, which counts towards its
+        :meth:`delivery_limit`; with ``receive`` it does so, and shows the messages again.
+        """
+        ...
+
+    def remove(self, refs: Collection[VolumeRef], *, limit: int | None = None) -> int:
+        """Delete what asks for these volumes, delivered or not, and sent before this call; returns how many.
+
+        A queue that can't search delivers its messages one after the other, each once, ``limit`` at most.
+        """
         ...
 
     def stats(self) -> QueueStats:

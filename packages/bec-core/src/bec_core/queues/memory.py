@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from attrs import define, evolve, field
 
-from bec_core.models import Message, OutgoingMessage, QueueStats
+from bec_core.models import Message, OutgoingMessage, QueueStats, VolumeRef
 from bec_core.queues.base import SendFailure
+from bec_core.queues.letters import asks_for
 
 
 @define
@@ -33,6 +34,11 @@ class MemoryQueue:
     def url(self) -> str:
         """``memory:///name``: nobody else can open it."""
         return f"memory:///{self.name}"
+
+    @property
+    def exact(self) -> bool:
+        """See the protocol."""
+        return True
 
     def send(self, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
         """See the protocol."""
@@ -73,7 +79,26 @@ class MemoryQueue:
             del self._held[message.id]
             return True
 
-    def peek(self, limit: int) -> list[Message]:
+    def replace(self, message: Message) -> None:
+        """See the protocol."""
+        with self._lock:
+            held = self._held.get(message.id)
+            if held is not None and held.message.receipt == message.receipt:
+                held.message, held.due = evolve(held.message, receipt="", receive_count=0), 0.0
+
+    def delivery_limit(self) -> int | None:
+        """See the protocol: there is none."""
+        return None
+
+    def remove(self, refs: Collection[VolumeRef], *, limit: int | None = None) -> int:
+        """See the protocol."""
+        with self._lock:
+            found = [key for key, held in self._held.items() if asks_for(held.message, refs)]
+            for key in found:
+                del self._held[key]
+        return len(found)
+
+    def peek(self, limit: int, *, receive: bool = False) -> list[Message]:
         """See the protocol."""
         now = time.monotonic()
         with self._lock:

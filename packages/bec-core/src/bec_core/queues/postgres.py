@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from bec_core.db import queue_messages
 from bec_core.errors import DatabaseUnavailable, NotFoundError, QueueUnavailable
-from bec_core.models import Message, OutgoingMessage, QueueStats
+from bec_core.models import Message, OutgoingMessage, QueueStats, VolumeRef
 from bec_core.queues.base import SendFailure
+from bec_core.queues.letters import asks_for
 
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
@@ -49,6 +50,11 @@ class PostgresQueue:
         """``postgres:///name``: the database is the one that the settings name."""
         return f"postgres:///{self._name}"
 
+    @property
+    def exact(self) -> bool:
+        """See the protocol."""
+        return True
+
     def send(self, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
         """See the protocol; all that the table can hold are sent in one transaction."""
         refused = [
@@ -67,10 +73,8 @@ class PostgresQueue:
         while True:
             with self._transaction() as (connection, queue_id):
                 taken = queue_messages.take(connection, queue_id, limit=limit, visibility_s=visibility_s)
-            if taken.messages:
-                return taken.messages
-            if taken.dead_lettered:
-                continue  # there may be good ones behind the dead ones
+            if taken:
+                return taken
             if time.monotonic() >= deadline:
                 return []
             with self._transaction() as (connection, queue_id):
@@ -86,7 +90,29 @@ class PostgresQueue:
         with self._transaction() as (connection, _):
             return queue_messages.delete(connection, int(message.id), message.receipt)
 
-    def peek(self, limit: int) -> list[Message]:
+    def replace(self, message: Message) -> None:
+        """See the protocol; one statement, so there is never more than one of them, and it keeps its age."""
+        with self._transaction() as (connection, _):
+            queue_messages.renew(connection, int(message.id), message.receipt)
+
+    def delivery_limit(self) -> int | None:
+        """See the protocol: what an earlier version gave the queue. This one never gives a message up by itself."""
+        with self._transaction() as (connection, _):
+            queue = queue_messages.find(connection, self._name)
+        return queue.max_receive_count if queue else None
+
+    def remove(self, refs: Collection[VolumeRef], *, limit: int | None = None) -> int:
+        """See the protocol; found by a query, nothing is delivered."""
+        with self._transaction() as (connection, queue_id):
+            found = [m.id for m in queue_messages.every(connection, queue_id) if asks_for(m, refs)]
+            return queue_messages.delete_all(connection, [int(one) for one in found])
+
+    def every(self) -> list[Message]:
+        """All messages, hidden or not, untouched; their receipt is empty."""
+        with self._transaction() as (connection, queue_id):
+            return list(queue_messages.every(connection, queue_id))
+
+    def peek(self, limit: int, *, receive: bool = False) -> list[Message]:
         """See the protocol; nothing is touched."""
         with self._transaction() as (connection, queue_id):
             return queue_messages.peek(connection, queue_id, limit)
@@ -121,15 +147,13 @@ class PostgresQueue:
 
 
 def create_postgres_queues(
-    database: Connections, tasks: str, dead_letters: str, *, max_receive_count: int
+    database: Connections, tasks: str, dead_letters: str
 ) -> tuple[tuple[PostgresQueue, bool], tuple[PostgresQueue, bool]]:
     """Create both queues where missing: each with whether it was created."""
     try:
         with database.connection() as connection:
             dlq, new_dlq = queue_messages.create(connection, dead_letters)
-            _, new_tasks = queue_messages.create(
-                connection, tasks, dead_letter_id=dlq.id, max_receive_count=max_receive_count
-            )
+            _, new_tasks = queue_messages.create(connection, tasks, dead_letter_id=dlq.id)
     except DatabaseUnavailable as error:
         raise QueueUnavailable(f"queues {tasks} and {dead_letters}: {error}") from error
     return (PostgresQueue(tasks, database), new_tasks), (PostgresQueue(dead_letters, database), new_dlq)

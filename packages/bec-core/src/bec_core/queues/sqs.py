@@ -6,15 +6,18 @@ import json
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from bec_core.errors import NotFoundError
-from bec_core.models import Message, OutgoingMessage, QueueStats
+from attrs import frozen
+
+from bec_core.errors import NotFoundError, QueueUnavailable
+from bec_core.models import Message, OutgoingMessage, QueueStats, VolumeRef
 from bec_core.queues.base import SendFailure
-from bec_core.queues.sqs_client import LONG_POLL_S, SqsOptions, call, sqs_client, still_ours
+from bec_core.queues.letters import remove_by_receiving
+from bec_core.queues.sqs_client import LONG_POLL_S, SqsClients, SqsOptions, call, sqs_client, still_ours
 from bec_core.queues.sqs_send import BATCH, batches, send_batch
 
 if TYPE_CHECKING:
@@ -26,6 +29,17 @@ MAX_VISIBILITY_S = 12 * 3600
 """SQS hides a message for no longer than this, counted from its delivery; extending does not reset it."""
 
 _RETENTION_S = 14 * 24 * 3600  # the longest that SQS offers
+_PEEK_WAIT_S = 1.0  # a short poll asks only some of SQS's servers
+_PEEK_HIDDEN_S = 30.0
+_SPARE_DELIVERIES = 2  # one for the worker that comes next, one for whoever looks again before it does
+
+
+@frozen
+class RedrivePolicy:
+    """When SQS itself gives a message up (after ``limit`` deliveries), and the ARN of the queue it then goes to."""
+
+    limit: int
+    target: str
 
 
 class SqsQueue:
@@ -37,10 +51,11 @@ class SqsQueue:
     """
 
     def __init__(
-        self, url: str, options: SqsOptions | None = None, *, client: SQSClient | None = None
+        self, url: str, options: SqsOptions | SqsClients | None = None, *, client: SQSClient | None = None
     ) -> None:
         self._url = url
-        self._options = options or SqsOptions()
+        self._clients = options if isinstance(options, SqsClients) else None
+        self._options = options.options if isinstance(options, SqsClients) else options or SqsOptions()
         self._client = client
         self._lock = threading.Lock()
         self._expires: dict[str, float] = {}  # receipt -> time.monotonic() when SQS ends its delivery
@@ -54,6 +69,11 @@ class SqsQueue:
     def url(self) -> str:
         """The queue's URL as SQS gave it."""
         return self._url
+
+    @property
+    def exact(self) -> bool:
+        """See the protocol."""
+        return False
 
     def send(self, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
         """See the protocol; the service's trouble is raised only if not a single message was sent."""
@@ -122,26 +142,64 @@ class SqsQueue:
             lambda: self._connected().delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt),
         )
 
-    def peek(self, limit: int) -> list[Message]:
-        """See the protocol; SQS has no such call: each message is hidden for a moment and counts as received."""
+    def replace(self, message: Message) -> None:
+        """See the protocol; the copy's deliveries and its twelve hours begin anew."""
+        if failed := self.send([OutgoingMessage(message.body, message.attributes)]):
+            raise QueueUnavailable(
+                f"queue {self._url}: message {message.id} could not be renewed: {failed[0].reason}"
+            )
+        self.delete(message)
+
+    def redrive_policy(self) -> RedrivePolicy | None:
+        """The queue's redrive policy as it is now; None: it has none."""
+        text = self._attributes().get("RedrivePolicy")
+        if not text:
+            return None
+        policy = json.loads(text)
+        return RedrivePolicy(int(policy["maxReceiveCount"]), str(policy["deadLetterTargetArn"]))
+
+    def arn(self) -> str:
+        """The queue's ARN: what another queue's redrive policy names."""
+        return self._attributes()["QueueArn"]
+
+    def delivery_limit(self) -> int | None:
+        """See the protocol."""
+        policy = self.redrive_policy()
+        return policy.limit if policy else None
+
+    def peek(self, limit: int, *, receive: bool = False) -> list[Message] | None:
+        """See the protocol; a message that its next delivery could be the last of is replaced by a fresh copy."""
+        if not receive:
+            return None
+        most = self.delivery_limit()
         found: dict[str, Message] = {}
         while len(found) < limit:
-            batch = self.receive(limit=limit - len(found), wait_s=0, visibility_s=30)
-            if not batch:
-                break
+            batch = self.receive(limit=limit - len(found), wait_s=_PEEK_WAIT_S, visibility_s=_PEEK_HIDDEN_S)
+            again = [message for message in batch if message.id in found]
             found.update({message.id: message for message in batch})
+            if again or not batch:
+                break
         for message in found.values():
-            self.extend(message, 0)
+            if most is not None and message.receive_count >= most - _SPARE_DELIVERIES:
+                self.replace(message)
+            else:
+                self.extend(message, 0)
         return list(found.values())
+
+    def remove(self, refs: Collection[VolumeRef], *, limit: int | None = None) -> int:
+        """See the protocol; what was sent in the last minute may be missed, for SQS's figures lag."""
+        return remove_by_receiving(self, refs, limit=limit)
+
+    def _attributes(self) -> dict[Any, str]:
+        reply = call(
+            self._url,
+            lambda: self._connected().get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"]),
+        )
+        return dict(reply["Attributes"])
 
     def stats(self) -> QueueStats:
         """See the protocol; SQS's figures lag by up to a minute."""
-        values: dict[Any, str] = dict(
-            call(
-                self._url,
-                lambda: self._connected().get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"]),
-            )["Attributes"]
-        )
+        values = self._attributes()
         return QueueStats(
             available=int(values.get("ApproximateNumberOfMessages", 0)),
             in_flight=int(values.get("ApproximateNumberOfMessagesNotVisible", 0)),
@@ -155,15 +213,19 @@ class SqsQueue:
         call(self._url, lambda: self._connected().purge_queue(QueueUrl=self._url))
 
     def close(self) -> None:
-        """Close the client's connections."""
+        """Close the client's connections, unless it is shared."""
         with self._lock:
-            if self._client is not None:
+            if self._client is not None and self._clients is None:
                 self._client.close()
 
     def _connected(self) -> SQSClient:
         with self._lock:
             if self._client is None:
-                self._client = sqs_client(self._options, queue_url=self._url)
+                self._client = (
+                    self._clients.of(self._url)
+                    if self._clients
+                    else sqs_client(self._options, queue_url=self._url)
+                )
             return self._client
 
     def _remember(self, messages: Sequence[Message], moment: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ LONG_POLL_S = 20
 DELIVERY_OVER = frozenset({"MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue"})
 """What SQS answers when the receipt of a delivery is no longer (or never was) good."""
 
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AccessDeniedByPolicy"})
 _MISSING = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
 
 
@@ -40,6 +42,42 @@ class SqsOptions:
     parallel: int = 16
 
 
+class SqsClients:
+    """The clients of one process, one for each region and endpoint, shared by all queues there (and threads)."""
+
+    def __init__(self, options: SqsOptions) -> None:
+        self.options = options
+        self._clients: dict[tuple[str | None, str | None], SQSClient] = {}
+        self._lock = threading.Lock()
+
+    def of(self, queue_url: str) -> SQSClient:
+        """The client for this queue."""
+        where = _region_and_endpoint(self.options, queue_url)
+        with self._lock:
+            if where not in self._clients:
+                self._clients[where] = sqs_client(self.options, queue_url=queue_url)
+            return self._clients[where]
+
+    def close(self) -> None:
+        """Close the connections of all."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
+
+def _region_and_endpoint(options: SqsOptions, queue_url: str | None) -> tuple[str | None, str | None]:
+    region, endpoint = options.region, options.endpoint_url
+    if queue_url:
+        parts = urlsplit(queue_url)
+        labels = (parts.hostname or "").split(".")
+        if "amazonaws" in labels[-3:]:
+            region = region or (labels[1] if labels[0] == "sqs" else labels[0])
+        else:
+            endpoint = endpoint or f"{parts.scheme}://{parts.netloc}"
+    return region, endpoint
+
+
 def sqs_client(options: SqsOptions, *, queue_url: str | None = None) -> SQSClient:
     """A client (thread-safe) for ``queue_url``, whose host tells region and endpoint where options don't.
 
@@ -50,14 +88,7 @@ def sqs_client(options: SqsOptions, *, queue_url: str | None = None) -> SQSClien
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 
-    region, endpoint = options.region, options.endpoint_url
-    if queue_url:
-        parts = urlsplit(queue_url)
-        labels = (parts.hostname or "").split(".")
-        if "amazonaws" in labels[-3:]:
-            region = region or (labels[1] if labels[0] == "sqs" else labels[0])
-        else:
-            endpoint = endpoint or f"{parts.scheme}://{parts.netloc}"
+    region, endpoint = _region_and_endpoint(options, queue_url)
     config = Config(
         connect_timeout=options.connect_timeout_s,
         read_timeout=options.read_timeout_s,
@@ -104,6 +135,9 @@ def our_error(url: str, error: Exception) -> BecError:
     """The error of ours that says what ``error`` of botocore's says."""
     if error_code(error) in _MISSING:
         return NotFoundError(f"there is no queue {url}")
+    if error_code(error) in _DENIED:
+        action = f"sqs:{getattr(error, 'operation_name', '')}".replace("Batch", "")
+        return QueueUnavailable(f"queue {url}: access denied: grant {action} on it (docs/iam): {error}")
     return QueueUnavailable(f"queue {url}: {error}")
 
 

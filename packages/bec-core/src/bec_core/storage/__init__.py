@@ -8,8 +8,9 @@ threads, and take keys relative to the store's root. What goes wrong is an
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from bec_core.errors import SettingsError
 from bec_core.storage.base import InvalidKey, ObjectInfo, ObjectTooLarge, Store, StoredObject, check_key
@@ -38,7 +39,7 @@ def folder_of_url(url: str) -> Path:
         SettingsError: it is no ``file://`` URL of this machine with an absolute path.
     """
     parts = urlsplit(url)
-    path = unquote(parts.path)
+    path = os.fsdecode(unquote_to_bytes(parts.path))
     if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not path.startswith("/"):
         raise SettingsError(f"{url!r} is not the URL of a folder here: write file:///absolute/path")
     if parts.query or parts.fragment or "\x00" in path:

@@ -18,7 +18,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bec_core.errors import ObjectChanged, ObjectNotFound, StorageError
+from loguru import logger
+
+from bec_core.errors import ObjectChanged, ObjectNotFound, StorageError, StorageRefused
 from bec_core.storage.base import ObjectInfo, ObjectTooLarge, Store, StoredObject, check_key
 
 _TEMP = ".bec-tmp-"
@@ -93,7 +95,14 @@ class FileStore(Store):
             pending = [(folder, f"{prefix}/" if prefix else "")]
             while pending:
                 here, base = pending.pop()
-                for entry in _entries(here):
+                try:
+                    entries = _entries(here)
+                except PermissionError:
+                    if here == folder:
+                        raise
+                    logger.warning("{} can't be read and is left out: grant reading and entering it", here)
+                    continue
+                for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         if recursive:
                             pending.append((Path(entry.path), f"{base}{entry.name}/"))
@@ -136,6 +145,9 @@ class FileStore(Store):
         return self._root / check_key(key)
 
 
+_REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
+
+
 @contextlib.contextmanager
 def _system_errors(path: Path, *, missing: bool = False) -> Iterator[None]:
     """Turn the system's errors into ours; ``missing``: no such file is an ObjectNotFound."""
@@ -144,7 +156,8 @@ def _system_errors(path: Path, *, missing: bool = False) -> Iterator[None]:
     except OSError as error:
         if missing and isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
             raise ObjectNotFound(f"there is no object {path.as_uri()}") from None
-        raise StorageError(f"{path.as_uri()}: {error.strerror or error}") from error
+        kind = StorageRefused if error.errno in _REFUSALS else StorageError
+        raise kind(f"{path.as_uri()}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager

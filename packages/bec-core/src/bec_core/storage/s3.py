@@ -11,9 +11,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
-from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PreconditionError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    GenericError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
 
-from bec_core.errors import ObjectChanged, ObjectNotFound, SettingsError, StorageError
+from bec_core.errors import ObjectChanged, ObjectNotFound, SettingsError, StorageError, StorageRefused
 from bec_core.storage.base import ObjectInfo, ObjectTooLarge, Store, StoredObject, check_key
 
 if TYPE_CHECKING:
@@ -91,11 +98,11 @@ class S3Store(Store):
                 raise StorageError(f"{uri}: the body has {len(data):,} of {meta['size']:,} bytes")
             return StoredObject(data, _plain(meta["e_tag"]), meta["last_modified"], uri)
 
-        return _call(uri, read)
+        return _call(uri, read, "s3:GetObject")
 
     def head(self, key: str) -> ObjectInfo:
         """See :meth:`Store.head`; S3 gives the same answer when the bucket is missing."""
-        return self._info(_call(self.uri(key), lambda: self._store.head(self._path(key))))
+        return self._info(_call(self.uri(key), lambda: self._store.head(self._path(key)), "s3:GetObject"))
 
     def exists(self, key: str) -> bool:
         """See :meth:`Store.exists`."""
@@ -117,12 +124,12 @@ class S3Store(Store):
 
         # A "folder" that some tools create is an object of no bytes whose key ends in a slash;
         # obstore strips the slash, so that it would look like an object in the folder above.
-        found = [self._info(meta) for meta in _call(uri, read) if meta["path"] != place]
+        found = [self._info(meta) for meta in _call(uri, read, "s3:ListBucket") if meta["path"] != place]
         return sorted(found, key=lambda info: info.key)
 
     def put(self, key: str, data: bytes) -> str | None:
         """See :meth:`Store.put`."""
-        return _call(self.uri(key), lambda: self._write(self._store, key, data, "overwrite"))
+        return _call(self.uri(key), lambda: self._write(self._store, key, data, "overwrite"), "s3:PutObject")
 
     def swap(self, key: str, data: bytes, *, if_etag: str | None) -> str | None:
         """See :meth:`Store.swap`; by ``If-None-Match: *`` and ``If-Match``.
@@ -134,7 +141,9 @@ class S3Store(Store):
         deadline = time.monotonic() + self._options.retry_timeout_s
         for attempt in range(self._options.max_retries + 1):
             try:
-                return _call(self.uri(key), lambda: self._write(self._store_once, key, data, mode))
+                return _call(
+                    self.uri(key), lambda: self._write(self._store_once, key, data, mode), "s3:PutObject"
+                )
             except ObjectChanged:
                 if attempt and (etag := self._etag_if_same(key, data)):
                     return etag
@@ -150,7 +159,7 @@ class S3Store(Store):
 
     def delete(self, key: str) -> None:
         """See :meth:`Store.delete`."""
-        _call(self.uri(key), lambda: self._store.delete(self._path(key)))
+        _call(self.uri(key), lambda: self._store.delete(self._path(key)), "s3:DeleteObject")
 
     def _path(self, key: str) -> str:
         return self._prefix + check_key(key)
@@ -227,20 +236,41 @@ def _credentials(region: str | None) -> Boto3CredentialProvider:
     return Boto3CredentialProvider(session, ttl=timedelta(minutes=5))
 
 
-def _call(uri: str, request: Callable[[], T]) -> T:
-    """Make one request; obstore's errors become ours, with the object's URI and the cause in a sentence."""
+def _call(uri: str, request: Callable[[], T], right: str) -> T:
+    """Make one request; obstore's errors become ours, with the object's URI and the cause in a sentence;
+    ``right`` is what the request needs."""
     try:
         return request()
     except FileNotFoundError as error:
         if _code(error) == "NoSuchBucket":
-            raise StorageError(f"{uri}: there is no such bucket") from error
+            raise StorageRefused(f"{uri}: there is no such bucket") from error
         raise ObjectNotFound(f"there is no object {uri}") from error
     except AlreadyExistsError as error:
         raise ObjectChanged(f"{uri} exists already") from error
     except PreconditionError as error:
         raise ObjectChanged(f"{uri} was written or removed by somebody else in the meantime") from error
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise StorageRefused(f"{uri}: {_refused(error, right)}") from error
     except (BaseError, ValueError, OSError) as error:
-        raise StorageError(f"{uri}: {_sentence(error)}") from error
+        status = _STATUS.search(str(error))
+        if status and status[1][:3] in ("401", "403"):  # a listing is refused so
+            raise StorageRefused(f"{uri}: {_refused(error, right)}") from error
+        elsewhere = "BareRedirect" in str(error)  # to the bucket's own region, without a word where that is
+        refused = elsewhere or (status is not None and _is_refusal(status[1]))
+        kind = StorageRefused if refused else StorageError
+        raise kind(f"{uri}: {_sentence(error)}") from error
+
+
+def _refused(error: Exception, right: str) -> str:
+    """What to grant or to mend; a HEAD request is refused without a code."""
+    code = _code(error)
+    if code in (None, "AccessDenied", "AllAccessDisabled"):
+        return (
+            f"access denied{f' ({code})' if code else ''}: grant {right} there (docs/iam has whole policies)"
+        )
+    return (
+        f"the credentials are refused ({code}): look at AWS_PROFILE, AWS_ACCESS_KEY_ID or the instance's role"
+    )
 
 
 def _may_pass(error: StorageError) -> bool:
@@ -248,7 +278,12 @@ def _may_pass(error: StorageError) -> bool:
     if not isinstance(error.__cause__, GenericError):
         return False
     status = _STATUS.search(str(error.__cause__))
-    return status is None or not status[1].startswith("4") or status[1][:3] in ("408", "409", "429")
+    return status is None or not _is_refusal(status[1])
+
+
+def _is_refusal(status: str) -> bool:
+    """Whether the server won't do it however often it is asked: a client's error, or another region's bucket."""
+    return status[:1] in ("3", "4") and status[:3] not in ("408", "409", "429")
 
 
 def _plain(etag: str | None) -> str | None:

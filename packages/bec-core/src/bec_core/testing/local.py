@@ -18,9 +18,10 @@ from typing import Any
 from attrs import frozen
 
 from bec_core.archive import Sources
+from bec_core.artifacts import MARKER_NAME, artifact_of, recipe_of
 from bec_core.db.tasks import Claim
 from bec_core.errors import ObjectNotFound, RetryableTaskError
-from bec_core.job import JobType, JobWorker, WorkerSetup
+from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
 from bec_core.job_config import structure_config
 from bec_core.models import (
     Job,
@@ -35,9 +36,8 @@ from bec_core.models import (
 )
 from bec_core.plugins import load_object
 from bec_core.worker.context import RunningTask
-from bec_core.worker.lease import HeldTask
+from bec_core.worker.hold import HeldTask
 from bec_core.worker.marker import marker_content, outcome_of
-from bec_core.worker.publish import MARKER_NAME, artifact_of
 
 Dependencies = Mapping[tuple[str, str], bytes | Callable[[Volume], bytes]]
 """``{(job name, suffix): artifact}``; a function makes the artifact for the volume at hand."""
@@ -154,7 +154,8 @@ class LocalTask(RunningTask):
         files = self.files()
         artifacts = [artifact_of(name, data) for name, data in files.items()]
         outcome = outcome_of(self._held, self, result)
-        marker = marker_content(self._job(), self.job_type, 1, self._held, result, outcome, artifacts)
+        recipe = recipe_of(self.job_type, self.config, ingredients_of(worker))
+        marker = marker_content(self._job(), self.job_type, recipe, 1, self._held, result, outcome, artifacts)
         return LocalOutcome(result, self.volume, self.basename, files, tuple(self.failures), marker)
 
     def _dependency(self, job_name: str, suffix: str) -> bytes:

@@ -1,12 +1,23 @@
 """BECWorker: takes tasks from a job's queue, runs the job, publishes, records.
 
-``loop`` is the worker process's life, ``task`` one task's, ``endings`` what ends or interrupts it, ``lease``
-keeps what is held, ``publish`` writes artifacts and marker, ``context`` is what a job sees, ``heartbeat`` tells
-the database.
+``opening`` puts a worker together, ``process`` is its life: slots, and why it ends. ``attempt`` is one message's way,
+which ends with a value (``ending``) that ``settle`` writes down. ``hold`` keeps what is at hand, ``deaths`` takes over
+from dead processes, ``context`` is what a job sees, ``heartbeat`` tells the database.
 """
 
-from bec_core.worker.loop import BECWorker, WorkerSummary, open_worker
 from bec_core.worker.observer import Step, WorkerObserver
+from bec_core.worker.opening import open_worker
 from bec_core.worker.options import WorkerOptions
+from bec_core.worker.process import BECWorker, End, WorkerSummary
+from bec_core.worker.workplace import Services
 
-__all__ = ["BECWorker", "Step", "WorkerObserver", "WorkerOptions", "WorkerSummary", "open_worker"]
+__all__ = [
+    "BECWorker",
+    "End",
+    "Services",
+    "Step",
+    "WorkerObserver",
+    "WorkerOptions",
+    "WorkerSummary",
+    "open_worker",
+]

@@ -1,4 +1,4 @@
-"""The :class:`~bec_core.job.TaskContext` that a job gets."""
+"""The :class:`~bec_core.job.TaskContext` that a job gets. What it counts is what is recorded: a job can't miscount."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import re
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,10 +13,10 @@ from typing import Any
 import attrs
 
 from bec_core.archive.sources import Sources
-from bec_core.errors import BecError, PageError
+from bec_core.errors import BecError, PageError, RuntimeFault, TooManyPageErrors
 from bec_core.models import Page, PageData, PageFailure, Volume
-from bec_core.worker.failures import clean
-from bec_core.worker.lease import HeldTask
+from bec_core.worker.failures import clean, traceback_of
+from bec_core.worker.hold import HeldTask
 from bec_core.worker.stop import StopFlag
 
 ERRORS_SUFFIX = "-errors.jsonl"
@@ -37,6 +36,7 @@ class RunningTask:
         sources: Sources,
         read_dependency: Callable[[str, str], bytes],
         on_page: Callable[[int], None],
+        max_page_error_rate: float = 1.0,
     ) -> None:
         self._config = config
         self._held = held
@@ -44,7 +44,10 @@ class RunningTask:
         self._sources = sources
         self._read_dependency = read_dependency
         self._on_page = on_page
+        self._max_page_error_rate = max_page_error_rate
         self._lock = threading.Lock()
+        self._finished: set[int] = set()
+        self._fault: RuntimeFault | None = None
         self._failures: dict[int, PageFailure] = {}
         self._files: dict[str, bytes] = {}
 
@@ -75,18 +78,28 @@ class RunningTask:
 
     def read_page(self, page: Page) -> PageData:
         """The page's bytes."""
-        return self._sources.read_page(self._held.volume, page)
+        try:
+            return self._sources.read_page(self._held.volume, page)
+        except BecError:
+            raise
+        except Exception as error:
+            # not the page's fault: kept, so that a job that takes it for a page error can't make it one
+            fault = RuntimeFault(f"reading {page.filename}: {type(error).__name__}: {error}")
+            fault.__cause__ = error
+            with self._lock:
+                self._fault = self._fault or fault
+            raise fault from error
 
     def page_done(self, page: Page) -> None:
-        """Count the page as finished."""
+        """Count the page as finished; saying so twice counts once, but is progress."""
         with self._lock:
-            self._held.pages_done += 1
-            done = self._held.pages_done
+            self._finished.add(page.index)
+            self._held.pages_done = done = len(self._finished)
         self._held.last_progress = time.monotonic()
         self._on_page(done)
 
     def page_failed(self, page: Page, error: BaseException, *, data: PageData | None = None) -> None:
-        """Record the page's failure."""
+        """Record the page's failure; once more have failed than the task may have, the job is told to stop."""
         if isinstance(error, PageError):
             stage, kind, retryable = clean(error.stage), clean(error.error_type), error.retryable
         else:
@@ -101,12 +114,24 @@ class RunningTask:
             stage=stage,
             error_type=kind,
             message=clean(str(error)[:_MESSAGE_LENGTH]),
-            traceback=clean("".join(traceback.format_exception(error))),
+            traceback=traceback_of(error),
             retryable=retryable,
             attempt=self.attempt,
         )
         with self._lock:
             self._failures[page.index] = failure
+        total, failed = len(self._held.volume.pages), len(self._failures)
+        if failed > self._max_page_error_rate * total:
+            self._held.stop.set(
+                TooManyPageErrors(
+                    f"{failed} of {total} pages failed (allowed: {self._max_page_error_rate:.0%})"
+                )
+            )
+
+    @property
+    def fault(self) -> RuntimeFault | None:
+        """What of ours went wrong under the job's hands, whatever the job made of it."""
+        return self._fault
 
     def write_artifact(self, suffix: str, data: bytes) -> None:
         """Stage an artifact."""

@@ -12,7 +12,7 @@ from loguru import logger
 from bec_core.db import Database, jobs, workers
 from bec_core.errors import DatabaseUnavailable, NotFoundError
 from bec_core.models import Job, JobStatus
-from bec_core.worker.lease import HeldTask
+from bec_core.worker.hold import HeldTask
 
 
 class Heartbeat:
@@ -32,14 +32,14 @@ class Heartbeat:
         self._job = job
         self._every_s = every_s
         self._held = held
-        self._status = job.status
+        self._status: JobStatus | None = job.status
         self._revision = job.config_revision
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bec-heartbeat", daemon=True)
 
     @property
-    def job_status(self) -> JobStatus:
-        """The job's status when last seen; a deleted job is cancelled."""
+    def job_status(self) -> JobStatus | None:
+        """The job's status when last seen; None: it was deleted."""
         return self._status
 
     def start(self) -> None:
@@ -67,7 +67,7 @@ class Heartbeat:
             try:
                 job = jobs.get(connection, self._job.id)
             except NotFoundError:
-                self._status = JobStatus.CANCELLED
+                self._status = None
                 return
         if job.status is not self._status:
             logger.info("the job is {} now", job.status.value)

@@ -9,20 +9,22 @@ from typing import Any
 
 import attrs
 
-from bec_core.db import tasks
+from bec_core.artifacts import Recipe
+from bec_core.db.tasks import Outcome
 from bec_core.job import JobType
 from bec_core.models import Artifact, Job, TaskResult
 from bec_core.worker.context import RunningTask
-from bec_core.worker.lease import HeldTask
+from bec_core.worker.hold import HeldTask
 
 
-def outcome_of(held: HeldTask, context: RunningTask, result: TaskResult) -> tasks.Outcome:
-    """The figures of a task that ends now."""
-    return tasks.Outcome(
-        total_images=result.total_images,
-        nb_errors=result.nb_errors,
+def outcome_of(held: HeldTask, context: RunningTask, result: TaskResult) -> Outcome:
+    """The figures of a task that ends now: the pages of the volume, and those recorded as failed."""
+    pages = len(held.volume.pages)
+    return Outcome(
+        total_images=pages,
+        nb_errors=len(context.failures),
         total_duration_ms=result.page_ms,
-        avg_duration_per_page_ms=result.page_ms / max(1, result.total_images),
+        avg_duration_per_page_ms=result.page_ms / max(1, pages),
         wall_clock_duration_ms=(time.monotonic() - held.started) * 1000,
         stage_ms=result.stage_ms,
         errors_by_stage=context.errors_by_stage,
@@ -32,10 +34,11 @@ def outcome_of(held: HeldTask, context: RunningTask, result: TaskResult) -> task
 def marker_content(
     job: Job,
     job_type: JobType,
+    recipe: Recipe,
     worker_id: int,
     held: HeldTask,
     result: TaskResult,
-    outcome: tasks.Outcome,
+    outcome: Outcome,
     artifacts: Sequence[Artifact],
 ) -> dict[str, Any]:
     """The marker: the contract's keys, then ours."""
@@ -57,10 +60,14 @@ def marker_content(
         "input_etag": volume.etag.hex(),
         "attempt": held.claim.attempt,
         "epoch": held.claim.epoch,
+        "request": held.claim.request,
         "job_type": job_type.name,
         "plugin_version": job_type.version,
         "config": dict(job.config),
         "config_revision": job.config_revision,
+        "recipe": recipe.hash,
+        "recipe_contents": dict(recipe.contents),
+        "lineage": list(held.lineage),
         "errors_by_stage": dict(outcome.errors_by_stage or {}),
         "stage_ms": {name: round(value, 3) for name, value in result.stage_ms.items()},
         "artifacts": [attrs.asdict(artifact) for artifact in artifacts],
@@ -68,14 +75,14 @@ def marker_content(
     }
 
 
-def outcome_of_marker(marker: Mapping[str, Any]) -> tasks.Outcome:
+def outcome_of_marker(marker: Mapping[str, Any]) -> Outcome:
     """The figures of a marker, of whatever age: what it does not say is zero."""
 
     def number(key: str) -> float:
         value = marker.get(key)
         return float(value) if isinstance(value, (int, float)) else 0.0
 
-    return tasks.Outcome(
+    return Outcome(
         total_images=int(number("total_images")),
         nb_errors=int(number("nb_errors")),
         total_duration_ms=number("total_duration_ms"),

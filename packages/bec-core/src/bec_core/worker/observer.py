@@ -1,16 +1,19 @@
-"""What others in the process may watch of a worker: progress bars, tests."""
+"""What others in the process may watch of a worker: progress bars, transcripts, tests. None of them can fail a task."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+
+from loguru import logger
 
 from bec_core.models import Volume
 
 
 class Step(StrEnum):
-    """The steps of one task's life, in order; each is announced after it was taken.
+    """The steps of one attempt, in order; each is announced after it was taken.
 
-    A task that fails takes the last two instead of those that publish.
+    An attempt that fails takes the last two instead of those that publish.
     """
 
     RECEIVED = "received"
@@ -27,10 +30,13 @@ class Step(StrEnum):
 
 
 class WorkerObserver:
-    """Override what you want to watch; called from the worker's threads, so be quick and thread-safe."""
+    """Override what you want to watch; called from the worker's threads, so be quick and thread-safe.
+
+    What an observer raises is logged once and goes no further.
+    """
 
     def step(self, step: Step) -> None:
-        """A task took a step."""
+        """An attempt took a step."""
 
     def message_taken(self, message_id: str, volume: Volume) -> None:
         """A message was received that asks for this volume; comes before anything else about the volume."""
@@ -42,4 +48,48 @@ class WorkerObserver:
         """A page was finished, well or badly."""
 
     def task_finished(self, volume: Volume, outcome: str, message: str = "") -> None:
-        """A task ended: ``done``, ``already-done``, ``retryable_failed``, ``terminal_failed`` or ``stopped``."""
+        """An attempt ended; ``outcome`` is the name of a class of :mod:`bec_core.worker.ending`.
+
+        ``done``, ``already-done``, ``retryable_failed``, ``terminal_failed``, ``handed-back``, ``left``, ``fault``.
+        """
+
+
+class Watchers(WorkerObserver):
+    """Passes everything on to each of a list of observers, and keeps their troubles away from the work."""
+
+    def __init__(self, observers: Sequence[WorkerObserver] = ()) -> None:
+        self._observers = tuple(observers)
+        self._complained: set[int] = set()
+
+    def step(self, step: Step) -> None:
+        """Pass it on."""
+        self._tell(lambda observer: observer.step(step))
+
+    def message_taken(self, message_id: str, volume: Volume) -> None:
+        """Pass it on."""
+        self._tell(lambda observer: observer.message_taken(message_id, volume))
+
+    def task_started(self, volume: Volume, attempt: int) -> None:
+        """Pass it on."""
+        self._tell(lambda observer: observer.task_started(volume, attempt))
+
+    def page_done(self, volume: Volume, done: int, total: int) -> None:
+        """Pass it on."""
+        self._tell(lambda observer: observer.page_done(volume, done, total))
+
+    def task_finished(self, volume: Volume, outcome: str, message: str = "") -> None:
+        """Pass it on."""
+        self._tell(lambda observer: observer.task_finished(volume, outcome, message))
+
+    def _tell(self, call: Callable[[WorkerObserver], None]) -> None:
+        for observer in self._observers:
+            try:
+                call(observer)
+            except Exception as error:  # noqa: BLE001 - whoever only watches must not fail what it watches
+                if id(observer) not in self._complained:
+                    self._complained.add(id(observer))
+                    logger.opt(exception=error).warning(
+                        "{} failed while watching; the work goes on without it: {}",
+                        type(observer).__name__,
+                        error,
+                    )

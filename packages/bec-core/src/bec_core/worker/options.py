@@ -8,6 +8,9 @@ from typing import Any
 
 from attrs import field, frozen
 
+EMPTY_TWICE_S = 60.0
+"""A queue whose figures lag (SQS's, by up to a minute) must be seen empty twice, so far apart."""
+
 
 @frozen(kw_only=True)
 class WorkerOptions:
@@ -17,13 +20,15 @@ class WorkerOptions:
         poll_wait_s: how long one receive waits for a message.
         lease_s: how long a task stays ours without renewal; its message is hidden as long. Renewed
             every third of it.
-        shutdown_after_empty: stop after this many empty receives in a row; None: never.
-        until_drained: stop as soon as the queue is empty and nothing is in flight.
+        shutdown_after_empty: end after this many empty receives in a row; None: never.
+        until_drained: end as soon as nothing is left, and not before.
+        by_ledger: the ledger says whether anything is left; False: the queue alone (one volume, asked for in memory).
+        empty_twice_s: a queue whose figures lag must be seen empty twice, so many seconds apart.
+        redo_other_recipes: a marker of another recipe is not done (``bec run``); one without a recipe is.
         concurrency: how many tasks run at the same time.
         grace_s: how long tasks may go on after the first request to stop.
         stall_timeout_s: give a task up when no page of it was finished for this long.
         retry_base_s, retry_cap_s: back-off after a failure: ``base * 2**(failures - 1)``, at most ``cap``, with jitter.
-        max_receives: give a message up whose deliveries all ended in trouble outside the task.
         heartbeat_s: how often the worker's row says that it lives.
         tags: kept in the worker's row.
         job_options: handed to the job's worker as they are.
@@ -33,12 +38,14 @@ class WorkerOptions:
     lease_s: float = 300.0
     shutdown_after_empty: int | None = 6
     until_drained: bool = False
+    by_ledger: bool = True
+    empty_twice_s: float = field(factory=lambda: EMPTY_TWICE_S)
+    redo_other_recipes: bool = False
     concurrency: int = 1
     grace_s: float = 60.0
     stall_timeout_s: float = 900.0
     retry_base_s: float = 30.0
     retry_cap_s: float = 900.0
-    max_receives: int = 15
     heartbeat_s: float = 10.0
     tags: Mapping[str, Any] = field(factory=dict)
     job_options: Mapping[str, Any] = field(factory=dict)

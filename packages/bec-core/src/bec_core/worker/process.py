@@ -1,52 +1,362 @@
-"""Which process a worker is, so that a later one on the same machine can tell that it died."""
+"""The worker's process: what it is made of, its slots, and why it ends."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+import sys
+import threading
+import time
+from enum import StrEnum
 
-import psutil
+from attrs import define, field, frozen
+from loguru import logger
+
+from bec_core.db import left as ledger
+from bec_core.db.left import Left as WhatIsLeft
+from bec_core.errors import (
+    BecError,
+    InvalidMessage,
+    JobGone,
+    ServiceError,
+    ShutdownRequested,
+    TaskStalled,
+    TaskStopped,
+)
+from bec_core.logs import within
+from bec_core.models import JobStatus, Message, decode_message
+from bec_core.queues.sweep import sweep
+from bec_core.worker.alone import Gate
+from bec_core.worker.attempt import Attempt
+from bec_core.worker.ending import AlreadyDone, Done, Ending, Failed, HandedBack, OurFault, Retry, SetAside
+from bec_core.worker.failures import describe
+from bec_core.worker.heartbeat import Heartbeat
+from bec_core.worker.hold import HeldTask
+from bec_core.worker.observer import Step
+from bec_core.worker.settle import cancelled, fault_in_settling, settle
+from bec_core.worker.workplace import Workplace
+
+EXIT_STUCK = 70
+"""The process's exit status when a job did not come back after it was told to stop (EX_SOFTWARE)."""
+
+STUCK_AFTER_S = 60.0
+FAULTS_IN_A_ROW = 3
+_TROUBLE_PAUSE_S = (1.0, 60.0)  # after trouble outside: first and longest pause before the next receive
+_PAUSED_POLL_S = 1.0
+# A database that is gone must not hold up a worker that is told to end; leases bring its tasks back.
+_HURRY_S = 3.0
+_LOOK_AGAIN_S = 0.2
+_SWEEP_EVERY_S = 2.0
 
 
-def own_token() -> str:
-    """This process's identity: boot, pid namespace, pid and start time."""
-    me = psutil.Process()
-    return f"{_machine()}/{me.pid}/{_started(me)}"
+class End(StrEnum):
+    """Why a worker ended."""
+
+    NOTHING_LEFT = "nothing is left to do"
+    WORK_LEFT = "volumes wait that can't be worked on now"
+    STOPPED = "it was told to stop"
+    COMPLETED = "the job is completed"
+    DELETED = "the job was deleted"
+    FAULT = "this program met a fault of its own"
+    RELOAD = "a volume was asked for with a newer config"
 
 
-def is_dead(token: str) -> bool:
-    """True if the token's process is known to have ended: it was of this machine's boot and pid namespace.
+@frozen
+class WorkerSummary:
+    """What a worker did: messages seen, why it ended, what the ledger said was left (None: not asked)."""
 
-    A process of another boot or container is never known to be dead.
-    """
-    machine, _, process = token.partition("/")
-    if machine != _machine():
-        return False
-    pid, _, created = process.partition("/")
-    try:
-        other = psutil.Process(int(pid))
-        return _started(other) != created or other.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.AccessDenied:
-        return False
+    messages: int
+    end: End
+    left: WhatIsLeft | None = None
 
 
-def _started(process: psutil.Process) -> str:
-    """When the process started, by a clock that nobody sets: ticks since the machine's boot.
+@define
+class _Tally:
+    """What the slots know together."""
 
-    What psutil says is counted from the wall clock, so after a jump of that clock a living process would
-    look like another one, and be taken for dead.
-    """
-    stat = Path(f"/proc/{process.pid}/stat")
-    try:
-        return stat.read_text().rpartition(")")[2].split()[19]
-    except (FileNotFoundError, ProcessLookupError):  # not Linux, or it has just ended
-        return f"{process.create_time():.2f}"
+    messages: int = 0
+    empty_receives: int = 0
+    busy: int = 0
+    trouble: int = 0
+    faults: int = 0
+    queue_empty_since: float | None = None
+    swept_at: float | None = None
+    end: End | None = None
+    left: WhatIsLeft | None = None
+    lock: threading.Lock = field(factory=threading.Lock)
 
 
-def _machine() -> str:
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    namespace = Path("/proc/self/ns/pid")
-    if boot.exists() and namespace.exists():
-        return f"{boot.read_text().strip()}:{namespace.readlink().name}"
-    return f"{psutil.boot_time():.0f}"
+class BECWorker:
+    """Takes a job's tasks until told to stop, or until nothing is left. Made by ``open_worker``."""
+
+    def __init__(self, place: Workplace, heartbeat: Heartbeat, *, renew_at: int | None = None) -> None:
+        self._place = place
+        self._heartbeat = heartbeat
+        self._renew_at = renew_at
+        self._gate = Gate()
+        self._tally = _Tally()
+        self._draining = threading.Event()
+        self._stopping = threading.Lock()  # taken by the first request to stop, and kept
+
+    @property
+    def worker_id(self) -> int:
+        """The worker's id in the database."""
+        return self._place.worker_id
+
+    # -- stopping -------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Ask the worker to stop: no new tasks; those at hand have the grace period. Callable from anywhere."""
+        if self._stopping.acquire(blocking=False):
+            self._end(End.STOPPED)
+            threading.Thread(target=self._end_grace, name="bec-grace", daemon=True).start()
+
+    def stop_now(self) -> None:
+        """Ask the worker to hand its tasks back at once."""
+        self._stopping.acquire(blocking=False)
+        self._end(End.STOPPED)
+        self._place.database.hurry(_HURRY_S)
+        self._place.keeper.stop_all(ShutdownRequested("the worker is stopping"))
+
+    def _end_grace(self) -> None:
+        deadline = time.monotonic() + self._place.options.grace_s
+        while time.monotonic() < deadline:
+            time.sleep(0.2)
+        self.stop_now()
+
+    def _end(self, why: End) -> None:
+        """Take no more messages; the first reason stays."""
+        if self._tally.end is None:
+            self._tally.end = why
+        self._draining.set()
+
+    # -- the process ----------------------------------------------------------------------------------
+
+    def run(self) -> WorkerSummary:
+        """Work until told to stop or nothing is left; returns when the last task at hand has ended."""
+        slots = [
+            threading.Thread(target=self._slot, name=f"bec-slot-{n}")
+            for n in range(1, self._place.options.concurrency + 1)
+        ]
+        for slot in slots:
+            slot.start()
+        for slot in slots:
+            while slot.is_alive():
+                slot.join(0.1)
+                if stuck := self._place.keeper.stuck:
+                    self._end_the_process(stuck)
+        return WorkerSummary(self._tally.messages, self._tally.end or End.FAULT, self._tally.left)
+
+    def _end_the_process(self, stuck: list[HeldTask]) -> None:
+        """A job's thread can't be stopped: give its task back and let a new process take its place."""
+        try:
+            for held in stuck:
+                logger.critical("{}: the job did not stop when told to; ending the process", held.volume.ref)
+                settle(self._place, held.message, self._end_of_stuck(held))
+        finally:
+            sys.stderr.flush()
+            os._exit(EXIT_STUCK)
+
+    def _end_of_stuck(self, held: HeldTask) -> Retry | Failed | HandedBack:
+        """A stall is the task's failure; a job that was told to stop for another reason is handed back."""
+        reason = held.stop.reason or TaskStopped("the job did not stop")
+        failure = describe(reason, stage="run")
+        if not isinstance(reason, TaskStalled):
+            return HandedBack(failure, held)
+        failures = held.claim.failures + 1
+        if failures >= self._place.loaded.runtime.max_attempts:
+            return Failed(held.volume.ref, failure, held)
+        return Retry(held, failure, self._place.options.backoff_s(failures))
+
+    # -- a slot ---------------------------------------------------------------------------------------
+
+    def _slot(self) -> None:
+        with within(job=self._place.job.name, worker=self.worker_id):
+            try:
+                self._serve()
+            except BaseException as error:  # noqa: BLE001 - a slot that dies takes its worker along, with a status
+                logger.opt(exception=error).critical("a slot of the worker died: {}", error)
+                self._end(End.FAULT)
+
+    def _serve(self) -> None:
+        said_paused = False
+        while not self._draining.is_set():
+            status = self._heartbeat.job_status
+            if status is None:
+                self._gone()
+            elif status is JobStatus.COMPLETED:
+                logger.info("the job is completed: ending")
+                self._end(End.COMPLETED)
+            elif status is JobStatus.PAUSED:
+                if not said_paused:
+                    logger.warning("the job is paused: waiting (bec jobs resume {})", self._place.job.name)
+                said_paused = True
+                self._draining.wait(_PAUSED_POLL_S)
+            else:
+                said_paused = False
+                try:
+                    self._take_one(cancelled=status is JobStatus.CANCELLED)
+                except JobGone:
+                    self._gone()
+                except ServiceError as error:
+                    self._pause_after(error)
+                except Exception as error:  # noqa: BLE001 - it is counted, and the third in a row ends the worker
+                    self._note_fault(error)
+
+    def _gone(self) -> None:
+        logger.warning("the job was deleted: ending; no message was touched")
+        self._end(End.DELETED)
+
+    def _take_one(self, *, cancelled: bool) -> None:
+        options, queue = self._place.options, self._place.services.queue
+        received = queue.receive(limit=1, wait_s=options.poll_wait_s, visibility_s=options.lease_s)
+        if not received:
+            self._nothing_received()
+            return
+        message = received[0]
+        if self._draining.is_set():
+            queue.extend(message, 0)
+            return
+        with self._tally.lock:
+            self._tally.messages += 1
+            self._tally.empty_receives = 0
+            self._tally.queue_empty_since = None
+            self._tally.busy += 1
+        try:
+            if self._renew_at is not None and message.receive_count >= self._renew_at:
+                # The queue itself would set it aside soon, without a reason. A fresh copy counts anew.
+                queue.replace(message)
+            else:
+                self._see_through(message, cancelled=cancelled)
+        finally:
+            with self._tally.lock:
+                self._tally.busy -= 1
+
+    def _see_through(self, message: Message, *, cancelled: bool) -> None:
+        self._place.watchers.step(Step.RECEIVED)
+        attempted = self._cancelled(message) if cancelled else self._attempt(message)
+        try:
+            ending = settle(self._place, message, attempted)
+        except ServiceError:
+            # whoever gets it next finds what is missing of its end
+            self._place.services.queue.extend(message, self._place.options.backoff_s(message.receive_count))
+            raise
+        except JobGone:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours like any other, met at the last step
+            ending = settle(self._place, message, fault_in_settling(attempted, error))
+        match ending:
+            case OurFault(error=met):
+                self._note_fault(met)
+            case HandedBack(reload=True):
+                logger.warning("{}", ending.failure.message)
+                self._end(End.RELOAD)
+            case HandedBack(trouble=trouble) if trouble is not None:
+                self._pause_after(trouble)
+            case Done() | AlreadyDone() | Failed() | Retry() | SetAside():
+                with self._tally.lock:
+                    self._tally.trouble = 0
+                    self._tally.faults = 0
+            case _:
+                pass
+
+    def _attempt(self, message: Message) -> Ending:
+        return Attempt(self._place, self._gate, message).run()
+
+    def _cancelled(self, message: Message) -> SetAside:
+        try:
+            return cancelled(self._place.job.name, decode_message(message))
+        except InvalidMessage:
+            return cancelled(self._place.job.name, None)
+
+    # -- trouble and faults ---------------------------------------------------------------------------
+
+    def _pause_after(self, error: BecError) -> None:
+        with self._tally.lock:
+            self._tally.trouble += 1
+            trouble = self._tally.trouble
+        shortest, longest = _TROUBLE_PAUSE_S
+        pause = min(longest, shortest * 2.0 ** min(trouble - 1, 10))
+        logger.error("{}; going on in {:.0f} s", error, pause)
+        self._draining.wait(pause)
+
+    def _note_fault(self, error: BaseException) -> None:
+        """Say a fault of ours once with its traceback; the third without a success between ends the worker."""
+        with self._tally.lock:
+            self._tally.faults += 1
+            faults = self._tally.faults
+        first = error if faults == 1 else None
+        logger.opt(exception=first).error(
+            "a fault of this program, not of the volume ({} of {} in a row): {}: {}",
+            faults,
+            FAULTS_IN_A_ROW,
+            type(error).__name__,
+            error,
+        )
+        if faults >= FAULTS_IN_A_ROW:
+            logger.critical("ending: what comes next would meet it too; no volume was given up for it")
+            self._end(End.FAULT)
+
+    # -- the end of the queue -------------------------------------------------------------------------
+
+    def _nothing_received(self) -> None:
+        """An empty receive says nothing of what is left: the ledger does, and the queue's own figures."""
+        options = self._place.options
+        with self._tally.lock:
+            self._tally.empty_receives += 1
+            quiet = self._tally.busy == 0
+            empty = self._tally.empty_receives
+        limit = options.shutdown_after_empty
+        due = limit is not None and empty >= limit * options.concurrency
+        if not quiet or not (due or options.until_drained):
+            return
+        queue_was_empty = self._queue_is_empty()
+        if not options.by_ledger:
+            if queue_was_empty:
+                self._end(End.NOTHING_LEFT)
+            return
+        with self._place.database.connection() as connection:
+            found = ledger.left(connection, self._place.job.id)
+        self._tally.left = found
+        if found.total == 0:
+            if queue_was_empty:
+                logger.info("nothing is left to do: ending")
+                self._end(End.NOTHING_LEFT)
+            elif due and not self._queue_lags():
+                self._end(End.WORK_LEFT)
+        elif found.due and self._sweep(queue_was_empty):
+            with self._tally.lock:
+                self._tally.empty_receives = 0
+        elif due and not options.until_drained and (queue_was_empty or not self._queue_lags()):
+            self._end(End.WORK_LEFT)
+        # whoever doesn't end looks again, but not as fast as it can
+        self._draining.wait(_LOOK_AGAIN_S if self._place.services.queue.exact else 5 * _LOOK_AGAIN_S)
+
+    def _sweep(self, queue_was_empty: bool) -> int:
+        """Send again what waits although its message is gone; looked for now and then only."""
+        now = time.monotonic()
+        with self._tally.lock:
+            if self._tally.swept_at is not None and now - self._tally.swept_at < _SWEEP_EVERY_S:
+                return 0
+            self._tally.swept_at = now
+        services = self._place.services
+        return sweep(services.database, services.queue, self._place.job, queue_was_empty=queue_was_empty)
+
+    def _queue_is_empty(self) -> bool:
+        """Whether the queue says that it holds nothing; one whose figures lag has to say so twice, a minute apart."""
+        stats = self._place.services.queue.stats()
+        with self._tally.lock:
+            if stats.available + stats.in_flight + stats.delayed:
+                self._tally.queue_empty_since = None
+                return False
+            if self._place.services.queue.exact:
+                return True
+            now = time.monotonic()
+            since = self._tally.queue_empty_since
+            if since is None:
+                self._tally.queue_empty_since = now
+                return False
+            return now - since >= self._place.options.empty_twice_s
+
+    def _queue_lags(self) -> bool:
+        """Whether the queue was seen empty once, and is to be looked at again."""
+        return self._tally.queue_empty_since is not None

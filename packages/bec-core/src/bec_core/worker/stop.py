@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from bec_core.errors import TaskStopped
+from bec_core.errors import BecError
 
 
 class StopFlag:
@@ -13,14 +13,14 @@ class StopFlag:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._lock = threading.Lock()
-        self._reason: TaskStopped | None = None
+        self._reason: BecError | None = None
 
     @property
-    def reason(self) -> TaskStopped | None:
+    def reason(self) -> BecError | None:
         """Why the job must stop; None while it may go on."""
         return self._reason
 
-    def set(self, reason: TaskStopped) -> None:
+    def set(self, reason: BecError) -> None:
         """Tell the job to stop."""
         with self._lock:
             if self._reason is None:
@@ -34,7 +34,8 @@ class StopFlag:
     def check(self) -> None:
         """Raise the reason once the job must stop."""
         if self._reason is not None:
-            raise self._reason
+            # a new object each time: one that is raised by many threads would gather all their tracebacks
+            raise type(self._reason)(*self._reason.args)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until the job must stop, at most ``timeout_s``; True if it must."""

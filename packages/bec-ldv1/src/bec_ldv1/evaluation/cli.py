@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bec_ldv1.printing import say
+
 if TYPE_CHECKING:
     from bec_ldv1.evaluation.detect import Detector
     from bec_ldv1.evaluation.pages import PageLines
@@ -73,9 +75,9 @@ def evaluate(
     except ValueError as error:
         raise TruthError(str(error)) from error
     if as_json:
-        click.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
+        say(json.dumps(report.to_json(), indent=2))
     else:
-        click.echo(report.to_text(), nl=False)
+        say(report.to_text(), nl=False)
 
 
 def _detect(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bec_ldv1.printing import say
+
 if TYPE_CHECKING:
     from bec_ldv1.export.pages import ExportVolume
 
@@ -72,7 +74,7 @@ def export(
     except (ExportError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if uncut:
-        click.echo(f"the lines of {uncut} pages could not be cut; the reasons are above", err=True)
+        say(f"the lines of {uncut} pages could not be cut; the reasons are above", err=True)
         return _SOME_FAILED
     return 0
 
@@ -86,7 +88,7 @@ def _volumes(sources: tuple[str, ...]) -> Iterator[ExportVolume]:
     for source in sources:
         found = find_artifacts(source)
         for path in found.unfinished:
-            click.echo(f"left out, as no success.json says that it is finished: {path}", err=True)
+            say(f"left out, as no success.json says that it is finished: {path}", err=True)
         for artifact in found.artifacts:
             if artifact.name in artifacts:
                 raise ExportError(f"there are two volumes {artifact.name}; export them one at a time")
@@ -100,7 +102,7 @@ def _write(volume: ExportVolume, form: str, out: Path) -> None:
     files = write_volume(volume, form, out)
     lines = sum(len(page.lines) for page in volume.pages)
     failed = f", {len(volume.failed)} failed pages left out" if volume.failed else ""
-    click.echo(f"{volume.name}: {len(volume.pages)} pages, {lines} lines, {files} files{failed}")
+    say(f"{volume.name}: {len(volume.pages)} pages, {lines} lines, {files} files{failed}")
 
 
 def _crop(volume: ExportVolume, crops: Path, images: Path, *, mask: bool) -> int:
@@ -109,6 +111,6 @@ def _crop(volume: ExportVolume, crops: Path, images: Path, *, mask: bool) -> int
 
     written, problems = write_crops(volume, images, crops, mask=mask)
     for problem in problems:
-        click.echo(problem, err=True)
-    click.echo(f"{volume.name}: {written} line images")
+        say(problem, err=True)
+    say(f"{volume.name}: {written} line images")
     return len(problems)

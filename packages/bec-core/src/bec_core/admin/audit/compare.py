@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from attrs import define, field, frozen
 
 from bec_core.admin.audit.findings import Finding, Kind
 from bec_core.admin.session import Session
+from bec_core.artifacts import MARKER_NAME, Marker, damage_of, owner_of, parse_marker
 from bec_core.db import audit as rows
-from bec_core.db import jobs
+from bec_core.db import recipes
 from bec_core.db.audit import LedgerState, TaskState
 from bec_core.errors import InvalidMessage, ObjectNotFound
 from bec_core.models import Job, OutgoingMessage, TaskStatus, VolumeRef, decode_message
@@ -22,7 +20,6 @@ from bec_core.storage import Store
 
 _READERS = 32
 _SETTLED_S = 300.0  # a queue's figures lag by up to a minute, and an enqueueing may be under way
-_MARKER = "success.json"
 
 Place = tuple[str, str, str]
 """W_ID, I_ID, version: what artifacts are keyed by."""
@@ -54,24 +51,25 @@ def audit(session: Session, job: Job, *, sample: int | None = 100) -> Audit:
         sample: of how many finished tasks, chosen at random, the artifacts are read and compared with
             their markers; None: of all.
     """
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         roots = rows.roots(connection, job.id)
-        others = {other.name for other in jobs.list_all(connection) if other.id != job.id}
+        newest = recipes.newest(connection, job.id)
         # the database first: what is finished meanwhile has more in the store than we know of, never less
         entries = rows.ledger(connection, job.id, settled_after_s=_SETTLED_S)
         tasks = list(rows.tasks(connection, job.id))
     asked_for = _queued(session, job)
     folders = _folders(session.artifacts, roots)
     by_place = {_place(task): task for task in tasks if task.version is not None}
-    marked = [(place, folder) for place, folder in folders.items() if _MARKER in folder.files]
+    marked = [(place, folder) for place, folder in folders.items() if MARKER_NAME in folder.files]
     chosen = marked if sample is None or sample >= len(marked) else random.sample(marked, sample)
     findings = [
         *_rows_without_markers(tasks, folders, entries),
-        *_markers_without_rows(session.artifacts, marked, by_place, others),
+        *_markers_without_rows(session.artifacts, job, marked, by_place, entries),
         *_ledger(entries, tasks, asked_for),
         *_forgotten(tasks, entries),
         *_contents(session.artifacts, chosen, by_place),
         *_orphans(folders, by_place),
+        *_older_recipes(tasks, newest),
     ]
     if isinstance(asked_for, int):
         waiting = sum(entry.state == "waiting" and entry.settled for entry in entries)
@@ -91,7 +89,7 @@ def _queued(session: Session, job: Job) -> set[VolumeRef] | int:
         stats = session.queue(job.queue_url).stats()
         return stats.available + stats.in_flight + stats.delayed
     found: set[VolumeRef] = set()
-    with session.database.connection() as connection:
+    with session.database.reading() as connection:
         for body, attributes in rows.queued_bodies(connection, job.queue_url.rpartition("/")[2]):
             try:
                 found.add(decode_message(OutgoingMessage(body, attributes)))
@@ -120,7 +118,7 @@ def _rows_without_markers(
         if task.status is not TaskStatus.DONE or task.volume_id in waiting:
             continue  # what waits is about to be done again: its marker was taken away on purpose
         folder = folders.get(_place(task))
-        if folder is None or _MARKER not in folder.files:
+        if folder is None or MARKER_NAME not in folder.files:
             detail = "" if task.latest else "of an earlier version of the volume: it can't be done again"
             yield Finding(
                 Kind.ROW_WITHOUT_MARKER,
@@ -134,42 +132,81 @@ def _rows_without_markers(
 
 def _markers_without_rows(
     store: Store,
+    job: Job,
     marked: Iterable[tuple[Place, _Folder]],
     by_place: Mapping[Place, TaskState],
-    others: set[str],
+    entries: Sequence[LedgerState],
 ) -> Iterator[Finding]:
+    """Markers for which no row says done. Those of tasks that were given up, or asked for again, are late ones."""
+    asked = {entry.volume_id: entry.request for entry in entries}
     unknown = []
     for place, folder in marked:
         task = by_place.get(place)
         if task is None or (task.status is not TaskStatus.DONE and not task.leased):
             unknown.append((place, folder, task))
     with ThreadPoolExecutor(_READERS, "bec-audit") as pool:
-        markers = pool.map(lambda one: _marker(store, one[1].prefix), unknown)
-        for (place, folder, task), marker in zip(unknown, markers, strict=True):
-            if marker is None or (marker.get("job_name") in others and task is None):
+        looks = pool.map(lambda one: _look(store, one[1]), unknown)
+        for (place, folder, task), look in zip(unknown, looks, strict=True):
+            if look is None or (task is None and owner_of(look[0], job.name)):
                 continue  # gone meanwhile, or another job's in the same folder
-            ref = task.ref if task else VolumeRef(place[0], place[1], str(marker.get("source") or "bdrc"))
+            marker, damaged = look
+            ref = (
+                task.ref
+                if task
+                else VolumeRef(place[0], place[1], str(marker.content.get("source") or "bdrc"))
+            )
+            request = asked.get(task.volume_id, 0) if task else 0
+            kind, detail = Kind.MARKER_WITHOUT_ROW, ""
+            if damaged:
+                kind, detail = Kind.LATE_MARKER, f"not believed: {damaged}"
+            elif not marker.answers(request):
+                kind = Kind.LATE_MARKER
+                detail = f"not believed: it answers request {marker.request}, the latest is {request}"
+            elif task is not None and task.status is TaskStatus.TERMINAL_FAILED:
+                kind = Kind.LATE_MARKER
             yield Finding(
-                Kind.MARKER_WITHOUT_ROW, ref, place[2], marker=marker, key=folder.prefix + _MARKER,
-                volume_id=task.volume_id if task else None,
+                kind, ref, place[2], detail, mendable=not detail, marker=marker.content,
+                key=folder.prefix + MARKER_NAME, volume_id=task.volume_id if task else None,
             )  # fmt: skip
 
 
-def _marker(store: Store, prefix: str) -> dict[str, Any] | None:
+def _look(store: Store, folder: _Folder) -> tuple[Marker, str] | None:
+    """A folder's marker, and what is wrong with the files that it lists (empty: nothing)."""
+    marker = _marker(store, folder.prefix)
+    if marker is None:
+        return None
+    found = next(damage_of(store, folder.prefix, marker), None)
+    return marker, f"{found.name}: {found.detail}" if found else ""
+
+
+def _marker(store: Store, prefix: str) -> Marker | None:
     try:
-        content = json.loads(store.get(prefix + _MARKER).data)
+        found = store.get(prefix + MARKER_NAME)
     except ObjectNotFound:
         return None
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+    return parse_marker(found.data, found.etag)
+
+
+def _older_recipes(tasks: Iterable[TaskState], newest: str | None) -> Iterator[Finding]:
+    """One finding that counts them; what says nothing of its recipe is unknown, never older."""
+    if newest is None:
+        return
+    older = sum(
+        task.status is TaskStatus.DONE and task.recipe not in (None, newest) for task in tasks if task.latest
+    )
+    if older:
+        detail = f"{older} volumes; to do them again: bec queue enqueue --stale"
+        yield Finding(Kind.OLDER_RECIPE, None, detail=detail, mendable=False)
 
 
 def _ledger(
     entries: Iterable[LedgerState], tasks: Iterable[TaskState], asked_for: set[VolumeRef] | int
 ) -> Iterator[Finding]:
     leased = {task.volume_id for task in tasks if task.leased and task.status is TaskStatus.RUNNING}
-    done = {task.volume_id for task in tasks if task.status is TaskStatus.DONE}
+    done = {(task.volume_id, task.request) for task in tasks if task.status is TaskStatus.DONE}
+    answered: dict[int, int] = {}
+    for volume_id, request in done:
+        answered[volume_id] = max(request, answered.get(volume_id, 0))
     latest_done = {task.volume_id for task in tasks if task.status is TaskStatus.DONE and task.latest}
     for entry in entries:
         kind: Kind | None = None
@@ -180,7 +217,7 @@ def _ledger(
                 kind = Kind.LEDGER_NOWHERE
         elif entry.state == "failed" and entry.volume_id in latest_done:
             kind = Kind.LEDGER_BEHIND
-        elif entry.state == "done" and entry.volume_id not in done:
+        elif entry.state == "done" and answered.get(entry.volume_id, -1) < entry.request:
             kind = Kind.LEDGER_AHEAD
         if kind is not None:
             yield Finding(kind, entry.ref, volume_id=entry.volume_id)
@@ -216,34 +253,26 @@ def _contents(
                     detail,
                     mendable,
                     task.volume_id if task else None,
-                    folder.prefix + _MARKER,
+                    folder.prefix + MARKER_NAME,
                 )
 
 
 def _damage(store: Store, folder: _Folder) -> Iterator[tuple[Kind, str]]:
     """What is wrong with the files that a marker lists; markers of older programs list none."""
     marker = _marker(store, folder.prefix)
-    listed = (marker or {}).get("artifacts")
-    for artifact in listed if isinstance(listed, list) else []:
-        name, size, digest = artifact.get("name"), artifact.get("size"), artifact.get("sha256")
-        if name not in folder.files:
-            yield Kind.ARTIFACT_MISSING, str(name)
-        elif folder.files[name] != size:
-            yield Kind.ARTIFACT_DIFFERS, f"{name}: {folder.files[name]} bytes in place of {size}"
+    for damage in damage_of(store, folder.prefix, marker) if marker else ():
+        if damage.missing:
+            yield Kind.ARTIFACT_MISSING, damage.name
         else:
-            try:
-                data = store.get(folder.prefix + name).data
-            except ObjectNotFound:
-                yield Kind.ARTIFACT_MISSING, str(name)
-                continue
-            if hashlib.sha256(data).hexdigest() != digest:
-                yield Kind.ARTIFACT_DIFFERS, f"{name}: another SHA-256"
+            yield Kind.ARTIFACT_DIFFERS, f"{damage.name}: {damage.detail}"
 
 
 def _orphans(folders: Mapping[Place, _Folder], by_place: Mapping[Place, TaskState]) -> Iterator[Finding]:
     for place, folder in folders.items():
         task = by_place.get(place)
-        if _MARKER in folder.files or (task is not None and (task.leased or task.status is TaskStatus.DONE)):
+        if MARKER_NAME in folder.files or (
+            task is not None and (task.leased or task.status is TaskStatus.DONE)
+        ):
             continue
         size = sum(folder.files.values())
         detail = f"{len(folder.files)} files, {size} bytes in {folder.prefix}"

@@ -24,6 +24,8 @@ class Kind(StrEnum):
     LEASE_FORGOTTEN = "lease-forgotten"
     ARTIFACT_MISSING = "artifact-missing"
     ARTIFACT_DIFFERS = "artifact-differs"
+    LATE_MARKER = "late-marker"
+    OLDER_RECIPE = "older-recipe"
     ORPHAN = "orphan"
 
 
@@ -33,16 +35,27 @@ MEANING: Mapping[Kind, tuple[str, str]] = {
     Kind.LEDGER_UNSENT: ("it was asked for, but its message never reached the queue", "send it"),
     Kind.LEDGER_NOWHERE: ("it waits, but no message asks for it and no worker has it", "queue it again"),
     Kind.LEDGER_BEHIND: ("the ledger says failed, but it is done", "correct the ledger"),
-    Kind.LEDGER_AHEAD: ("the ledger says done, but no row does", "queue it again"),
+    Kind.LEDGER_AHEAD: ("the ledger says done, but no row does that answers its request", "queue it again"),
     Kind.QUEUE_SHORT: ("fewer messages are in the queue than volumes wait", ""),
     Kind.LEASE_FORGOTTEN: (
         "its row says running, but its lease has ended and nothing asks for it",
         "queue it again",
     ),
-    Kind.ARTIFACT_MISSING: ("its marker lists a file that is not there", "delete the marker, queue it again"),
+    Kind.ARTIFACT_MISSING: (
+        "its marker lists a file that is not there",
+        "queue it again; its marker counts no more",
+    ),
     Kind.ARTIFACT_DIFFERS: (
         "a file is not the one that its marker lists",
-        "delete the marker, queue it again",
+        "queue it again; its marker counts no more",
+    ),
+    Kind.LATE_MARKER: (
+        "a marker appeared after its task had been given up, or after it had been asked for again",
+        "believe it, if it is intact and answers the latest request",
+    ),
+    Kind.OLDER_RECIPE: (
+        "done by an older recipe: by another config, model or version of results than workers have now",
+        "",
     ),
     Kind.ORPHAN: ("files that no marker lists; they cost space only", ""),
 }

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from bec_core.admin.asking import ask_again, refuse_cancelled
 from bec_core.admin.audit.findings import Finding, Kind
-from bec_core.admin.queues import send_again
 from bec_core.admin.session import Session
-from bec_core.db import ledger, requeue, tasks, volumes
-from bec_core.errors import ConflictError, TaskError
-from bec_core.models import Job, JobStatus, VolumeRef
+from bec_core.artifacts import Marker
+from bec_core.db import tasks, volumes
+from bec_core.errors import TaskError
+from bec_core.models import Job, VolumeRef
+from bec_core.queues.letters import remove_letters
 from bec_core.worker.marker import outcome_of_marker
 
 _QUEUE_AGAIN = frozenset(
@@ -28,6 +30,9 @@ _QUEUE_AGAIN = frozenset(
         Kind.ARTIFACT_DIFFERS,
     }
 )
+
+_DAMAGED = frozenset({Kind.ARTIFACT_MISSING, Kind.ARTIFACT_DIFFERS})
+"""What stands is not to be believed: only a new marker answers."""
 
 
 @frozen
@@ -45,16 +50,18 @@ def repair(session: Session, job: Job, findings: Sequence[Finding]) -> Repaired:
     Raises:
         ConflictError: the job is cancelled.
     """
-    if job.status is JobStatus.CANCELLED:
-        raise ConflictError(f"job {job.name} is cancelled; to go on with it: bec jobs resume {job.name}")
+    refuse_cancelled(job)
     mended: list[Finding] = []
     left: list[Finding] = []
     again: dict[VolumeRef, list[Finding]] = {}
     for finding in findings:
         if not finding.mendable or finding.volume is None:
             left.append(finding)
-        elif finding.kind is Kind.MARKER_WITHOUT_ROW:
-            (mended if _row_from_marker(session, job, finding) else left).append(finding)
+        elif finding.kind in (Kind.MARKER_WITHOUT_ROW, Kind.LATE_MARKER):
+            done = _row_from_marker(session, job, finding)
+            (mended if done else left).append(finding)
+            if done and finding.kind is Kind.LATE_MARKER:
+                remove_letters(session.queue(job.dlq_url), [finding.volume])
         elif finding.kind is Kind.LEDGER_BEHIND:
             _correct_ledger(session, job, finding)
             mended.append(finding)
@@ -83,6 +90,9 @@ def _row_from_marker(session: Session, job: Job, finding: Finding) -> bool:
             etag=etag,
             version=str(finding.version),
             outcome=outcome_of_marker(marker),
+            request=Marker(marker).request,
+            recipe=Marker(marker).recipe,
+            artifact_root=(finding.key or "").partition("/")[0] or None,
         )
     return True
 
@@ -104,23 +114,12 @@ def _etag(session: Session, finding: Finding, said: str) -> bytes | None:
 def _correct_ledger(session: Session, job: Job, finding: Finding) -> None:
     assert finding.volume_id is not None
     with session.database.connection() as connection:
-        tasks.set_ledger(connection, job.id, finding.volume_id, "done")
+        tasks.ledger_follows(connection, job.id, finding.volume_id)
 
 
 def _queue_again(session: Session, job: Job, again: dict[VolumeRef, list[Finding]]) -> set[VolumeRef]:
-    """The ledger first, then the markers away, then the messages: as enqueueing by force does. What was refused."""
-    refs = list(again)
-    if not refs:
-        return set()
-    with session.database.connection() as lock, ledger.enqueueing(lock, job.id):
-        with session.database.connection() as connection:
-            ids = volumes.upsert_refs(connection, refs)
-            ledger.request(connection, job.id, list(zip(ids, refs, strict=True)))
-            requeue.free(connection, job.id, ids)
-        for of_volume in again.values():
-            for key in {finding.key for finding in of_volume if finding.key}:
-                session.artifacts.delete(key)
-        failed = send_again(session.queue(job.queue_url), refs)
-        with session.database.connection() as connection:
-            ledger.mark_sent(connection, job.id, [one for n, one in enumerate(ids) if n not in failed])
-    return {refs[n] for n in failed}
+    """Ask for them again, for those whose artifacts are damaged with a new number; what the queue refused."""
+    damaged = [ref for ref, found in again.items() if any(one.kind in _DAMAGED for one in found)]
+    others = [ref for ref in again if ref not in set(damaged)]
+    asked = [ask_again(session, job, damaged, raising=True), ask_again(session, job, others, raising=False)]
+    return {ref for one in asked for ref, _ in one.refused}

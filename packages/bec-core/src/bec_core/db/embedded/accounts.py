@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from attrs import frozen
 
@@ -56,10 +60,51 @@ class Account:
             extra_groups=[] if self.switch else None,
         )
 
-    def own(self, path_or_fd: Path | int) -> None:
-        """Give a file that this process has just created to the account."""
-        if self.switch:
-            os.chown(path_or_fd, self.uid, self.gid)
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """Let this thread, and no other, use files with the account's rights alone.
+
+        What root does in folders of another account could else be led astray by links planted there.
+        """
+        if not self.switch:
+            yield
+            return
+        with _files_as(self.uid, self.gid):
+            yield
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Within :meth:`acting`: use files with this process's own rights again, to read what is its own."""
+        if not self.switch:
+            yield
+            return
+        with _files_as(os.geteuid(), os.getegid()):
+            yield
+
+    def unpack(self, write: Callable[[IO[bytes]], None], folder: Path) -> None:
+        """Let the account unpack a tar archive, which ``write`` writes, in ``folder``.
+
+        Raises OSError when it can't.
+        """
+        process = subprocess.Popen(
+            ["tar", "-xf", "-"],
+            cwd=folder,
+            env=_ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self.uid if self.switch else None,
+            group=self.gid if self.switch else None,
+            extra_groups=[] if self.switch else None,
+        )
+        assert process.stdin is not None
+        try:
+            with process.stdin as stream:
+                write(stream)
+        finally:
+            status = process.wait()
+        if status:
+            raise OSError(status, f"tar ended with status {status}", str(folder))
 
     def first_blocked(self, path: Path) -> Path | None:
         """The first directory on the way to (and with) ``path`` that the account can't enter, or None.
@@ -99,6 +144,29 @@ def server_account(root: Path) -> Account:
             f"the server (chown -R {UNPRIVILEGED} {root}), or set BEC_HOME to another folder."
         )
     return _known(owner, switch=True)
+
+
+@contextmanager
+def _files_as(uid: int, gid: int) -> Iterator[None]:
+    """Give this thread another identity towards the file system (Linux's own call; the process keeps its)."""
+    if not sys.platform.startswith("linux"):
+        raise DatabaseUnavailable(
+            "On this system root can't lend the embedded PostgreSQL to another account: run bec as a normal user, "
+            "or set BEC_SQL_* to use a server of your own."
+        )
+    kernel = ctypes.CDLL(None)
+    old_gid = kernel.setfsgid(gid)
+    old_uid = kernel.setfsuid(uid)
+    try:
+        if kernel.setfsuid(-1) != uid or kernel.setfsgid(-1) != gid:
+            raise DatabaseUnavailable(
+                f"This process may not act as the account {uid} (a container without CAP_SETUID?): run bec as a "
+                "normal user, or set BEC_SQL_* to use a server of your own."
+            )
+        yield
+    finally:
+        kernel.setfsuid(old_uid)
+        kernel.setfsgid(old_gid)
 
 
 def _known(uid: int, *, switch: bool) -> Account:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import shutil
+import tarfile
 import tempfile
 from pathlib import Path
+from typing import IO
 
 from loguru import logger
 
@@ -25,7 +27,8 @@ def programs(root: Path, account: Account) -> Path:
     It is the wheel's own; or, where the account can't reach that (an environment below root's home), a
     copy in ``root``. Raises DatabaseUnavailable when the wheel isn't there.
     """
-    installed = _installed()
+    with account.aside():  # the account may be unable to look there
+        installed = _installed()
     # The wheel is looked for without importing it: its import makes a lock file in the temporary folder.
     if account.first_blocked(installed / "bin") is None and _runnable(installed, account):
         return installed / "bin"
@@ -60,7 +63,8 @@ def _runnable(folder: Path, account: Account) -> bool:
 
 
 def _copy(installed: Path, root: Path, account: Account) -> Path:
-    version = importlib.metadata.version(_DISTRIBUTION)
+    with account.aside():
+        version = importlib.metadata.version(_DISTRIBUTION)
     target = root / f"programs-{version}"
     inside = Path(_PACKAGE) / installed.name
     if not target.exists():
@@ -68,20 +72,32 @@ def _copy(installed: Path, root: Path, account: Account) -> Path:
         for old in root.glob("programs-*"):
             shutil.rmtree(old, ignore_errors=True)
         building = Path(tempfile.mkdtemp(dir=root, prefix="programs-new-"))
-        # The same places relative to each other: the programs find their libraries and data that way.
-        for part in ("lib/postgresql", "share/postgresql"):
-            shutil.copytree(installed / part, building / inside / part, ignore=_ignore_sources)
-        (building / inside / "bin").mkdir()
-        for name in _PROGRAMS:
-            shutil.copy2(installed / "bin" / name, building / inside / "bin" / name)
-        for libraries in (installed.parent.parent / f"{_PACKAGE}.libs", installed.parent / ".dylibs"):
-            if libraries.is_dir():
-                shutil.copytree(libraries, building / libraries.relative_to(installed.parent.parent))
-        for path in [building, *building.rglob("*")]:
-            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+        building.chmod(0o755)
+        # Written by the account itself: only reading what is installed needs more rights than it has.
+        with account.aside():
+            account.unpack(lambda stream: _pack(installed, stream), building)
         building.rename(target)
     return target / inside
 
 
-def _ignore_sources(_folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name == "pgxs"]
+def _pack(installed: Path, stream: IO[bytes]) -> None:
+    """Write what a server needs as a tar archive.
+
+    The same places relative to each other: the programs find their libraries and data that way.
+    """
+    packages = installed.parent.parent
+    parts = [installed / part for part in ("lib/postgresql", "share/postgresql")]
+    parts += [installed / "bin" / name for name in _PROGRAMS]
+    parts += [
+        folder for folder in (packages / f"{_PACKAGE}.libs", installed.parent / ".dylibs") if folder.is_dir()
+    ]
+    with tarfile.open(fileobj=stream, mode="w|", dereference=True) as archive:
+        for part in parts:
+            archive.add(part, part.relative_to(packages), filter=_for_everybody)
+
+
+def _for_everybody(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    if Path(entry.name).name == "pgxs":
+        return None
+    entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
+    return entry

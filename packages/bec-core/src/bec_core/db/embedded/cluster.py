@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -93,6 +95,56 @@ class Cluster:
         return self.root / "password"
 
     @property
+    def seal(self) -> Path:
+        """What says that the data directory was made here, by bec."""
+        return self.root / "made-here"
+
+    def seal_text(self) -> str:
+        """What the seal must say: no archive or repository that brings a data directory along can know it."""
+        found = self.data.lstat()
+        return f"{found.st_ino} {found.st_uid}\n"
+
+    def check_trust(self, account: Account) -> None:
+        """Refuse a server that bec did not make here for this account: its settings and data could run anything.
+
+        Raises DatabaseUnavailable, with the way out.
+        """
+        if not self.root.exists() and not self.root.is_symlink():
+            return
+        for path in (self.root, self.data, self.run, self.seal):
+            try:
+                found = path.lstat()
+            except FileNotFoundError:
+                continue
+            if stat.S_ISLNK(found.st_mode):
+                raise _untrusted(path, "is a link", "name the real folder with BEC_HOME")
+            if found.st_uid != account.uid:
+                owner = f"belongs to user id {found.st_uid}, not to {account.name}"
+                raise _untrusted(path, owner, "set BEC_HOME to a folder of your own")
+            if found.st_mode & 0o022:
+                raise _untrusted(path, "can be written by others", f"chmod go-w {path}, if nobody else did")
+        if not (self.data.is_dir() and any(self.data.iterdir())):
+            return
+        self._check_version()
+        wanted = self.seal_text()
+        if not self.seal.is_file() or self.seal.read_text(errors="replace") != wanted:
+            raise _untrusted(
+                self.data,
+                "was not made here by bec (it was copied, or came with something else)",
+                "move it away to begin anew; or, if you know that it is yours, say so with "
+                f"echo {wanted.strip()} > {self.seal} (as {account.name})",
+            )
+        for name in ("postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf"):
+            if (self.data / name).is_symlink():
+                raise _untrusted(self.data / name, "is a link", "remove it")
+        if found_settings := _runs_code(self.data / "postgresql.auto.conf"):
+            raise _untrusted(
+                self.data / "postgresql.auto.conf",
+                f"sets {', '.join(found_settings)}, which can run programs",
+                "remove those lines",
+            )
+
+    @property
     def tcp(self) -> bool:
         """Whether the socket's path can't be used by a client, so that 127.0.0.1 and a password must do."""
         socket = os.fsencode(self.run / f".s.PGSQL.{_PORT}")
@@ -135,12 +187,12 @@ class Cluster:
         logger.debug("Making a database in {}", self.data)
         building = Path(tempfile.mkdtemp(dir=self.root, prefix="new-"))
         try:
-            account.own(building)
             secret = secrets.token_urlsafe(24)
             write_for(account, building / "password", secret)
             write_for(account, self.password, f"127.0.0.1:*:*:{ROLE}:{secret}\n")
             self._initdb(programs, account, building)
             (building / "data").rename(self.data)
+            write_for(account, self.seal, self.seal_text())
             sync_folder(self.root)
         finally:
             shutil.rmtree(building, ignore_errors=True)
@@ -187,7 +239,6 @@ class Cluster:
         """Write the server's settings; ``port`` is the TCP port on 127.0.0.1 or None for none."""
         if not self.run.is_dir():
             self.run.mkdir(mode=0o700)
-            account.own(self.run)
         text = _CONFIGURATION.format(addresses="127.0.0.1" if port else "", port=port or _PORT)
         write_for(account, self.data / "postgresql.conf", text)
 
@@ -234,6 +285,25 @@ class Cluster:
             return
         rest = path.read_text(errors="surrogateescape").partition("\n")[2]
         write_for(account, path, f"{_NO_PROCESS}\n{rest}")
+
+
+# Settings that make the server start programs, load libraries, or read further settings.
+_RUNS_CODE = re.compile(
+    r"^\s*(\w*_command|\w*_libraries|\w*_library(?:_path)?|include\w*|data_directory|hba_file|ident_file"
+    r"|extension_control_path|\w+\.\w+)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _runs_code(path: Path) -> list[str]:
+    try:
+        return sorted(set(_RUNS_CODE.findall(path.read_text(errors="replace"))))
+    except FileNotFoundError:
+        return []
+
+
+def _untrusted(path: Path, what: str, way_out: str) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"{path} {what}, so no server is started or used there: {way_out}.")
 
 
 def run_program(

@@ -22,18 +22,20 @@ _OPEN = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 def open_for(account: Account, path: Path) -> int:
     """Open ``path`` for reading and writing, creating it for the account; returns the descriptor."""
-    fd = os.open(path, _OPEN, 0o600)
-    if os.fstat(fd).st_uid != account.uid:
-        account.own(fd)
-    return fd
+    with account.acting():
+        return os.open(path, _OPEN, 0o600)
 
 
 def write_for(account: Account, path: Path, text: str) -> None:
     """Put ``text`` into ``path`` all at once (readable by the account and root only)."""
+    with account.acting():
+        _write(path, text)
+
+
+def _write(path: Path, text: str) -> None:
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as stream:
-            account.own(stream.fileno())
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())

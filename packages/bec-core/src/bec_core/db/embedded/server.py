@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -86,14 +87,21 @@ class EmbeddedServer:
         except (OSError, DatabaseUnavailable, psutil.Error) as error:
             logger.warning("PostgreSQL in {} may still run: {}", self._cluster.root, error)
 
-    def _alone(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be the only process at work on the server's files, with the rights of its account."""
         path = self._cluster.root / "start.lock"
-        return exclusive_lock(self._account, path, _START_SECONDS + _STOP_SECONDS)
+        with (
+            self._account.acting(),
+            exclusive_lock(self._account, path, _START_SECONDS + _STOP_SECONDS),
+        ):
+            yield
 
     def _ensure(self) -> bool:
         """Wait for the server, or start it (then true). Holds the start lock."""
         begun = False
         since = time.monotonic()
+        self._cluster.check_trust(self._account)
         while (answer := self._ask()) != Ping.OK:
             waited = time.monotonic() - since
             if answer == Ping.REJECT:  # it is starting up or shutting down, whoever told it to
@@ -192,6 +200,8 @@ def embedded_server(home: Path) -> Iterator[EmbeddedServer]:
         cluster = Cluster(home.resolve() / "postgres")
         account = server_account(cluster.root)
         _make_root(cluster.root, account)
+        with account.acting():
+            cluster.check_trust(account)
         server = EmbeddedServer(cluster, account)
     try:
         yield server
@@ -213,7 +223,7 @@ def _explained(folder: Path) -> Iterator[None]:
 
 def _make_root(root: Path, account: Account) -> None:
     """Make the server's folder, private to its account, and the folders above it."""
-    if root.is_dir():
+    if root.is_dir() or root.is_symlink():
         return
     home = root.parent
     there = next(folder for folder in (home, *home.parents) if folder.exists())
@@ -224,15 +234,34 @@ def _make_root(root: Path, account: Account) -> None:
             with suppress(FileExistsError):
                 folder.mkdir()
                 if account.switch:  # the account must get through, whatever root's umask is
-                    folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)
+                    with _just_made(folder) as fd:
+                        os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) | 0o011)
     made = Path(tempfile.mkdtemp(dir=home, prefix=".postgres-"))
-    account.own(made)
+    if account.switch:
+        with _just_made(made) as fd:
+            if os.listdir(fd):  # noqa: PTH208 - of this folder, whatever its name now stands for
+                raise FileExistsError(errno.ENOTEMPTY, "something was put into it", str(made))
+            os.fchown(fd, account.uid, account.gid)
     try:
         made.rename(root)
     except OSError:
         made.rmdir()
         if not root.is_dir():  # else another process was quicker
             raise
+
+
+@contextmanager
+def _just_made(folder: Path) -> Iterator[int]:
+    """A handle on a folder that this process has just made, and on nothing else that somebody put in its place."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(fd).st_uid != os.geteuid():
+            raise DatabaseUnavailable(
+                f"{folder} was replaced while it was made: set BEC_HOME to a folder of your own."
+            )
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _unreachable(account: Account, blocked: Path) -> DatabaseUnavailable:

@@ -1,0 +1,357 @@
+"""The one way to ask a job for volumes: enqueueing, redriving, repairing, ``bec run``, ``bec run-volume``.
+
+The ledger says what was asked; its entry comes first, then the message. An entry whose message did not reach the
+queue (``sent_at`` is empty) is sent by the next asking that names it, or by an idle worker's
+:func:`~bec_core.queues.sweep.sweep`, so a crash in between loses nothing. Whoever asks a job for volumes holds one
+lock, so two at once don't send the same volume twice, and each goes through what was there when it began.
+
+A request has a number in the ledger, which a marker must answer. Asking for what is missing keeps the number;
+asking for what is done (by force, or because it is stale) raises it. Nothing is deleted: the old result stays,
+readable and done, until a worker puts the new one in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from attrs import define, field, frozen
+
+from bec_core.admin.session import Session
+from bec_core.artifacts import TaskFolder
+from bec_core.db import ledger, requeue, volumes
+from bec_core.db.locks import ENQUEUEING, Held, only_one
+from bec_core.db.requeue import FailedVolume
+from bec_core.errors import ConflictError, StorageError, TaskError
+from bec_core.models import Job, JobStatus, TaskStatus, VolumeRef
+from bec_core.queues.letters import remove_letters
+from bec_core.queues.sweep import hand_over
+from bec_core.queues.sweep import sweep as sweep_queue
+
+SkipReason = Literal["named twice", "waiting already", "done at this version", "not stale", "over the limit"]
+
+_CHUNK = 5000
+_LOOKUPS = 32
+_UNKNOWN_FOLDER = (
+    "it lies in a folder that nothing names any more; bec queue enqueue --source file:///… --volume …"
+)
+
+
+class Want(StrEnum):
+    """What is asked for."""
+
+    MISSING = "missing"
+    """What is not done at its present version."""
+    FORCE = "force"
+    """Everything, also what is done: the request's number is raised."""
+    STALE = "stale"
+    """What was done by another recipe than the newest declared one: the request's number is raised."""
+    CHECK = "check"
+    """Everything, but the number stays: the worker compares, and does again what it would do otherwise."""
+
+
+@frozen
+class Asked:
+    """What asking did, or (dry run) would do."""
+
+    sent: tuple[VolumeRef, ...]
+    skipped: tuple[tuple[VolumeRef, SkipReason], ...] = ()
+    refused: tuple[tuple[VolumeRef, str], ...] = ()
+
+
+@define
+class _Tally:
+    """What was decided so far."""
+
+    sent: list[VolumeRef] = field(factory=list)
+    skipped: list[tuple[VolumeRef, SkipReason]] = field(factory=list)
+    refused: list[tuple[VolumeRef, str]] = field(factory=list)
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(tuple(self.sent), tuple(self.skipped), tuple(self.refused))
+
+
+def ask(
+    session: Session,
+    job: Job,
+    refs: Sequence[VolumeRef],
+    *,
+    want: Want = Want.MISSING,
+    dry_run: bool = False,
+    limit: int | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Asked:
+    """Ask ``job`` for volumes; skips what waits already (but for :attr:`Want.FORCE`), and what is not wanted.
+
+    Args:
+        session: the services.
+        job: the job.
+        refs: the volumes.
+        want: which of them.
+        dry_run: only say what would happen; nothing is written anywhere.
+        limit: send at most this many.
+        progress: called with the number of volumes handled so far.
+
+    Raises:
+        ConflictError: the job is cancelled: its messages would only be set aside.
+    """
+    refuse_cancelled(job)
+    tally = _Tally()
+    unique = list(dict.fromkeys(refs))
+    tally.skipped += [(ref, "named twice") for ref in _repeated(refs)]
+
+    def go_through(held: Held | None) -> None:
+        chooser = _chooser(session, job, want)
+        for start in range(0, len(unique), _CHUNK):
+            chunk = unique[start : start + _CHUNK]
+            left = None if limit is None else limit - len(tally.sent)
+            if left == 0:
+                tally.skipped += [(ref, "over the limit") for ref in chunk]
+                continue
+            wanted, skipped = chooser(chunk)
+            tally.skipped += skipped
+            if left is not None:
+                tally.skipped += [(ref, "over the limit") for ref in wanted[left:]]
+                wanted = wanted[:left]
+            if held is None:
+                tally.sent += wanted
+            elif wanted:
+                _ask_for(session, job, wanted, tally, held, raising=want in (Want.FORCE, Want.STALE))
+            progress(start + len(chunk))
+
+    if dry_run:
+        go_through(None)
+    else:
+        with only_one(session.database, _key(job), _what(job)) as held:
+            go_through(held)
+    return tally.asked
+
+
+def ask_again(session: Session, job: Job, refs: Sequence[VolumeRef], *, raising: bool) -> Asked:
+    """Ask for volumes that something is wrong with, whatever the ledger says of them; each once.
+
+    Args:
+        session: the services.
+        job: the job.
+        refs: the volumes.
+        raising: what stands is not to be believed: the request's number is raised.
+    """
+    refuse_cancelled(job)
+    tally = _Tally()
+    unique = list(dict.fromkeys(refs))
+    if unique:
+        with only_one(session.database, _key(job), _what(job)) as held:
+            for start in range(0, len(unique), _CHUNK):
+                _ask_for(session, job, unique[start : start + _CHUNK], tally, held, raising=raising)
+    return tally.asked
+
+
+def stale_volumes(session: Session, job: Job) -> list[VolumeRef]:
+    """The volumes whose latest result is of another recipe than the newest declared one."""
+    with session.database.connection() as connection:
+        return ledger.stale(connection, job.id)
+
+
+def raise_request(session: Session, job: Job, ref: VolumeRef) -> None:
+    """Let only a new result answer the request for a volume that is about to be done here, without the job's queue.
+
+    Its entry waits, unsent: should this process end before it is done, the next who asks (or an idle worker) sends it.
+    """
+    refuse_cancelled(job)
+    with only_one(session.database, _key(job), _what(job)) as held:
+        _enter(session, job, [ref], held, raising=True)
+
+
+def refuse_cancelled(job: Job) -> None:
+    """Refuse to ask a cancelled job.
+
+    Raises:
+        ConflictError: it is cancelled.
+    """
+    if job.status is JobStatus.CANCELLED:
+        raise ConflictError(f"job {job.name} is cancelled; to go on with it: bec jobs resume {job.name}")
+
+
+def _key(job: Job) -> tuple[int, int]:
+    return ENQUEUEING, job.id
+
+
+def _what(job: Job) -> str:
+    return f"asking job {job.name} for volumes"
+
+
+def _ask_for(
+    session: Session, job: Job, wanted: Sequence[VolumeRef], tally: _Tally, held: Held, *, raising: bool
+) -> None:
+    """Enter volumes into the ledger, then send their messages."""
+    ids = _enter(session, job, wanted, held, raising=raising)
+    asked = list(zip(ids, wanted, strict=True))
+    failed = hand_over(session.database, session.queue(job.queue_url), job.id, asked, held)
+    tally.sent += [ref for n, ref in enumerate(wanted) if n not in failed]
+    tally.refused += [(wanted[n], reason) for n, reason in failed.items()]
+
+
+def _enter(session: Session, job: Job, refs: Sequence[VolumeRef], held: Held, *, raising: bool) -> list[int]:
+    raised = ledger.Raise(job.config_revision, _answered_by_markers(session, job, refs)) if raising else None
+    with session.database.connection() as connection:
+        held.confirm(connection)
+        ids = volumes.upsert_refs(connection, refs)
+        ledger.request(connection, job.id, list(zip(ids, refs, strict=True)), raised=raised)
+        requeue.free(connection, job.id, ids)  # what failed may be claimed again, whatever the clocks say
+    return ids
+
+
+def _answered_by_markers(session: Session, job: Job, refs: Sequence[VolumeRef]) -> list[int]:
+    """The numbers that markers of volumes answer of which this database knows nothing (the job was made anew, say)."""
+    with session.database.connection() as connection:
+        known = ledger.lookup(connection, job.id, refs)
+    session.sources, session.artifacts  # noqa: B018 - opened once, not by the first of many threads
+
+    def answered(ref: VolumeRef) -> int:
+        if ref in known:
+            return 0
+        try:
+            volume = session.sources.resolve(ref)
+        except TaskError:
+            return 0  # the worker will say what is wrong with it
+        marker = TaskFolder(session.artifacts, job.artifact_root, volume).marker()
+        return marker.request if marker else 0
+
+    with ThreadPoolExecutor(_LOOKUPS, "bec-marker") as pool:
+        return list(pool.map(answered, refs))
+
+
+def _repeated(refs: Iterable[VolumeRef]) -> list[VolumeRef]:
+    seen: set[VolumeRef] = set()
+    repeated = []
+    for ref in refs:
+        if ref in seen:
+            repeated.append(ref)
+        seen.add(ref)
+    return repeated
+
+
+_Chosen = tuple[list[VolumeRef], list[tuple[VolumeRef, SkipReason]]]
+
+
+def _chooser(session: Session, job: Job, want: Want) -> Callable[[Sequence[VolumeRef]], _Chosen]:
+    """What splits volumes into those to send and those to leave out, with the reason."""
+    if want is Want.FORCE:
+        return lambda refs: (list(refs), [])
+    if want is Want.STALE:
+        stale = frozenset((ref.db_w_id, ref.i_id) for ref in stale_volumes(session, job))
+        return lambda refs: (
+            [ref for ref in refs if (ref.db_w_id, ref.i_id) in stale],
+            [(ref, "not stale") for ref in refs if (ref.db_w_id, ref.i_id) not in stale],
+        )
+    return lambda refs: _missing(session, job, refs, done_too=want is Want.CHECK)
+
+
+def _missing(session: Session, job: Job, refs: Sequence[VolumeRef], *, done_too: bool) -> _Chosen:
+    with session.database.connection() as connection:
+        entries = ledger.lookup(connection, job.id, refs)
+    skipped: dict[VolumeRef, SkipReason] = {}
+    perhaps_done: list[tuple[VolumeRef, bytes]] = []
+    for ref, entry in entries.items():
+        if entry.state == "waiting":
+            if entry.sent_at is not None:
+                skipped[ref] = "waiting already"
+        elif entry.done_etag is not None and not done_too:
+            perhaps_done.append((ref, entry.done_etag))
+    with ThreadPoolExecutor(_LOOKUPS, "bec-lookup") as pool:
+        current = pool.map(lambda one: _current_etag(session, one[0]), perhaps_done)
+        for (ref, done_etag), etag in zip(perhaps_done, current, strict=True):
+            if etag == done_etag:
+                skipped[ref] = "done at this version"
+    return [ref for ref in refs if ref not in skipped], [
+        (ref, skipped[ref]) for ref in refs if ref in skipped
+    ]
+
+
+def _current_etag(session: Session, ref: VolumeRef) -> bytes | None:
+    """The volume's version now; None where it can't be told (then the worker will)."""
+    try:
+        return session.sources.resolve(ref).etag
+    except (TaskError, StorageError):
+        return None
+
+
+# Redriving ----------------------------------------------------------------------------------------------
+
+
+@frozen
+class Choice:
+    """Which failed tasks: all that fit every condition given; ``runtime_faults``: set aside for faults of ours."""
+
+    statuses: tuple[TaskStatus, ...] = (TaskStatus.TERMINAL_FAILED,)
+    error_type: str | None = None
+    stage: str | None = None
+    fingerprint: str | None = None
+    since: datetime | None = None
+    sample: int | None = None
+    runtime_faults: bool = False
+
+
+@frozen
+class Redriven:
+    """What was queued again, what was refused, what waits already, how many dead letters were taken away."""
+
+    sent: tuple[VolumeRef, ...]
+    refused: tuple[tuple[VolumeRef, str], ...]
+    dead_letters_removed: int
+    waiting: tuple[VolumeRef, ...] = ()
+
+
+def choose(session: Session, job: Job, choice: Choice) -> list[FailedVolume]:
+    """The volumes whose latest task failed and fits."""
+    with session.database.connection() as connection:
+        return requeue.failed_volumes(
+            connection,
+            job.id,
+            statuses=choice.statuses,
+            error_type="RuntimeFault" if choice.runtime_faults else choice.error_type,
+            stage=choice.stage,
+            fingerprint=choice.fingerprint,
+            since=choice.since,
+            sample=choice.sample,
+        )
+
+
+def redrive(session: Session, job: Job, chosen: Sequence[FailedVolume]) -> Redriven:
+    """Queue these volumes again, with nothing counted against them, and take their dead letters away.
+
+    The ledger says first that they wait, then the dead letters go, then the messages come: a crash in between is
+    mended by the ledger, and a volume that fails again at once keeps its new letter. What waits already is set free
+    and sent no second message.
+
+    Raises:
+        ConflictError: the job is cancelled.
+    """
+    refuse_cancelled(job)
+    tally = _Tally()
+    tally.refused += [(one.ref, _UNKNOWN_FOLDER) for one in chosen if not one.source_known]
+    wanted = [one for one in chosen if one.source_known]
+    with only_one(session.database, _key(job), _what(job)) as held:
+        with session.database.connection() as connection:
+            held.confirm(connection)
+            awaited = ledger.awaited(connection, job.id, [one.volume_id for one in wanted])
+            again = [(one.volume_id, one.ref) for one in wanted if one.volume_id not in awaited]
+            ledger.request(connection, job.id, again)
+            requeue.free(connection, job.id, [one.volume_id for one in wanted])
+        removed = remove_letters(session.queue(job.dlq_url), [ref for _, ref in again])
+        for start in range(0, len(again), _CHUNK):
+            part = again[start : start + _CHUNK]
+            failed = hand_over(session.database, session.queue(job.queue_url), job.id, part, held)
+            tally.sent += [ref for n, (_, ref) in enumerate(part) if n not in failed]
+            tally.refused += [(part[n][1], reason) for n, reason in failed.items()]
+    waiting = tuple(one.ref for one in wanted if one.volume_id in awaited)
+    return Redriven(tuple(tally.sent), tuple(tally.refused), removed, waiting)
+
+
+def sweep(session: Session, job: Job, *, queue_was_empty: bool = False) -> int:
+    """Send again what waits without a message: :func:`bec_core.queues.sweep.sweep`."""
+    return sweep_queue(session.database, session.queue(job.queue_url), job, queue_was_empty=queue_was_empty)

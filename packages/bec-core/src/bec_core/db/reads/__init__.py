@@ -1,0 +1,1 @@
+"""Figures and listings: SQL that only reads, called with a connection that can't write (``Database.reading()``)."""

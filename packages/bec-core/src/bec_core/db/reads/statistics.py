@@ -1,0 +1,194 @@
+"""SQL for reading how a job stands: totals by status, progress, recent tasks, time by stage."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from bec_core.models import TaskStatus
+
+if TYPE_CHECKING:
+    from bec_core.db.pool import Connection
+
+
+@frozen
+class StatusTotals:
+    """The tasks of one status added up: ``timed`` of them have a duration (the pages' durations over all
+    threads added up), together ``sum_duration_ms`` milliseconds."""
+
+    status: TaskStatus
+    count: int
+    total_images: int
+    total_errors: int
+    sum_duration_ms: float
+    timed: int
+
+    @property
+    def avg_duration_ms(self) -> float | None:
+        """The mean duration of those that have one."""
+        return self.sum_duration_ms / self.timed if self.timed else None
+
+
+TOTALS = """
+    SELECT status, count(*), coalesce(sum(total_images), 0), coalesce(sum(nb_errors), 0),
+           coalesce(sum(total_duration_ms), 0), count(total_duration_ms)
+    FROM task_executions WHERE job_id = %s GROUP BY status ORDER BY status
+"""
+"""An index-only scan of ``task_executions_stats``, in parallel where the server allows it."""
+
+
+def totals(connection: Connection, job_id: int) -> list[StatusTotals]:
+    """A row for every status that tasks of the job have, in the enum's order."""
+    return [StatusTotals(TaskStatus(row[0]), *row[1:]) for row in connection.execute(TOTALS, (job_id,))]
+
+
+@frozen
+class Pace:
+    """How fast a job went lately: tasks and pages finished within ``seconds``; and who works on it now.
+
+    ``running`` tasks have a live lease; ``pages_at_hand`` of theirs are done already, as their workers said last.
+    """
+
+    tasks: int
+    pages: int
+    seconds: float
+    running: int
+    live_workers: int
+    pages_at_hand: int
+
+
+def pace(connection: Connection, job_id: int, *, window_s: float, alive_s: float) -> Pace:
+    """The job's pace within the last ``window_s``; a worker lives whose heartbeat is younger than ``alive_s``."""
+    row = connection.execute(
+        """
+        WITH finished AS (
+            SELECT count(*) AS tasks, coalesce(sum(total_images), 0) AS pages,
+                   extract(epoch FROM statement_timestamp() - greatest(min(started_at),
+                           statement_timestamp() - make_interval(secs => %(window)s)))::float8 AS seconds
+            FROM task_executions
+            WHERE job_id = %(job)s AND status = 'done'
+              AND done_at > statement_timestamp() - make_interval(secs => %(window)s)
+        ), running AS (
+            SELECT count(*) AS tasks FROM task_executions
+            WHERE job_id = %(job)s AND status = 'running' AND lease_expires_at > statement_timestamp()
+        ), living AS (
+            SELECT count(*) AS workers, coalesce(sum(at_hand.pages), 0)::bigint AS pages
+            FROM workers w
+            LEFT JOIN LATERAL (
+                SELECT sum((entry ->> 'pages_done')::int) AS pages FROM jsonb_array_elements(w.activity) AS entry
+            ) at_hand ON true
+            WHERE w.job_id = %(job)s AND w.stopped_at IS NULL
+              AND w.last_heartbeat_at > statement_timestamp() - make_interval(secs => %(alive)s)
+        )
+        SELECT finished.tasks, finished.pages, coalesce(finished.seconds, 0)::float8, running.tasks,
+               living.workers, living.pages
+        FROM finished, running, living
+        """,
+        {"job": job_id, "window": window_s, "alive": alive_s},
+    ).fetchone()
+    assert row is not None
+    return Pace(*row)
+
+
+def worker_seconds(connection: Connection, job_id: int) -> float:
+    """How long workers of this job have run, added up; one that died ran until its last heartbeat."""
+    row = connection.execute(
+        "SELECT coalesce(sum(extract(epoch FROM coalesce(stopped_at, last_heartbeat_at) - started_at)), 0)::float8"
+        " FROM workers WHERE job_id = %s",
+        (job_id,),
+    ).fetchone()
+    assert row is not None
+    return float(row[0])
+
+
+def pages_waiting(connection: Connection, job_id: int) -> tuple[int, int]:
+    """The pages of the waiting volumes whose number of pages is known, and how many volumes' is not."""
+    row = connection.execute(
+        "SELECT coalesce(sum(v.nb_images), 0), count(*) FILTER (WHERE v.nb_images IS NULL)"
+        " FROM ledger l JOIN volumes v ON v.id = l.volume_id WHERE l.job_id = %s AND l.state = 'waiting'",
+        (job_id,),
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+@frozen
+class StageFigures:
+    """One step of the work, over the latest tasks: its time (all threads, milliseconds), and the pages it failed."""
+
+    stage: str
+    total_ms: float
+    pages: int
+    errors: int
+
+
+def stages(connection: Connection, job_id: int, *, latest: int) -> list[StageFigures]:
+    """Time and page errors by stage over the ``latest`` finished tasks, the longest first."""
+    rows = connection.execute(
+        """
+        WITH latest AS (
+            SELECT stage_ms, errors_by_stage, total_images FROM task_executions
+            WHERE job_id = %s AND status = 'done' ORDER BY done_at DESC LIMIT %s
+        ), spent AS (
+            SELECT key AS stage, sum(value::float8) AS ms, sum(total_images) AS pages
+            FROM latest, jsonb_each_text(stage_ms) GROUP BY key
+        ), failed AS (
+            SELECT key AS stage, sum(value::int) AS errors FROM latest, jsonb_each_text(errors_by_stage) GROUP BY key
+        )
+        SELECT stage, coalesce(ms, 0), coalesce(pages, 0), coalesce(errors, 0)
+        FROM spent FULL JOIN failed USING (stage) ORDER BY 2 DESC, 1
+        """,
+        (job_id, latest),
+    )
+    return [StageFigures(*row) for row in rows]
+
+
+@frozen
+class TaskRow:
+    """A task for a listing; ``duration_s`` by the clock."""
+
+    id: int
+    w_id: str
+    i_id: str
+    version: str | None
+    status: TaskStatus
+    attempt: int
+    failures: int
+    total_images: int | None
+    nb_errors: int | None
+    duration_s: float | None
+    worker_id: int | None
+    worker_name: str | None
+    started_at: datetime | None
+    done_at: datetime | None
+    config_revision: int | None
+    error_stage: str | None
+    error_type: str | None
+    error_message: str | None
+
+
+def recent_tasks(
+    connection: Connection, job_id: int, *, limit: int, status: TaskStatus | None = None
+) -> list[TaskRow]:
+    """The tasks that started last, newest first."""
+    rows = connection.execute(
+        """
+        SELECT t.id, v.bdrc_w_id, v.bdrc_i_id, t.version, t.status, t.attempt, t.failures, t.total_images,
+               t.nb_errors, coalesce(t.wall_clock_duration_ms, t.total_duration_ms) / 1000, t.worker_id,
+               w.worker_name, t.started_at, t.done_at, t.config_revision, t.error_stage, t.error_type,
+               t.error_message
+        FROM task_executions t JOIN volumes v ON v.id = t.volume_id
+        LEFT JOIN workers w ON w.worker_id = t.worker_id
+        WHERE t.job_id = %(job_id)s AND (%(status)s::task_status IS NULL OR t.status = %(status)s)
+        ORDER BY t.started_at DESC NULLS LAST, t.id DESC LIMIT %(limit)s
+        """,
+        {"job_id": job_id, "limit": limit, "status": status.value if status else None},
+    )
+    return [_task(row) for row in rows]
+
+
+def _task(row: tuple[Any, ...]) -> TaskRow:
+    task_id, w_id, i_id, version, status, *rest = row
+    return TaskRow(task_id, w_id, i_id, version, TaskStatus(status), *rest)

@@ -1,0 +1,50 @@
+"""Text of strangers (manifests, messages, file names, errors) made fit for a terminal and for JSON.
+
+A control character in it could move the cursor, paint over what stands there or reverse the reading order;
+shown as an escape it is only odd.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+_MARKS = "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_UNSHOWN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_MARKS}]")
+_UNSHOWN_IN_LINE = re.compile(f"[\x00-\x1f\x7f-\x9f{_MARKS}]")
+_RAW_IN_JSON = re.compile(f"[\x7f-\x9f{_MARKS}]")
+
+
+def shown(text: str) -> str:
+    """``text`` for a terminal: C0, C1 and bidi controls and lone surrogates as escapes; newline and tab stay."""
+    return _UNSHOWN.sub(_escape, text)
+
+
+def shown_line(text: str) -> str:
+    """As :func:`shown`, but newline and tab are escaped too: a value that must not begin a line of its own."""
+    return _UNSHOWN_IN_LINE.sub(_escape, text)
+
+
+def readable(name: str) -> str:
+    """A file's name as valid Unicode: bytes that are no UTF-8 (Latin-1, say) as ``\\xNN``."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def json_text(data: object, *, default: Callable[[object], object] = str, indent: int | None = None) -> str:
+    """``data`` as JSON that keeps its letters, with each control character as an escape of JSON's."""
+    text = json.dumps(data, default=default, ensure_ascii=False, indent=indent)
+    return _RAW_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    short: dict[str, Any] = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    code = ord(found[0])
+    return (
+        str(short.get(found[0]))
+        if found[0] in short
+        else f"\\x{code:02x}"
+        if code < 0x100
+        else f"\\u{code:04x}"
+    )

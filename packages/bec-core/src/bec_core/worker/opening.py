@@ -1,0 +1,154 @@
+"""Opening a worker: the composition root. What is wrong with job, plugin, store or queue is said here."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from loguru import logger
+
+from bec_core.artifacts import probe, recipe_of
+from bec_core.db import Database, left, recipes, workers
+from bec_core.errors import BecError, JobGone, PluginError, ServiceError, SettingsError
+from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
+from bec_core.job_config import structure_config
+from bec_core.models import Job
+from bec_core.plugins import load_object
+from bec_core.queues.policy import trouble as policy_trouble
+from bec_core.worker import deaths, identity
+from bec_core.worker.heartbeat import Heartbeat
+from bec_core.worker.hold import Keeper
+from bec_core.worker.observer import Watchers, WorkerObserver
+from bec_core.worker.options import WorkerOptions
+from bec_core.worker.process import STUCK_AFTER_S, BECWorker
+from bec_core.worker.workplace import LoadedJob, Services, Workplace
+
+ALIVE_S = 45.0
+"""A worker whose heartbeat is older than this is taken for dead (it beats every ten seconds)."""
+
+_OTHER_CONNECTIONS = 3  # the keeper's, the heartbeat's, and one to spare
+_BEFORE_THE_LIMIT = 1  # so many deliveries before the queue's own limit a message is replaced by a copy
+
+
+@contextmanager
+def open_worker(
+    *,
+    job: Job,
+    job_type: JobType,
+    services: Services,
+    options: WorkerOptions,
+    name: str,
+    model_path: Path | None = None,
+    observers: Sequence[WorkerObserver] = (),
+) -> Iterator[BECWorker]:
+    """Build a worker for a job, register it, and on leaving close everything and mark it as stopped.
+
+    Raises:
+        JobConfigError: the job's config does not fit its plugin.
+        PluginError: the plugin's worker can't be imported or built.
+        SettingsError: the store takes no conditional writes, or a live worker of the job has another model.
+        JobGone: the job was deleted.
+    """
+    # a slot that waits at a queue in PostgreSQL holds one; the keeper must never wait behind them
+    services.database.allow(options.concurrency + _OTHER_CONNECTIONS)
+    for warning in probe(services.store, key=f".bec/probe/{name}"):
+        logger.warning("{}", warning)
+    if problem := policy_trouble(services.queue, services.dead_letters):
+        logger.warning("{}", problem)
+    with ExitStack() as stack:
+        loaded = _load(job, job_type, options, model_path)
+        stack.callback(_close, loaded)
+        deaths.take_over(
+            services.database, services.queue, job_id=job.id, max_attempts=loaded.runtime.max_attempts
+        )
+        worker_id = _register(services.database, loaded, name, options)
+        stack.callback(_mark_stopped, services.database, worker_id)
+        keeper = Keeper(
+            services.database,
+            services.queue,
+            lease_s=options.lease_s,
+            stall_timeout_s=options.stall_timeout_s,
+            stuck_after_s=STUCK_AFTER_S,
+        )
+        place = Workplace(services, loaded, worker_id, options, keeper, Watchers(observers))
+        heartbeat = Heartbeat(
+            services.database, worker_id=worker_id, job=job, every_s=options.heartbeat_s, held=keeper.held
+        )
+        keeper.start()
+        stack.callback(keeper.close)
+        heartbeat.start()
+        stack.callback(heartbeat.close)
+        yield BECWorker(place, heartbeat, renew_at=_renew_at(services))
+
+
+def _renew_at(services: Services) -> int | None:
+    """From which delivery on a message is replaced by a copy, lest the queue itself set it aside."""
+    limit = services.queue.delivery_limit()
+    return None if limit is None else max(1, limit - _BEFORE_THE_LIMIT)
+
+
+def _load(job: Job, job_type: JobType, options: WorkerOptions, model_path: Path | None) -> LoadedJob:
+    """The job with its plugin's worker; whatever comes out of the plugin is said to be its."""
+    config, runtime = structure_config(job.config, job_type.config)
+    setup = WorkerSetup(
+        config=config, model_path=model_path, concurrency=options.concurrency, options=options.job_options
+    )
+    what = f"the worker of job type {job_type.name} ({job_type.worker})"
+    try:
+        worker: JobWorker = load_object(job_type.worker)(setup)
+        recipe = recipe_of(job_type, config, ingredients_of(worker))
+    except (BecError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise PluginError(f"{what} could not be built: {type(error).__name__}: {error}") from error
+    return LoadedJob(job, job_type, config, runtime, worker, recipe)
+
+
+def _close(loaded: LoadedJob) -> None:
+    """Let the job release what it holds; what goes wrong there is said, and fails nothing."""
+    try:
+        loaded.worker.close()
+    except BaseException as error:  # noqa: BLE001 - a job may raise anything, sys.exit() included; its work is done
+        logger.opt(exception=error).error("closing the worker of {} failed: {}", loaded.type.name, error)
+
+
+def _register(database: Database, loaded: LoadedJob, name: str, options: WorkerOptions) -> int:
+    """The worker's row, and by what it works; refused if a live worker of the job has another model."""
+    job_id = loaded.job.id
+    with database.connection() as connection:
+        if left.job_status(connection, job_id) is None:
+            raise JobGone(f"job {loaded.job.name} was deleted")
+        ours = loaded.recipe.contents.get("resources", {})
+        for worker, theirs in recipes.living_resources(connection, job_id, alive_s=ALIVE_S):
+            if dict(theirs) != dict(ours):
+                raise SettingsError(
+                    f"worker {worker} of job {loaded.job.name} works with {_said(theirs)}, this one has {_said(ours)}:"
+                    " one job's results must come from one model; stop those workers first, or make a second job"
+                )
+        worker_id = workers.register(
+            connection,
+            name=name,
+            hostname=socket.gethostname(),
+            job_id=job_id,
+            process=identity.own_token(),
+            tags=options.tags,
+            recipe=loaded.recipe.hash,
+        )
+        recipes.declare(connection, job_id, loaded.recipe.hash, loaded.recipe.contents)
+    return worker_id
+
+
+def _said(resources: object) -> str:
+    if not isinstance(resources, dict) or not resources:
+        return "no model"
+    return ", ".join(f"{name} {str(digest)[:12]}" for name, digest in sorted(resources.items()))
+
+
+def _mark_stopped(database: Database, worker_id: int) -> None:
+    try:
+        with database.connection() as connection:
+            workers.stop(connection, worker_id)
+    except ServiceError as error:
+        logger.warning("could not record that the worker stopped: {}", error)

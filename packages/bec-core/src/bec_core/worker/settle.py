@@ -1,0 +1,290 @@
+"""Writing down how an attempt ended, in the one order: row and ledger, dead letter, message, event.
+
+A crash between two of these is repaired by the message's next delivery. What is not ours any more is not written:
+every statement says the epoch, and an ending whose epoch is stale becomes :class:`~bec_core.worker.ending.Left`.
+"""
+
+from __future__ import annotations
+
+import attrs
+from loguru import logger
+
+from bec_core.db import left, tasks, volumes
+from bec_core.db.pool import Connection
+from bec_core.errors import JobGone, RuntimeFault, ServiceError, StorageError
+from bec_core.models import Message, VolumeRef
+from bec_core.queues.letters import remove_letters
+from bec_core.worker.dead_letters import letter
+from bec_core.worker.ending import (
+    AlreadyDone,
+    Done,
+    Ending,
+    Failed,
+    HandedBack,
+    Left,
+    OurFault,
+    Retry,
+    SetAside,
+)
+from bec_core.worker.failures import describe
+from bec_core.worker.hold import HeldTask
+from bec_core.worker.marker import outcome_of_marker
+from bec_core.worker.observer import Step
+from bec_core.worker.workplace import Workplace
+
+FAULTS_OF_ONE = 3
+"""So often may one volume meet a fault of ours, while others succeed, before it alone is set aside."""
+
+TROUBLES_OF_ONE = 10
+"""The same for services in trouble: what they refuse for one volume alone will not pass."""
+
+
+def settle(place: Workplace, message: Message, ending: Ending) -> Ending:
+    """Write an ending; returns what was written, which is another one if the task turned out not to be ours.
+
+    Raises:
+        ServiceError: a service did not do its part; the message comes again and finds what is missing.
+        JobGone: the job was deleted; nothing was touched.
+    """
+    ending = _row_and_ledger(place, message, ending)
+    _dead_letter(place, message, ending)
+    _message(place, message, ending)
+    _event(place, ending)
+    return ending
+
+
+# -- row and ledger -----------------------------------------------------------------------------------------
+
+
+def _row_and_ledger(place: Workplace, message: Message, ending: Ending) -> Ending:
+    if isinstance(ending, Left):
+        return ending
+    with place.database.connection() as connection:
+        match ending:
+            case Done():
+                ours = tasks.finish(connection, ending.held.claim, ending.outcome, recipe=ending.recipe)
+                step = Step.ROW_WRITTEN
+            case Retry():
+                ours = tasks.fail(
+                    connection,
+                    ending.held.claim,
+                    ending.failure,
+                    terminal=False,
+                    retry_s=ending.wait_s,
+                    outcome=ending.outcome,
+                    page_errors=ending.page_errors,
+                )
+                step = Step.FAILURE_WRITTEN
+            case Failed():
+                ours = _fail_for_good(place, connection, ending)
+                step = Step.FAILURE_WRITTEN
+            case AlreadyDone():
+                _say_done(place, connection, ending)
+                return ending
+            case SetAside():
+                _answer_set_aside(place, connection, ending)
+                return ending
+            case HandedBack():
+                return _give_back(place, connection, ending)
+            case OurFault():
+                return _fault(place, connection, message, ending)
+    if not ours:
+        return Left("the task was taken over before its end was recorded")
+    place.watchers.step(step)
+    return ending
+
+
+def _fail_for_good(place: Workplace, connection: Connection, ending: Failed) -> bool:
+    if ending.held is None:
+        tasks.fail_unclaimed(
+            connection,
+            job_id=place.job.id,
+            volume_id=volumes.upsert_ref(connection, ending.ref),
+            worker_id=place.worker_id,
+            failure=ending.failure,
+            config_revision=place.job.config_revision,
+        )
+        return True
+    return tasks.fail(
+        connection,
+        ending.held.claim,
+        ending.failure,
+        terminal=True,
+        outcome=ending.outcome,
+        page_errors=ending.page_errors,
+    )
+
+
+def _say_done(place: Workplace, connection: Connection, ending: AlreadyDone) -> None:
+    job_id = place.job.id
+    if ending.by is not None:
+        tasks.set_ledger(connection, job_id, ending.volume_id, "done", f"done by job {ending.by}", answered=0)
+        logger.info("done by job {}, which has its results under the same prefix", ending.by)
+        return
+    repaired = tasks.repair_done(
+        connection,
+        job_id=job_id,
+        volume_id=ending.volume_id,
+        etag=ending.volume.etag,
+        version=ending.volume.version,
+        outcome=outcome_of_marker(ending.marker.content),
+        request=ending.marker.request,
+        recipe=ending.marker.recipe,
+        artifact_root=place.job.artifact_root,
+    )
+    logger.info("already done{}", "; its row was made to say so" if repaired else "")
+
+
+def _answer_set_aside(place: Workplace, connection: Connection, ending: SetAside) -> None:
+    """Nothing is set aside for a job that is gone: its queue may be another job's by now."""
+    if left.job_status(connection, place.job.id) is None:
+        raise JobGone(f"job {place.job.name} was deleted")
+    if ending.ref is not None:
+        volume_id = volumes.upsert_ref(connection, ending.ref)
+        tasks.fail_waiting(connection, place.job.id, volume_id, ending.failure)
+
+
+def _give_back(place: Workplace, connection: Connection, ending: HandedBack) -> Ending:
+    """Release the lease, uncounted. What the store refuses for one volume alone, again and again, is set aside."""
+    held = ending.held
+    if held is not None and not tasks.fail(
+        connection, held.claim, ending.failure, terminal=False, counts=False, retry_s=ending.wait_s
+    ):
+        return Left("the task was taken over before it was handed back")
+    if ending.ref is None or not isinstance(ending.trouble, StorageError):
+        return ending
+    return _count(
+        place,
+        connection,
+        ending,
+        ending.ref,
+        held,
+        ending.failure,
+        wait_s=ending.wait_s,
+        most=TROUBLES_OF_ONE,
+    )
+
+
+def _fault(place: Workplace, connection: Connection, message: Message, ending: OurFault) -> Ending:
+    """Release the lease, and count the fault in the volume's row."""
+    if ending.ref is None:
+        return ending
+    failure = fault_of(ending)
+    wait_s = place.options.backoff_s(message.receive_count)
+    if ending.held is not None and not tasks.fail(
+        connection, ending.held.claim, failure, terminal=False, counts=False, retry_s=wait_s
+    ):
+        return Left("the task was taken over meanwhile")
+    return _count(
+        place, connection, ending, ending.ref, ending.held, failure, wait_s=wait_s, most=FAULTS_OF_ONE
+    )
+
+
+def _count(
+    place: Workplace,
+    connection: Connection,
+    ending: Ending,
+    ref: VolumeRef,
+    held: HeldTask | None,
+    failure: tasks.Failure,
+    *,
+    wait_s: float,
+    most: int,
+) -> Ending:
+    """Count what is not the volume's fault; if it alone meets it ``most`` times while others succeed, set it aside."""
+    volume_id = volumes.upsert_ref(connection, ref)
+    etag = held.volume.etag if held else None
+    faults = tasks.note_fault(
+        connection,
+        job_id=place.job.id,
+        volume_id=volume_id,
+        etag=etag,
+        worker_id=place.worker_id,
+        failure=failure,
+        config_revision=place.job.config_revision,
+        wait_s=wait_s,
+    )
+    if faults.count < most or not faults.others_succeed:
+        return ending
+    failure = attrs.evolve(failure, error_type=RuntimeFault.__name__)
+    tasks.set_aside(connection, job_id=place.job.id, volume_id=volume_id, etag=etag, failure=failure)
+    logger.error("it alone meets this, {} times now, while others succeed: set aside", faults.count)
+    return SetAside(failure, ref)
+
+
+def fault_in_settling(attempted: Ending, error: Exception) -> OurFault:
+    """The end of an attempt whose end could not be written for a fault of ours."""
+    held = None if isinstance(attempted, (AlreadyDone, Left, SetAside)) else attempted.held
+    if held is not None:
+        ref: VolumeRef | None = held.volume.ref
+    elif isinstance(attempted, (AlreadyDone, Left)):
+        ref = attempted.volume.ref if attempted.volume else None
+    else:
+        ref = None if isinstance(attempted, Done | Retry) else attempted.ref
+    return OurFault(error, ref, held, "settle")
+
+
+def fault_of(ending: OurFault) -> tasks.Failure:
+    """The fault as a row and a dead letter keep it: told apart from every failure of a job by its type."""
+    found = describe(ending.error, stage=ending.stage)
+    return attrs.evolve(
+        found, error_type=RuntimeFault.__name__, message=f"{found.error_type}: {found.message}"
+    )
+
+
+# -- dead letter, message, event ----------------------------------------------------------------------------
+
+
+def _dead_letter(place: Workplace, message: Message, ending: Ending) -> None:
+    if isinstance(ending, AlreadyDone) and ending.failed_before:
+        removed = remove_letters(place.services.dead_letters, [ending.volume.ref])
+        logger.info("it had been given up before its marker appeared; {} dead letters removed", removed)
+    if not isinstance(ending, (Failed, SetAside)):
+        return
+    refused = place.services.dead_letters.send([letter(message, ending.failure)])
+    if refused:
+        raise ServiceError(f"the dead-letter queue refused message {message.id}: {refused[0].reason}")
+    place.watchers.step(Step.DEAD_LETTERED)
+
+
+def _message(place: Workplace, message: Message, ending: Ending) -> None:
+    queue = place.services.queue
+    match ending:
+        case Done() | AlreadyDone() | Failed() | SetAside():
+            queue.delete(message)
+            place.watchers.step(Step.MESSAGE_DELETED)
+        case Left(wait_s=None):
+            pass
+        case Retry(wait_s=wait_s) | HandedBack(wait_s=wait_s) | Left(wait_s=wait_s):
+            queue.extend(message, wait_s or 0.0)
+        case OurFault():
+            queue.extend(message, place.options.backoff_s(message.receive_count))
+
+
+def _event(place: Workplace, ending: Ending) -> None:
+    match ending:
+        case Done(held=held, outcome=outcome):
+            logger.info(
+                "done: {} pages, {} failed, {:.1f} s ({:.1f} pages/s)",
+                outcome.total_images,
+                outcome.nb_errors,
+                outcome.wall_clock_duration_ms / 1000,
+                1000 * outcome.total_images / max(1.0, outcome.wall_clock_duration_ms),
+            )
+            place.watchers.task_finished(held.volume, ending.name)
+        case AlreadyDone(volume=volume):
+            place.watchers.task_finished(volume, ending.name)
+        case Retry(held=held) | Failed(held=held) | HandedBack(held=held) if held is not None:
+            place.watchers.task_finished(held.volume, ending.name, ending.failure.reason)
+        case Failed():
+            logger.error("{}: {}", ending.name, ending.failure.reason)
+        case Left(volume=volume) if volume is not None:
+            place.watchers.task_finished(volume, ending.name, ending.why)
+        case OurFault(held=held) if held is not None:
+            place.watchers.task_finished(held.volume, ending.name, str(ending.error))
+
+
+def cancelled(job_name: str, ref: VolumeRef | None) -> SetAside:
+    """The end of a message of a job that was cancelled."""
+    failure = describe(ServiceError(f"the job {job_name} is cancelled"), stage="receive")
+    return SetAside(failure, ref)

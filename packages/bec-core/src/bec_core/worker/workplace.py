@@ -1,0 +1,64 @@
+"""What the attempts of a worker share: services, the job as it was loaded, who we are, and who watches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import field, frozen
+
+from bec_core.archive.sources import Sources
+from bec_core.artifacts import Recipe
+from bec_core.db import Database
+from bec_core.job import JobType, JobWorker
+from bec_core.job_config import RuntimeConfig
+from bec_core.models import Job
+from bec_core.queues.base import TaskQueue
+from bec_core.storage import Store
+from bec_core.worker.hold import Keeper
+from bec_core.worker.observer import Watchers
+from bec_core.worker.options import WorkerOptions
+
+
+@frozen
+class Services:
+    """What a worker works with; all opened and closed by the caller."""
+
+    database: Database = field(repr=False)
+    queue: TaskQueue = field(repr=False)
+    dead_letters: TaskQueue = field(repr=False)
+    sources: Sources = field(repr=False)
+    store: Store = field(repr=False)
+
+
+@frozen
+class LoadedJob:
+    """A job, ready to run: its row, its plugin's type, its config as both see it, its worker, what it works by."""
+
+    job: Job
+    type: JobType
+    config: Any
+    runtime: RuntimeConfig
+    worker: JobWorker = field(repr=False)
+    recipe: Recipe
+
+
+@frozen
+class Workplace:
+    """Everything that an attempt needs."""
+
+    services: Services
+    loaded: LoadedJob
+    worker_id: int
+    options: WorkerOptions
+    keeper: Keeper = field(repr=False)
+    watchers: Watchers = field(repr=False)
+
+    @property
+    def database(self) -> Database:
+        """The database."""
+        return self.services.database
+
+    @property
+    def job(self) -> Job:
+        """The job's row as it was when the worker loaded it."""
+        return self.loaded.job

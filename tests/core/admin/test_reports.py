@@ -1,0 +1,76 @@
+"""Reports: one volume that can't be read never stops the others, and volumes lie where their rows say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bec_core.admin import reports
+from bec_core.admin.jobs import find_job, update_config
+from bec_core.admin.session import Session
+from bec_core.errors import StorageError
+from bec_core.settings import load_settings
+from bec_core.storage.files import FileStore
+from support.cli import Bec, write_archive_volume
+
+NAMES = ["I0001", "I0002", "I0003"]
+
+
+@pytest.fixture
+def session(bec: Bec, tmp_path: Path) -> Iterator[Session]:
+    bec.ok("jobs", "create", "--name", "checksum")
+    for number, name in enumerate(NAMES):
+        write_archive_volume(tmp_path / "archive", "W1", name, [b"page %d" % number])
+        bec.ok("queue", "enqueue", "--job-name", "checksum", "--volume", f"W1,{name}")
+    bec.ok("worker", "--job-name", "checksum", "--poll-wait", "0", "--shutdown-after-empty", "1")
+    with Session(load_settings()) as opened:
+        yield opened
+
+
+def folder(tmp_path: Path, name: str) -> Path:
+    return next((tmp_path / "artifacts/checksum/W1" / name).iterdir())
+
+
+def shown(session: Session) -> list[str]:
+    job = find_job(session, "checksum")
+    return sorted(
+        one.volume.ref.i_id
+        for one in reports.finished_volumes(session, job, reports.done_volumes(session, job))
+    )
+
+
+def test_a_volume_with_a_missing_artifact_is_left_out_and_the_others_are_shown(
+    session: Session, tmp_path: Path
+) -> None:
+    assert shown(session) == NAMES
+    next(path for path in folder(tmp_path, "I0002").iterdir() if path.name != "success.json").unlink()
+    assert shown(session) == ["I0001", "I0003"]
+
+
+def test_a_volume_whose_manifest_is_no_manifest_is_left_out_and_the_others_are_shown(
+    session: Session, tmp_path: Path
+) -> None:
+    manifest = sorted((tmp_path / "archive").rglob("dimensions.json"))[0]
+    manifest.write_bytes(b"no manifest")
+    assert shown(session) == ["I0002", "I0003"]
+
+
+def test_a_volume_whose_marker_can_not_be_read_is_left_out_and_the_others_are_shown(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = FileStore.get
+
+    def refuse(self: FileStore, key: str, **kwargs: int) -> object:
+        if "/I0003/" in key and key.endswith("success.json"):
+            raise StorageError(f"{key}: 403 AccessDenied")
+        return get(self, key, **kwargs)
+
+    monkeypatch.setattr(FileStore, "get", refuse)
+    assert shown(session) == ["I0001", "I0002"]
+
+
+def test_what_was_done_before_the_prefix_changed_is_found_where_it_lies(session: Session) -> None:
+    update_config(session, find_job(session, "checksum"), {"artifact_prefix": "elsewhere"})
+    assert shown(session) == NAMES
