@@ -204,3 +204,49 @@ def test_for_people(done: Bec, tmp_path: Path) -> None:
         "✓ Mended 1 finding; queued 1 volume again; left 0"
         in done.ok("audit", "--job-name", "checksum", "--repair", "--yes").out
     )
+
+
+def given_up(sql: psycopg.Connection[tuple[object, ...]]) -> None:
+    """The first volume's task was given up, and then its marker came through."""
+    sql.execute(
+        "UPDATE task_executions SET status = 'terminal_failed', failures = 3, error_type = 'KeyError' WHERE id = 1"
+    )
+    sql.execute("UPDATE ledger SET state = 'failed' WHERE volume_id = 1")
+
+
+def test_a_late_marker_is_listed_and_settled(
+    done: Bec, tmp_path: Path, sql: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    given_up(sql)
+    assert found(done) == [("late-marker", "W1/I0001")]
+    done(*REPAIR)
+    assert sql.execute("SELECT status FROM task_executions WHERE id = 1").fetchone() == ("done",)
+    assert sql.execute("SELECT state FROM ledger WHERE volume_id = 1").fetchone() == ("done",)
+    assert found(done) == []
+
+
+def test_a_late_marker_that_is_damaged_or_answers_an_earlier_request_is_listed_and_not_believed(
+    done: Bec, tmp_path: Path, sql: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    given_up(sql)
+    sql.execute("UPDATE ledger SET request = 2 WHERE volume_id = 1")
+    (one,) = [one for one in done(*AUDIT).json["findings"] if one["kind"] == "late-marker"]
+    assert "it answers request 0, the latest is 2" in one["detail"]
+    sql.execute("UPDATE ledger SET request = 0 WHERE volume_id = 1")
+    artifact = next(one for one in folder(tmp_path, "I0001").iterdir() if one.name != "success.json")
+    artifact.write_bytes(b"another attempt's")
+    findings = done(*AUDIT).json["findings"]
+    assert any("not believed" in one["detail"] for one in findings if one["kind"] == "late-marker")
+    done(*REPAIR)
+    assert sql.execute("SELECT status FROM task_executions WHERE id = 1").fetchone() == ("terminal_failed",)
+
+
+def test_what_an_older_recipe_did_is_counted_and_fits(
+    done: Bec, sql: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    sql.execute("UPDATE task_executions SET recipe = 'an older one' WHERE id IN (1, 2)")
+    sql.execute("UPDATE task_executions SET recipe = NULL WHERE id = 3")  # unknown, never older
+    ended = done(*AUDIT)
+    (one,) = ended.json["findings"]
+    assert (one["kind"], ended.code) == ("older-recipe", 0)
+    assert one["detail"].startswith("2 volumes")
