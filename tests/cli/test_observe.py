@@ -158,6 +158,7 @@ def long_volume(bec: Bec, tmp_path: Path) -> Bec:
     return bec
 
 
+@pytest.mark.slow
 def test_what_a_worker_does_and_that_it_died(
     long_volume: Bec, tmp_path: Path, postgres: PostgresServer
 ) -> None:

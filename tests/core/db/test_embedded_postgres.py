@@ -38,6 +38,8 @@ FORKS.set_forkserver_preload(["pytest", "psycopg", "bec_core.db.embedded"])
 # A user of the server, run in a fork of a process that has made these imports: another account may be
 # unable to reach this interpreter's library.
 CLIENT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests were started with it ignored
 import os, sys
 from bec_core.db.embedded import embedded_server
 from bec_core.errors import DatabaseUnavailable

@@ -493,6 +493,7 @@ def test_trouble_met_under_the_jobs_hands_is_no_failure(lab, monkeypatch):
 # -- the surroundings ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_the_store_refuses_for_one_volume_alone_is_set_aside_at_last(lab, monkeypatch):
     bad = lab.volume("bad", b"one")
     lab.ask(bad)
