@@ -19,11 +19,16 @@ SLOW_ROOMS = (
     "tests/crash/",
     "tests/e2e/",
     "tests/training/",
+    "tests/core/db/test_deadlines.py",
     "tests/core/db/test_embedded_postgres.py",
     "tests/core/db/test_locks.py",
     "tests/core/db/test_silent_worker.py",
     "tests/core/db/test_upgrading.py",
+    "tests/core/queues/",
+    "tests/core/test_security.py",
     "tests/core/worker/test_leases.py",
+    "tests/core/worker/test_whose_fault.py",
+    "tests/core/worker/test_worker_endings.py",
 )
 """Real processes and real waits throughout: no part of the fast tests."""
 
