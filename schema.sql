@@ -28,7 +28,7 @@ BEGIN
         applied_at  timestamptz NOT NULL DEFAULT now(),
         by          text NOT NULL       -- which program, where
     );
-    IF EXISTS (SELECT FROM schema_migrations WHERE version > 5) THEN
+    IF EXISTS (SELECT FROM schema_migrations WHERE version > 6) THEN
         RAISE EXCEPTION 'this schema.sql is older than the database: take the one of the newest BEC that uses it';
     END IF;
     INSERT INTO schema_migrations (version, name, phase, oldest_code, by)
@@ -37,7 +37,8 @@ BEGIN
         (2, 'requests_and_recipes', 'before', 1),
         (3, 'running_tasks_by_worker', 'before', 1),
         (4, 'artifact_roots', 'after', 2),
-        (5, 'schema_state', 'after', 2)
+        (5, 'schema_state', 'after', 2),
+        (6, 'metrics', 'before', 1)
     ) AS m (version, name, phase, oldest_code)
     WHERE m.phase = 'before' OR NOT numbered
     ON CONFLICT (version) DO NOTHING;
@@ -174,6 +175,7 @@ ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS runtime_faults integer NOT 
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS first_fault_at timestamptz;
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS alone boolean NOT NULL DEFAULT false;   -- try it alone in its process
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS page_errors jsonb;       -- of a failed task: its failed pages
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS metrics jsonb;           -- of a done task: figures by name
 CREATE INDEX IF NOT EXISTS task_executions_recent ON task_executions (job_id, started_at DESC);
 -- Covers `bec jobs stats`: an index-only scan, no visit to the table.
 CREATE INDEX IF NOT EXISTS task_executions_stats ON task_executions (job_id, status)

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from bec_core.artifacts import Recipe
+from bec_core.artifacts.marker import metrics_of
 from bec_core.db.tasks import Outcome
 from bec_core.job import JobType
 from bec_core.models import Artifact, Job, TaskResult
@@ -72,6 +73,7 @@ def marker_content(
         "errors_by_stage": dict(outcome.errors_by_stage or {}),
         "stage_ms": {name: round(value, 3) for name, value in result.stage_ms.items()},
         "artifacts": [attrs.asdict(artifact) for artifact in artifacts],
+        "metrics": dict(outcome.metrics or {}),
         "details": dict(result.details),
     }
 
@@ -89,4 +91,5 @@ def outcome_of_marker(marker: Mapping[str, Any]) -> Outcome:
         total_duration_ms=number("total_duration_ms"),
         avg_duration_per_page_ms=number("avg_duration_per_page_ms"),
         wall_clock_duration_ms=number("wall_clock_duration_ms"),
+        metrics=metrics_of(marker),
     )
