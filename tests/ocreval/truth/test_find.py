@@ -20,7 +20,11 @@ def found(folder: Path, *files: str, pages=("0001.jpg",), volume: VolumeRef = VO
     for name in files:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"image": name.removesuffix(".jsonl"), "text": name}) if name.endswith(".jsonl") else name)
+        path.write_text(
+            json.dumps({"image": name.removesuffix(".jsonl"), "text": name})
+            if name.endswith(".jsonl")
+            else name
+        )
     of = Truth(load_truth(folder)).of(volume, [Page(i, name) for i, name in enumerate(pages)])
     return {pages[index]: truth.source for index, truth in of.items()}
 
@@ -47,7 +51,14 @@ def test_a_page_is_found_by_its_name(tmp_path, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["0002.txt", "W22084/I0887/0001.txt", "W1/I0886/0001.txt", "W22084-I0887/0001.txt", "W22084-0887/0001.txt", "I1KG1/0001.txt"],
+    [
+        "0002.txt",
+        "W22084/I0887/0001.txt",
+        "W1/I0886/0001.txt",
+        "W22084-I0887/0001.txt",
+        "W22084-0887/0001.txt",
+        "I1KG1/0001.txt",
+    ],
 )
 def test_another_pages_truth_is_not_taken(tmp_path, name):
     assert found(tmp_path, name) == {}
@@ -58,7 +69,9 @@ def test_the_volumes_own_goes_before_what_lies_about(tmp_path):
 
 
 def test_a_name_may_have_points(tmp_path):
-    assert found(tmp_path, "I1.0001.txt", "I1.0002.txt", pages=("I1.0002.tif",)) == {"I1.0002.tif": "I1.0002.txt"}
+    assert found(tmp_path, "I1.0001.txt", "I1.0002.txt", pages=("I1.0002.tif",)) == {
+        "I1.0002.tif": "I1.0002.txt"
+    }
 
 
 def test_the_pages_may_lie_in_folders(tmp_path):
@@ -82,16 +95,24 @@ def test_a_row_of_json_lines_is_found_by_the_image_that_it_names(tmp_path):
 def test_an_images_whole_name_goes_before_its_stem(tmp_path):
     rows = [{"image": name, "lines": [name]} for name in ("0001.jpg", "0001.tif")]
     (tmp_path / "pages.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    of = Truth(load_truth(tmp_path)).of(VOLUME, [Page(0, "0001.tif"), Page(1, "0001.jpg"), Page(2, "0001.png")])
+    of = Truth(load_truth(tmp_path)).of(
+        VOLUME, [Page(0, "0001.tif"), Page(1, "0001.jpg"), Page(2, "0001.png")]
+    )
     assert {index: truth.lines for index, truth in of.items()} == {0: ("0001.tif",), 1: ("0001.jpg",)}
 
 
 @pytest.mark.parametrize(
     "files",
-    [("0001.txt", "0001.xml.txt", "0001.gt.txt"), ("a/0001.txt", "b/0001.txt"), ("I0886/a/0001.txt", "I0886/b/0001.txt")],
+    [
+        ("0001.txt", "0001.xml.txt", "0001.gt.txt"),
+        ("a/0001.txt", "b/0001.txt"),
+        ("I0886/a/0001.txt", "I0886/b/0001.txt"),
+    ],
 )
 def test_two_truths_of_a_page_are_named(tmp_path, files):
-    with pytest.raises(TruthError, match=r"0001\.jpg of W22084/I0886: .*0001\S*\.txt and .*may each be its truth"):
+    with pytest.raises(
+        TruthError, match=r"0001\.jpg of W22084/I0886: .*0001\S*\.txt and .*may each be its truth"
+    ):
         found(tmp_path, *files)
 
 

@@ -79,7 +79,8 @@ def test_page_xml_in_reading_order(tmp_path):
 
 
 def test_page_xml_takes_the_text_wherever_it_is(tmp_path):
-    words = "<TextLine><Word><TextEquiv><Unicode>ཀ</Unicode></TextEquiv></Word><Word><TextEquiv><Unicode>ཁ</Unicode></TextEquiv></Word></TextLine>"
+    word = "<Word><TextEquiv><Unicode>{}</Unicode></TextEquiv></Word>"
+    words = f"<TextLine>{word.format('ཀ')}{word.format('ཁ')}</TextLine>"
     whole = '<TextRegion id="r"><TextEquiv><Unicode>ག\nང</Unicode></TextEquiv></TextRegion>'
     readings = (
         '<TextLine><TextEquiv index="1"><Unicode>ཅ</Unicode></TextEquiv>'
@@ -113,7 +114,8 @@ def test_page_xml_without_lines_is_a_page_without_text(tmp_path):
 
 
 def test_alto(tmp_path):
-    lines = '<TextLine><String CONTENT="ཀ་"/><SP/><String CONTENT="ཁ"/></TextLine><TextLine><String CONTENT="ག"/></TextLine>'
+    first = '<TextLine><String CONTENT="ཀ་"/><SP/><String CONTENT="ཁ"/></TextLine>'
+    lines = first + '<TextLine><String CONTENT="ག"/></TextLine>'
     page = only(written(tmp_path, "x.xml", alto(lines, "scans/0001.tif")))
     assert page.lines == ("ཀ་ ཁ", "ག")
     assert {"0001.tif", "x"} <= page.images
@@ -148,7 +150,11 @@ DEEP = page_xml("<TextRegion>" * 300 + "</TextRegion>" * 300)
         ("0001.xml", "<PcGts/>", "no <Page>"),
         ("0001.xml", "<alto><Page/><Page/></alto>", "2 pages"),
         ("0001.xml", DEEP, "deep"),
-        ("a.jsonl", '{"image": "1.jpg", "lines": ["ཀ"]}\n{"image": "2.jpg", "lines": [[0, 0, 9, 9]]}', "line 2: it has no text"),
+        (
+            "a.jsonl",
+            '{"image": "1.jpg", "lines": ["ཀ"]}\n{"image": "2.jpg", "lines": [[0, 0, 9, 9]]}',
+            "line 2: it has no text",
+        ),
         ("a.jsonl", '{"lines": []}', "line 1: it has no image"),
         ("a.jsonl", '{"image": "/", "lines": []}', "line 1: its image has no name"),
         ("a.jsonl", "[1]", "line 1: a row must be a JSON object"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bec_core import BecError
+from bec_core import BecError, SettingsError
 
 
-class TruthError(BecError):
+class TruthError(SettingsError):
     """Ground truth can't be read, or does not say which page it is of; the message names the file."""
 
 
