@@ -112,7 +112,7 @@ def figures(volume: VolumeResult) -> dict[str, object]:
 
 def sentence(volume: VolumeResult) -> str:
     """A volume's figures for a person."""
-    from bec_ocreval.report.markup import percent
+    from bec_ocreval.figures import percent
     from bec_ocreval.report.volume_page import summary
 
     rates = [("CER", volume.characters.rate), ("SER", volume.syllables.rate)]

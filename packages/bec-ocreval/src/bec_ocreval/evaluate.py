@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bec_ocreval.config import OcrEvalConfig
+from bec_ocreval.figures import percent
 from bec_ocreval.results import Confusions, PageResult, Reason, Sign, Spelling, Truth, VolumeResult
 from bec_ocreval.scoring.confusions import Tally, character_confusions, most_frequent, syllable_confusions
 from bec_ocreval.scoring.rates import score, total
@@ -35,7 +36,7 @@ def evaluate_page(
     confidence = sum(confidences) / len(confidences) if confidences else None
     reasons = [
         *_trouble(read),
-        *_errors(scored, config),
+        *_errors(scored, signs.characters, config),
         *_nothing(read, signs),
         *_odd(signs, spelling, confidence, config),
     ]
@@ -103,8 +104,8 @@ def _trouble(read: ReadPage | None) -> list[Reason]:
     return []
 
 
-def _errors(truth: Truth | None, config: OcrEvalConfig) -> list[Reason]:
-    """Too many errors against the truth."""
+def _errors(truth: Truth | None, read: int, config: OcrEvalConfig) -> list[Reason]:
+    """Too many errors against the truth, of so many characters ``read``."""
     if truth is None:
         return []
     characters = truth.score.characters
@@ -112,8 +113,8 @@ def _errors(truth: Truth | None, config: OcrEvalConfig) -> list[Reason]:
         return [Reason(Sign.ERRORS, "text was read where the truth has none")] if characters.edits else []
     if characters.rate <= config.max_cer:
         return []
-    doubt = f" (is {truth.source} the truth of this page?)" if characters.rate >= DOUBTFUL else ""
-    return [Reason(Sign.ERRORS, f"character error rate {characters.rate:.1%}{doubt}")]
+    doubt = f" (is {truth.source} the truth of this page?)" if read and characters.rate >= DOUBTFUL else ""
+    return [Reason(Sign.ERRORS, f"character error rate {percent(characters.rate)}{doubt}")]
 
 
 def _nothing(read: ReadPage | None, signs: Signs) -> list[Reason]:
@@ -131,14 +132,18 @@ def _odd(signs: Signs, spelling: Spelling, confidence: float | None, config: Ocr
         reasons.append(Reason(Sign.REPEATED, f"the reading repeats {signs.repeated}"))
     share = spelling.share
     if share is not None and spelling.judged >= FEW and share < config.min_well_formed:
-        reasons.append(Reason(Sign.SPELLING, f"only {share:.0%} of the syllables are spelt by the rules"))
+        reasons.append(
+            Reason(Sign.SPELLING, f"only {percent(share)} of the syllables are spelt by the rules")
+        )
     if signs.characters >= FEW and signs.foreign > config.max_foreign * signs.characters:
         reasons.append(
-            Reason(Sign.FOREIGN, f"{signs.foreign / signs.characters:.0%} of the characters are not Tibetan")
+            Reason(
+                Sign.FOREIGN, f"{percent(signs.foreign / signs.characters)} of the characters are not Tibetan"
+            )
         )
     if spelling.total >= FEW and spelling.sanskrit > config.max_sanskrit * spelling.total:
-        words = f"{spelling.sanskrit / spelling.total:.0%} of the syllables look like Sanskrit"
+        words = f"{percent(spelling.sanskrit / spelling.total)} of the syllables look like Sanskrit"
         reasons.append(Reason(Sign.SANSKRIT, f"{words}: mantras, or noise"))
     if confidence is not None and confidence < config.min_confidence:
-        reasons.append(Reason(Sign.CONFIDENCE, f"mean confidence {confidence:.0%}"))
+        reasons.append(Reason(Sign.CONFIDENCE, f"mean confidence {percent(confidence)}"))
     return reasons

@@ -8,7 +8,8 @@ from enum import StrEnum
 from attrs import frozen
 
 from bec_ocreval.evaluate import add_spelling
-from bec_ocreval.report.markup import count_cell, document, percent, plural, stats, text, texts_table
+from bec_ocreval.figures import percent, plural
+from bec_ocreval.report.markup import count_cell, document, stats, text, texts_table
 from bec_ocreval.report.pieces import beside
 from bec_ocreval.results import PageResult
 from bec_ocreval.scoring.rates import Edits, total

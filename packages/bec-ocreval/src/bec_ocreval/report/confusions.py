@@ -9,7 +9,7 @@ from bec_ocreval.report.markup import text
 from bec_ocreval.results import Confusions
 from bec_ocreval.scoring.confusions import Confusion
 
-SHOWN = 20
+SHOWN = 12
 """So many of each kind are shown."""
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from attrs import field, frozen
 
 from bec_ocreval.evaluate import add_spelling
+from bec_ocreval.figures import percent, plural
 from bec_ocreval.report.confusions import confusion_tables
-from bec_ocreval.report.markup import cell, count_cell, document, percent, plural, stats, text
+from bec_ocreval.report.markup import cell, count_cell, document, stats, text
 from bec_ocreval.report.volume_page import NumberedPage, figures, reasons, summary
 from bec_ocreval.results import Confusions, VolumeResult
 from bec_ocreval.scoring.confusions import Confusion, most_frequent

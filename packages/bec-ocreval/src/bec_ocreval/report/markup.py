@@ -15,6 +15,7 @@ from pathlib import Path
 from string import Template
 
 from bec_core import Volume
+from bec_ocreval.figures import percent
 from bec_ocreval.report.pieces import Mark, Pieces
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -43,16 +44,6 @@ def document(template: str, **fields: str) -> str:
 def save(path: Path, html: str) -> None:
     """Write a page."""
     path.write_text(html, encoding="utf-8", errors="replace")
-
-
-def plural(count: int, noun: str) -> str:
-    """ "1 page", "1,234 pages"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def percent(share: float | None) -> str:
-    """A share for people: "4.1 %"; a dash where there is none."""
-    return "–" if share is None else f"{100 * share:.1f} %"
 
 
 def cell(share: float | None, kind: str = "") -> str:

@@ -74,15 +74,15 @@ def beside(truth: Sequence[str], reading: Sequence[str]) -> tuple[Row, ...]:
     true, read = normalised(truth), normalised(reading)
     true_marks, read_marks = [Mark.SAME] * len(true.text), [Mark.SAME] * len(read.text)
     lines = [0] * len(read.text)
-    for tag, true_from, true_to, read_from, read_to in Levenshtein.opcodes(true.text, read.text):
-        mark = {"equal": Mark.SAME, "replace": Mark.WRONG}.get(tag)
-        true_marks[true_from:true_to] = [mark or Mark.MISSING] * (true_to - true_from)
-        read_marks[read_from:read_to] = [mark or Mark.EXTRA] * (read_to - read_from)
-        for offset in range(read_to - read_from):
-            place = (
-                true_from + offset if mark else true_from - 1
-            )  # what is too much hangs on what is before it
-            lines[read_from + offset] = true.sources[max(0, place)][0] if true.sources else 0
+    for block in Levenshtein.opcodes(true.text, read.text):
+        paired = {"equal": Mark.SAME, "replace": Mark.WRONG}.get(block.tag)
+        for place in range(block.src_start, block.src_end):
+            true_marks[place] = paired or Mark.MISSING
+        for offset, place in enumerate(range(block.dest_start, block.dest_end)):
+            read_marks[place] = paired or Mark.EXTRA
+            # What is too much hangs on what is before it.
+            like = block.src_start + offset if paired else block.src_start - 1
+            lines[place] = true.sources[max(0, like)][0] if true.sources else 0
     of_truth = _letters(true, true_marks, [line for line, _ in true.sources])
     of_reading = _with_line_ends(read, _letters(read, read_marks, lines))
     return tuple(

@@ -7,18 +7,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from bec_ocreval.figures import percent, plural
 from bec_ocreval.report.confusions import confusion_tables
-from bec_ocreval.report.markup import (
-    cell,
-    count_cell,
-    document,
-    percent,
-    pieces,
-    plural,
-    stats,
-    text,
-    texts_table,
-)
+from bec_ocreval.report.markup import cell, count_cell, document, pieces, stats, text, texts_table
 from bec_ocreval.report.pieces import alone, beside
 from bec_ocreval.results import PageResult, Reason, Truth, VolumeResult
 
@@ -142,9 +133,9 @@ def _page(page: NumberedPage, *, opened: bool) -> str:
     else:
         body = _alone(result)
     return (
-        f'<details class="leaf" id="p{page.number}"{" open" if opened else ""}><summary><b>Page {page.number}</b> '
+        f'<details class="leaf"{" open" if opened else ""}><summary><b>Page {page.number}</b> '
         f'<span class="file">{text(result.image)}</span> {rate}</summary>'
-        f"{reasons(result.reasons)}{source}{body}</details>"
+        f'<div class="body" id="p{page.number}">{reasons(result.reasons)}{source}{body}</div></details>'
     )
 
 
