@@ -11,6 +11,11 @@ import pyarrow.parquet as pq
 from attrs import field, frozen
 
 from bec_core import Page, PageData, PageError, Volume, VolumeRef
+from bec_ocreval.config import OcrEvalConfig
+from bec_ocreval.evaluate import evaluate_page, evaluate_volume
+from bec_ocreval.results import page_rows, summary
+from bec_ocreval.texts import ReadPage
+from bec_ocreval.truth.values import TruthPage
 
 SCHEMA = pa.schema(
     [
@@ -84,3 +89,21 @@ class EvaluatedVolume:
 
     def read_page(self, page: Page) -> PageData:
         raise PageError(f"nobody wants {page.filename}", stage="fetch")
+
+
+HOSTILE = "</td><script>alert(1)</script><img src=x onerror=alert(1)>\u202egnp.jpg"
+"""A name or text that tries to be more."""
+
+EvaluatedPage = tuple[str, tuple[str, ...] | None, tuple[str, ...] | None]
+"""Image, lines read (None: failed), lines of the truth (None: none)."""
+
+
+def evaluated(pages: Sequence[EvaluatedPage], **names: str) -> EvaluatedVolume:
+    """A volume as the job would have evaluated it."""
+    results = []
+    for image, lines, true in pages:
+        read = ReadPage(image, error="boom") if lines is None else ReadPage(image, lines, (0.9,) * len(lines))
+        truth = None if true is None else TruthPage(true, frozenset(), frozenset(), (), f"{image}.txt")
+        results.append(evaluate_page(image, read, truth, OcrEvalConfig()))
+    artifacts = {".jsonl": page_rows(results), ".json": summary(evaluate_volume(results, 100))}
+    return EvaluatedVolume(volume_of([page[0] for page in pages], **names), artifacts)

@@ -83,7 +83,7 @@ def beside(truth: Sequence[str], reading: Sequence[str]) -> tuple[Row, ...]:
             # What is too much hangs on what is before it.
             like = block.src_start + offset if paired else block.src_start - 1
             lines[place] = true.sources[max(0, like)][0] if true.sources else 0
-    of_truth = _letters(true, true_marks, [line for line, _ in true.sources])
+    of_truth = _letters(true, true_marks)
     of_reading = _with_line_ends(read, _letters(read, read_marks, lines))
     return tuple(
         Row(
@@ -108,15 +108,22 @@ def alone(line: str) -> Pieces:
     return tuple(piece for piece in pieces if piece.text)
 
 
-def _letters(text: Normalised, marks: Sequence[Mark], lines: Sequence[int]) -> list[list[_Letter]]:
-    """The characters of each of a text's lines; what normalising dropped goes with the character before it."""
+def _letters(
+    text: Normalised, marks: Sequence[Mark], lines: Sequence[int] | None = None
+) -> list[list[_Letter]]:
+    """The characters of each of a text's lines; ``lines`` says to which of the truth each compared one belongs.
+
+    What normalising dropped goes with the character before it.
+    """
     found: dict[tuple[int, int], tuple[Mark, int]] = {}
-    for source, mark, line in zip(text.sources, marks, lines, strict=True):
+    of_lines = [line for line, _ in text.sources] if lines is None else lines
+    for source, mark, line in zip(text.sources, marks, of_lines, strict=True):
         known, _ = found.get(source, (Mark.SAME, line))
         found[source] = (max(known, mark, key=_SEVERITY.index), line)
     letters, at = [], 0
     for number, content in enumerate(text.lines):
         row = []
+        at = number if lines is None else at
         for place, character in enumerate(content):
             mark, at = found.get((number, place), (Mark.SAME, at))
             row.append(_Letter(character, mark, at))
@@ -152,8 +159,8 @@ def _pieces(letters: Iterable[_Letter]) -> Pieces:
     """Characters of one mark joined; a letter and its signs have the gravest of their marks."""
     clusters: list[tuple[str, Mark]] = []
     for letter in letters:
-        if clusters and unicodedata.category(letter.text)[0] == "M":
-            text, mark = clusters[-1]
+        text, mark = clusters[-1] if clusters else ("", Mark.BREAK)
+        if mark is not Mark.BREAK and unicodedata.category(letter.text)[0] == "M":
             clusters[-1] = (text + letter.text, mark if mark is not Mark.SAME else letter.mark)
         else:
             clusters.append((letter.text, letter.mark))
