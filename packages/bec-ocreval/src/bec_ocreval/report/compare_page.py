@@ -167,7 +167,7 @@ def _pair(
     if before is None and after is None:
         return "", label, "–"
     kind = ""
-    if before is not None and after is not None and before != after:
+    if before is not None and after is not None and percent(before) != percent(after):
         kind = "good" if (after < before) == lower else "bad"
     return kind, label, f"{percent(before)} → {percent(after)}"
 
