@@ -16,7 +16,14 @@ from bec_ocreval.report import write_comparison, write_report
 from support.ocr_volumes import HOSTILE, evaluated
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage", "--window-size=1300,900")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+    "--window-size=1300,900",
+)
 TRUTH = ("བཀྲ་ཤིས་བདེ་ལེགས་ཕུན་སུམ་ཚོགས།",) * 6
 
 

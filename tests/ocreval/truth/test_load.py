@@ -145,6 +145,7 @@ DEEP = page_xml("<TextRegion>" * 300 + "</TextRegion>" * 300)
         ("0001.txt", "ཀ".encode("utf-16"), "UTF-8"),
         ("0001.xml", "<PcGts><Page>", "not well-formed"),
         ("0001.xml", "<!DOCTYPE x [<!ENTITY e 'boom'>]><PcGts><Page/></PcGts>", "DOCTYPE"),
+        ("0001.xml", "<!DOCTYPE PcGts><PcGts><Page/></PcGts>", "DOCTYPE"),
         ("0001.xml", b'<?xml version="1.0" encoding="martian"?><PcGts/>', "not well-formed"),
         ("0001.xml", "<TEI/>", "<TEI>"),
         ("0001.xml", "<PcGts/>", "no <Page>"),

@@ -80,7 +80,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _confidences(value: object, lines: int) -> tuple[float, ...] | None:
     """A page's confidences, if there is one for each line."""
-    if not isinstance(value, list) or len(value) != lines:
+    if not isinstance(value, list):
         return None
     numbers = [number for number in value if isinstance(number, float | int) and math.isfinite(number)]
     return tuple(float(number) for number in numbers) if len(numbers) == lines else None

@@ -85,12 +85,11 @@ def beside(truth: Sequence[str], reading: Sequence[str]) -> tuple[Row, ...]:
             lines[place] = true.sources[max(0, like)][0] if true.sources else 0
     of_truth = _letters(true, true_marks)
     of_reading = _with_line_ends(read, _letters(read, read_marks, lines))
+    count = max(1, len(truth))
+    left, right = _by_line(_flat(of_truth), count), _by_line(of_reading, count)
     return tuple(
-        Row(
-            _pieces(letter for letter in _flat(of_truth) if letter.line == number),
-            _pieces(_without_outer_ends([letter for letter in of_reading if letter.line == number])),
-        )
-        for number in range(max(1, len(truth)))
+        Row(_pieces(letters), _pieces(_without_outer_ends(others)))
+        for letters, others in zip(left, right, strict=True)
     )
 
 
@@ -118,8 +117,9 @@ def _letters(
     found: dict[tuple[int, int], tuple[Mark, int]] = {}
     of_lines = [line for line, _ in text.sources] if lines is None else lines
     for source, mark, line in zip(text.sources, marks, of_lines, strict=True):
-        known, _ = found.get(source, (Mark.SAME, line))
-        found[source] = (max(known, mark, key=_SEVERITY.index), line)
+        if source in found:  # ༎ is two shads, of which one may be wrong
+            mark = max(found[source][0], mark, key=_SEVERITY.index)
+        found[source] = (mark, line)
     letters, at = [], 0
     for number, content in enumerate(text.lines):
         row = []
@@ -129,6 +129,14 @@ def _letters(
             row.append(_Letter(character, mark, at))
         letters.append(row)
     return letters
+
+
+def _by_line(letters: Iterable[_Letter], count: int) -> list[list[_Letter]]:
+    """The characters that belong to each of the truth's lines."""
+    lines: list[list[_Letter]] = [[] for _ in range(count)]
+    for letter in letters:
+        lines[letter.line].append(letter)
+    return lines
 
 
 def _flat(rows: Iterable[Iterable[_Letter]]) -> list[_Letter]:

@@ -41,7 +41,7 @@ def kind(syllable: str) -> Kind:
     What is written without its tsheg (``བཀྲཤིས``) is ill-formed. Sanskrit is what only Sanskrit has (its
     letters, signs and stacks) in an order that it may have; whether it is a word of it is not known.
     """
-    plain = _QUOTES.sub("", syllable.translate(_ALIKE))
+    plain = _bare(syllable.translate(_ALIKE))
     if _STANDARD.fullmatch(plain):
         return Kind.WELL_FORMED
     if not _TIBETAN.fullmatch(plain):
@@ -89,11 +89,22 @@ _STACK = re.compile("[\u0f40-\u0f6c][\u0f90-\u0fbc]*")
 _ONLY_SANSKRIT = re.compile(f"[{SANSKRIT_ONLY}]")
 _TIBETAN = re.compile("[\u0f00-\u0fff]+")
 _SANSKRIT_WORDS = frozenset(word + tail for word in SANSKRIT_WORDS for tail in ("", *TAILS))
-_QUOTES = re.compile(
-    "^[^\u0f00-\u0fff\\w]+|[^\u0f00-\u0fff\\w]+$"
-)  # “དེ: others' punctuation beside a syllable
 _ALIKE = {0x0F6A: "ར", 0x0F35: None, 0x0F37: None}
 """The ར that keeps its form is a ར; marks of emphasis are no part of the spelling."""
+
+
+def _bare(syllable: str) -> str:
+    """A syllable without others' punctuation around it (``“དེ”``)."""
+    start, end = 0, len(syllable)
+    while start < end and _is_others_sign(syllable[start]):
+        start += 1
+    while end > start and _is_others_sign(syllable[end - 1]):
+        end -= 1
+    return syllable[start:end]
+
+
+def _is_others_sign(character: str) -> bool:
+    return not "\u0f00" <= character <= "\u0fff" and not character.isalnum()
 
 
 def _shows_sanskrit(syllable: str) -> bool:

@@ -102,13 +102,10 @@ def _ordered_regions(page: ET.Element) -> list[ET.Element]:
     """All text regions: those that the reading order names in its order, the others behind them."""
     regions = list(page.iter("TextRegion"))
     by_id = {region.get("id"): region for region in regions}
-    ordered: list[ET.Element] = []
     order = page.find("ReadingOrder")
-    for reference in [] if order is None else _references(order):
-        region = by_id.get(reference)
-        if region is not None:
-            ordered += [inner for inner in region.iter("TextRegion") if inner not in ordered]
-    return ordered + [region for region in regions if region not in ordered]
+    named = [by_id[one] for one in ([] if order is None else _references(order)) if one in by_id]
+    of_named = [inner for region in named for inner in region.iter("TextRegion")]
+    return list({id(region): region for region in (*of_named, *regions)}.values())
 
 
 def _references(group: ET.Element) -> list[str]:
