@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,13 @@ def test_a_name_may_have_points(tmp_path):
 
 def test_the_pages_may_lie_in_folders(tmp_path):
     assert found(tmp_path, "0001.txt", pages=("part/0001.jpg",)) == {"part/0001.jpg": "0001.txt"}
+
+
+@pytest.mark.parametrize(("on_disk", "named"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_name_may_be_composed_otherwise(tmp_path, on_disk, named):
+    name = unicodedata.normalize(named, "Übersicht.jpg")
+    file = unicodedata.normalize(on_disk, "Übersicht.txt")
+    assert found(tmp_path, file, pages=(name,)) == {name: file}
 
 
 def test_a_folder_of_ones_own_is_known_by_its_path(tmp_path):

@@ -67,9 +67,7 @@ def evaluate_volume(pages: Sequence[PageResult], confusions: int) -> VolumeResul
         lines=len(confidences),
         confidence=round(sum(confidences) / len(confidences), 6) if confidences else None,
         spelling=add_spelling([page.spelling for page in pages]),
-        signs=dict(
-            Counter(sign.value for page in pages for sign in {reason.sign for reason in page.reasons})
-        ),
+        signs=_signs(pages),
         confusions=_confusions(pages, confusions),
     )
 
@@ -83,6 +81,12 @@ def add_spelling(parts: Sequence[Spelling]) -> Spelling:
         sign=sum(part.sign for part in parts),
         foreign=sum(part.foreign for part in parts),
     )
+
+
+def _signs(pages: Sequence[PageResult]) -> dict[str, int]:
+    """How many pages have which reason, the gravest first."""
+    counts = Counter(sign for page in pages for sign in {reason.sign for reason in page.reasons})
+    return {sign.value: counts[sign] for sign in Sign if counts[sign]}
 
 
 def _confusions(pages: Sequence[PageResult], most: int) -> Confusions:

@@ -55,6 +55,7 @@ def volume_page(
     drawn = [page for page in ranked if page.result.characters or page.result.truth or page.result.reasons][
         :DRAWN
     ]
+    shown = {page.number for page in drawn}
     left = len(ranked) - len(drawn)
     return document(
         "volume.html",
@@ -63,7 +64,7 @@ def volume_page(
         summary=text(summary(volume)),
         stats=stats(figures(volume)),
         confusions=confusion_tables(volume.confusions),
-        rows="".join(_row(page, drawn) for page in ranked),
+        rows="".join(_row(page, linked=page.number in shown) for page in ranked),
         texts="".join(_page(page, opened=place < OPEN) for place, page in enumerate(drawn)),
         left=text(
             f"{plural(left, 'page')} without text, or less bad, only in the table above." if left else ""
@@ -107,10 +108,10 @@ def reasons(given: Sequence[Reason]) -> str:
     return f'<ul class="reasons">{items}</ul>' if items else ""
 
 
-def _row(page: NumberedPage, drawn: Sequence[NumberedPage]) -> str:
+def _row(page: NumberedPage, *, linked: bool) -> str:
     """A page in the table."""
     result = page.result
-    number = f'<a href="#p{page.number}">{page.number}</a>' if page in drawn else str(page.number)
+    number = f'<a href="#p{page.number}">{page.number}</a>' if linked else str(page.number)
     score = result.truth.score if result.truth else None
     return (
         f'<tr><td class="number">{number}</td><td class="name">{text(result.image)}</td>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import PurePosixPath
 
 from attrs import frozen
@@ -27,15 +28,15 @@ class TruthPage:
 
 
 def image_names(image: str) -> tuple[tuple[str, ...], str]:
-    """A path to an image, as people write them, in its folders and its file name."""
-    parts = [
-        part for part in PurePosixPath(image.strip().replace("\\", "/")).parts if part not in ("/", ".", "..")
-    ]
-    if not parts:
-        return (), ""
-    return tuple(parts[:-1]), parts[-1]
+    """A path to an image, as people write them, in its folders and its file name.
+
+    Names are in NFC, which those on some disks are not.
+    """
+    path = PurePosixPath(unicodedata.normalize("NFC", image.strip()).replace("\\", "/"))
+    parts = [part for part in path.parts if part not in ("/", ".", "..")]
+    return tuple(parts[:-1]), parts[-1] if parts else ""
 
 
 def stem_of(filename: str) -> str:
-    """A file name without its ending; what stands before the last point."""
-    return PurePosixPath(filename).stem
+    """A file name without its ending, in NFC; what stands before the last point."""
+    return PurePosixPath(unicodedata.normalize("NFC", filename)).stem
