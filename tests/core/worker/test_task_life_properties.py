@@ -80,7 +80,7 @@ class Player(WorkerObserver):
             world.database, world.tasks, lease_s=3600, stall_timeout_s=1e9, stuck_after_s=1e9
         )
         place = Workplace(
-            Services(world.database, world.tasks, world.dead_letters, world, self.store),
+            Services(world.database, world.tasks, world.dead_letters, world, self.store, world.queue),
             LoadedJob(world.job, CHECKSUM, None, RUNTIME, self, Recipe("r", {})),
             self.worker_id,
             OPTIONS,

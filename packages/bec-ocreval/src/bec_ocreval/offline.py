@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from bec_core import Page, PageData, PageError, Volume, VolumeRef
+from bec_core import InputVolume, Page, PageData, PageError, Volume, VolumeRef
 from bec_ocreval.config import OcrEvalConfig
 from bec_ocreval.errors import TextsError
 from bec_ocreval.evaluate import evaluate_page, evaluate_volume
@@ -38,6 +38,10 @@ class OfflineVolume:
     def read_page(self, page: Page) -> PageData:
         """Nothing: only the texts are at hand."""
         raise PageError(f"{page.filename} is not at hand", stage="fetch")
+
+    def input(self, name: str) -> InputVolume:
+        """Nothing: no job did this."""
+        raise TextsError(f"{self.basename} was evaluated without a job: there is no input {name}")
 
 
 def evaluate_file(path: Path, truth: Truth | None, config: OcrEvalConfig) -> OfflineVolume:
