@@ -9,7 +9,8 @@ import sys
 import attrs
 import pytest
 
-from bec_core import JobType
+from bec_core import JobType, Volume
+from bec_core.testing.conformance import check_job_type
 from bec_ocreval.config import OcrEvalConfig
 from bec_ocreval.evaluate import evaluate_page, evaluate_volume
 from bec_ocreval.plugin import METRICS, bec_job_types
@@ -17,6 +18,7 @@ from bec_ocreval.results import Sign
 from bec_ocreval.texts import ReadPage
 from bec_ocreval.truth.values import TruthPage
 from bec_ocreval.worker import INPUT, RESOURCE, metrics
+from support.ocr_volumes import Read, ocr_parquet
 from support.places import ROOT
 
 PAGE = (ROOT / "docs" / "ocr-evaluation.md").read_text()
@@ -68,3 +70,17 @@ def test_listing_job_types_imports_nothing_heavy():
     code = f"import bec_ocreval.plugin, sys; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def texts(volume: Volume) -> bytes:
+    return ocr_parquet([Read(page.filename, ["བཀྲ་ཤིས་བདེ་ལེགས།", "མཁ་"], [0.9, 0.4]) for page in volume.pages])
+
+
+def test_it_conforms(job_type):
+    check_job_type(
+        job_type,
+        pages={"0001.jpg": b"1", "0002.jpg": b"2", "0003.jpg": b"3"},
+        bad_page=None,
+        plugin="bec_ocreval.plugin",
+        inputs={("text", ".parquet"): texts},
+    )
