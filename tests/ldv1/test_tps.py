@@ -37,6 +37,15 @@ def test_there_and_back() -> None:
     np.testing.assert_allclose(spline.to_input(spline.to_output(SOMEWHERE)), SOMEWHERE, atol=2e-3)
 
 
+def test_back_where_plain_iteration_would_run_away() -> None:
+    steep = BOWED.copy()
+    steep[:5, 1] = [60, 250, 320, 250, 60]
+    spline = Spline.fit(ControlPoints(steep, FLAT))
+    x, y = np.meshgrid(np.linspace(120, 1880, 40), np.linspace(150, 300, 10))
+    inner = np.column_stack((x.ravel(), y.ravel()))
+    np.testing.assert_allclose(spline.to_output(spline.to_input(inner)), inner, atol=0.01)
+
+
 def test_a_fold_has_no_way_back() -> None:
     folded = BOWED.copy()
     folded[:5, 1] = [10, 480, 20, 490, 0]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bec_ldv1.binarize import adaptive_threshold, binarize, linear_light
 from bec_ldv1.contours import Contour, Points, bounding_boxes, find_contours, rounded, scale_points
 from bec_ldv1.curvature import control_points
-from bec_ldv1.decode import DecodedPage, Plane, decode
+from bec_ldv1.decode import PageImage, Plane, decode
 from bec_ldv1.engine import Engine
 from bec_ldv1.model.line_model import Postprocess
 from bec_ldv1.orientation import stored_angle, to_stored
@@ -38,7 +38,7 @@ class Geometry:
             small rotation alone is not looked at again: its points are turned instead.
     """
 
-    page: DecodedPage
+    page: PageImage
     seen: Rectification
     recorded: Rectification
 

@@ -1,0 +1,124 @@
+"""A line's course: the curve that becomes a level row of the line's image.
+
+Every column of that image is read from the page along the course's normal, one page pixel per pixel. So nothing is
+stretched, and letters that stand on a bent line stand upright.
+"""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from bec_ldv1.contours import Points
+
+_END = 50  # px at a course's end that say where it is heading
+_EDGE_STEP, _COURSE_STEP = 48, 4  # px between the places that are compared to measure a line's height
+
+
+@attrs.frozen(eq=False)
+class Course:
+    """Where the pixels of a line's image come from.
+
+    Attributes:
+        middle: the course, one point x, y per column, a pixel apart.
+        normals: unit vectors across it, downwards; one per column.
+        above, below: rows over and under the course.
+    """
+
+    middle: Points
+    normals: Points
+    above: int
+    below: int
+
+    def maps(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """For every pixel of the line's image the page's x and y: two planes, rows × columns."""
+        rows = np.arange(-self.above, self.below + 1)[:, None]
+        x = self.middle[:, 0] + rows * self.normals[:, 0]
+        y = self.middle[:, 1] + rows * self.normals[:, 1]
+        return x.astype(np.float32), y.astype(np.float32)
+
+    def padded(self, pad: int) -> Course:
+        """The course with `pad` more rows above and below, and so many more columns straight on at either end."""
+        middle = _continued(_continued(self.middle, pad)[::-1], pad)[::-1]
+        normals = np.pad(self.normals, ((pad, pad), (0, 0)), mode="edge")
+        return Course(middle, normals, self.above + pad, self.below + pad)
+
+
+def course_of(polygon: Points, baseline: Points) -> Course:
+    """The course of a line on an upright page; both arguments n × 2 (x, y).
+
+    The baseline is smoothed over about the line's height, so that its small steps don't make letters tremble, and
+    goes on straight at both ends as far as the outline does.
+    """
+    points = _spaced(baseline.astype(np.float64))
+    outline = polygon.astype(np.float64)
+    height = _reach(outline, points, _normals(points))
+    points = _extended(_smoothed(points, max(3, round(height))), outline)
+    points = _spaced(points)
+    normals = _normals(points)
+    offsets = _offsets(outline, points, normals)
+    return Course(points, normals, max(1, int(np.ceil(-offsets.min()))), max(1, int(np.ceil(offsets.max()))))
+
+
+def _spaced(points: Points) -> Points:
+    """The polyline's points a pixel apart, at least two."""
+    steps = np.hypot(*np.diff(points, axis=0).T)
+    along = np.concatenate(([0.0], np.cumsum(steps)))
+    if along[-1] < 1:  # all at one place: a course needs a direction
+        return np.asarray(points[0] + np.array([[0.0, 0.0], [1.0, 0.0]]))
+    wanted = np.linspace(0, along[-1], int(np.ceil(along[-1])) + 1)
+    return np.column_stack([np.interp(wanted, along, points[:, axis]) for axis in (0, 1)])
+
+
+def _smoothed(points: Points, width: int) -> Points:
+    """The mean of `width` neighbours of each point; beyond an end the course goes on point-symmetrically."""
+    half = min(width // 2, len(points) - 1)
+    if half < 1:
+        return points
+    before = 2 * points[0] - points[half:0:-1]
+    after = 2 * points[-1] - points[-2 : -half - 2 : -1]
+    sums = np.cumsum(np.vstack((np.zeros((1, 2)), before, points, after)), axis=0)
+    return np.asarray((sums[2 * half + 1 :] - sums[: -2 * half - 1]) / (2 * half + 1), dtype=np.float64)
+
+
+def _normals(points: Points) -> Points:
+    """Unit vectors across a polyline: to the right hand of its direction, which is down on a page."""
+    tangents = np.gradient(points, axis=0)
+    tangents /= np.maximum(np.hypot(*tangents.T), 1e-9)[:, None]
+    return np.column_stack((-tangents[:, 1], tangents[:, 0]))
+
+
+def _extended(points: Points, outline: Points) -> Points:
+    """The course with straight ends that reach as far as the outline."""
+    return _reaching(_reaching(points, outline)[::-1], outline)[::-1]
+
+
+def _reaching(points: Points, outline: Points) -> Points:
+    """The course, going on straight after its last point as far as the outline does."""
+    beyond = float(((outline - points[-1]) @ _heading(points)).max())
+    return points if beyond <= 0 else np.vstack((points, points[-1] + beyond * _heading(points)))
+
+
+def _continued(points: Points, count: int) -> Points:
+    """The course with more points behind its last one, a pixel apart, straight on."""
+    return np.vstack((points, points[-1] + np.arange(1, count + 1)[:, None] * _heading(points)))
+
+
+def _heading(points: Points) -> Points:
+    """The direction in which a course ends."""
+    way = points[-1] - points[-1 - min(len(points) - 1, _END)]
+    return np.asarray(way / max(1e-9, float(np.hypot(*way))), dtype=np.float64)
+
+
+def _offsets(outline: Points, points: Points, normals: Points) -> npt.NDArray[np.float64]:
+    """How far below its nearest place on the course each of many points of the outline lies."""
+    edge = np.vstack((outline, _spaced(np.vstack((outline, outline[:1])))[::_EDGE_STEP]))
+    places, across = points[::_COURSE_STEP], normals[::_COURSE_STEP]
+    nearest = np.array([int(np.argmin(((places - corner) ** 2).sum(axis=1))) for corner in edge])
+    return np.asarray(((edge - places[nearest]) * across[nearest]).sum(axis=1), dtype=np.float64)
+
+
+def _reach(outline: Points, points: Points, normals: Points) -> float:
+    offsets = _offsets(outline, points, normals)
+    return float(offsets.max() - offsets.min())
