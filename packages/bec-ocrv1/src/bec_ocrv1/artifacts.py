@@ -16,8 +16,8 @@ VERSION = 1
 """Of this interface: raised when something of it changes or goes."""
 
 CONTRACT = (
-    "img_file_name", "source_etag", "rotation_angle", "tps_points", "tps_alpha", "line_bboxes", "line_texts", "nb_lines",
-    "ok", "error_stage", "error_type", "error_message",
+    "img_file_name", "source_etag", "rotation_angle", "tps_points", "tps_alpha", "line_bboxes", "line_texts",
+    "nb_lines", "ok", "error_stage", "error_type", "error_message",
 )  # fmt: skip
 """The columns that every OCR job writes, in their order."""
 

@@ -20,7 +20,7 @@ def read_page(ctx: TaskContext, page: PageLines, data: PageData, engine: Recogni
     """
     if page.source_etag is not None and page.source_etag != data.etag:
         raise PageError(
-            f"the image has changed since its lines were found (its etag was {page.source_etag}, now it is {data.etag})",
+            f"the image has changed since its lines were found: its etag was {page.source_etag}, now {data.etag}",
             stage="lines",
             error_type="ImageChanged",
         )

@@ -24,7 +24,7 @@ from bec_ocrv1.text import characters, recorded
 
 _PROGRAM = "tesseract"
 _RAW_LINE = "13"  # "treat the image as a single text line": the lines are cut already
-_SMALLEST = 6  # px a side below which there is nothing to read, and Tesseract invents something
+_SMALLEST, _FAINTEST = 6, 24  # px a side, and grey values between ink and paper: below, Tesseract invents a text
 _ASK_S, _READ_S = 30, 600
 _WORD = "5"  # the level of TSV rows that hold a word
 _FOLDER = re.compile(r'"(.+)"')
@@ -58,7 +58,7 @@ class Tesseract:
             PageError: stage ``recognise``: the program failed on these lines, or did not end.
         """
         readings = [Reading("", 0.0)] * len(lines)
-        asked = [index for index, line in enumerate(lines) if min(line.shape) >= _SMALLEST]
+        asked = [index for index, line in enumerate(lines) if _legible(line)]
         if asked:
             output = self._call(_frames([lines[index] for index in asked]))
             for frame, reading in _readings(output).items():
@@ -146,6 +146,11 @@ def _install(languages: str) -> str:
         f"On Debian and Ubuntu: apt install tesseract-ocr {packages}; elsewhere install Tesseract 5 and put "
         f"{' and '.join(f'{name}.traineddata' for name in languages.split('+'))} into its tessdata folder"
     )
+
+
+def _legible(line: GreyLine) -> bool:
+    """Whether there can be anything to read."""
+    return min(line.shape) >= _SMALLEST and int(line.max()) - int(line.min()) >= _FAINTEST
 
 
 def _frames(lines: Sequence[GreyLine]) -> bytes:

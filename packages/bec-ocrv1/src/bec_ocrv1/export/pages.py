@@ -18,7 +18,7 @@ class ExportError(ValueError):
 
 @frozen
 class ExportLine:
-    """A line: its text, the confidence of its characters (0 to 1), its region, its course from its beginning to its end."""
+    """A line: its text, the text's confidence (0 to 1), its region, its course from its beginning to its end."""
 
     text: str
     confidence: float

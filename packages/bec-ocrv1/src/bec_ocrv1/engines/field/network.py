@@ -17,7 +17,7 @@ from bec_ocrv1.engines.field.model_folder import FieldModel, ModelFolderError
 from bec_ocrv1.engines.field.prepare import Plane, prepared
 
 Scores = npt.NDArray[np.float32]
-"""Logarithms of probabilities, time × classes."""
+"""A line's logits, time × classes."""
 
 _FATAL_ONLY = 4
 _NO_LINE = np.full((8, 8), 255, np.uint8)
@@ -47,12 +47,13 @@ class FieldNetwork:
         return ("", *(charset if self.classes > len(charset) else charset[1:]))
 
     @property
-    def provider(self) -> str:
-        """What runs it, as onnxruntime calls it."""
-        return str(self._session.get_providers()[0])
+    def arithmetic(self) -> str:
+        """What it calculates in, and where if that is no CPU: a GPU's sums differ in the last digits."""
+        provider = str(self._session.get_providers()[0]).removesuffix("ExecutionProvider")
+        return "float32" if provider == "CPU" else f"float32 {provider}"
 
     def scores(self, lines: Sequence[Plane], at_once: int) -> list[Scores]:
-        """The lines' scores, in their order; ``at_once`` lines go through the graph together, where it takes any number.
+        """The lines' scores, in their order; ``at_once`` lines go through a graph that takes any number.
 
         Raises:
             ModelFolderError: the graph can't be run.
@@ -63,7 +64,7 @@ class FieldNetwork:
             part = list(lines[start : start + step])
             missing = [_NO_LINE] * ((self.batch or len(part)) - len(part))
             output = _outputs(self._session, self.model, [*part, *missing])[: len(part)]
-            found += [_log_softmax(one if self.classes_last else one.T) for one in output]
+            found += [one if self.classes_last else one.T for one in output]
         return found
 
 
@@ -188,9 +189,3 @@ def _yes(value: bool) -> str:
 
 def _shown(sizes: Sequence[int | None]) -> str:
     return " × ".join("any" if size is None else str(size) for size in sizes)
-
-
-def _log_softmax(logits: npt.NDArray[np.float32]) -> Scores:
-    """Along the classes; what already is a logarithm of probabilities comes back unchanged."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float32)
