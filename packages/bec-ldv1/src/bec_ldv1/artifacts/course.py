@@ -13,7 +13,8 @@ import numpy.typing as npt
 from bec_ldv1.contours import Points
 
 _END = 50  # px at a course's end that say where it is heading
-_EDGE_STEP, _COURSE_STEP = 48, 4  # px between the places that are compared to measure a line's height
+_EDGE_STEP, _COURSE_STEP = 48, 4  # px between the places that are compared to measure a line's height …
+_PLACES = 512  # … or more on long courses, of which no more places are compared
 
 
 @attrs.frozen(eq=False)
@@ -33,10 +34,9 @@ class Course:
 
     def maps(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """For every pixel of the line's image the page's x and y: two planes, rows × columns."""
-        rows = np.arange(-self.above, self.below + 1)[:, None]
-        x = self.middle[:, 0] + rows * self.normals[:, 0]
-        y = self.middle[:, 1] + rows * self.normals[:, 1]
-        return x.astype(np.float32), y.astype(np.float32)
+        rows = np.arange(-self.above, self.below + 1, dtype=np.float32)[:, None]
+        middle, normals = self.middle.astype(np.float32), self.normals.astype(np.float32)
+        return middle[:, 0] + rows * normals[:, 0], middle[:, 1] + rows * normals[:, 1]
 
     def padded(self, pad: int) -> Course:
         """The course with `pad` more rows above and below, and so many more columns straight on at either end."""
@@ -61,13 +61,13 @@ def course_of(polygon: Points, baseline: Points) -> Course:
     return Course(points, normals, max(1, int(np.ceil(-offsets.min()))), max(1, int(np.ceil(offsets.max()))))
 
 
-def _spaced(points: Points) -> Points:
-    """The polyline's points a pixel apart, at least two."""
+def _spaced(points: Points, step: int = 1) -> Points:
+    """The polyline's points so many pixels apart, at least two."""
     steps = np.hypot(*np.diff(points, axis=0).T)
     along = np.concatenate(([0.0], np.cumsum(steps)))
     if along[-1] < 1:  # all at one place: a course needs a direction
         return np.asarray(points[0] + np.array([[0.0, 0.0], [1.0, 0.0]]))
-    wanted = np.linspace(0, along[-1], int(np.ceil(along[-1])) + 1)
+    wanted = np.linspace(0, along[-1], int(np.ceil(along[-1] / step)) + 1)
     return np.column_stack([np.interp(wanted, along, points[:, axis]) for axis in (0, 1)])
 
 
@@ -113,9 +113,11 @@ def _heading(points: Points) -> Points:
 
 def _offsets(outline: Points, points: Points, normals: Points) -> npt.NDArray[np.float64]:
     """How far below its nearest place on the course each of many points of the outline lies."""
-    edge = np.vstack((outline, _spaced(np.vstack((outline, outline[:1])))[::_EDGE_STEP]))
-    places, across = points[::_COURSE_STEP], normals[::_COURSE_STEP]
-    nearest = np.array([int(np.argmin(((places - corner) ** 2).sum(axis=1))) for corner in edge])
+    edge = np.vstack((outline, _spaced(np.vstack((outline, outline[:1])), _EDGE_STEP)))
+    step = max(_COURSE_STEP, len(points) // _PLACES)
+    places, across = points[::step], normals[::step]
+    # The squared distances, but for a part that is the same for all places.
+    nearest = ((places**2).sum(axis=1) - 2 * edge @ places.T).argmin(axis=1)
     return np.asarray(((edge - places[nearest]) * across[nearest]).sum(axis=1), dtype=np.float64)
 
 

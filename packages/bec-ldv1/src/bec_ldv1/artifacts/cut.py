@@ -15,8 +15,8 @@ from bec_ldv1.decode import PageImage, Plane
 from bec_ldv1.errors import PageProblem
 from bec_ldv1.orientation import to_upright
 
-_PAPER = 90.0
-"""Percentile of a crop's grey values that is taken for paper: ink rarely covers half of a line."""
+_PAPER = 0.9
+"""So much of a line is at most as light as its paper: ink rarely covers half of it."""
 
 _Map = npt.NDArray[np.float32]
 
@@ -62,7 +62,7 @@ def cut_line(image: PageImage, page: Sized, line: Shaped, *, mask: bool = True, 
     if mask:
         within = _inside(outline, map_x, map_y)
         if within.any():
-            crop[~within] = np.uint8(np.percentile(crop[within], _PAPER))
+            crop[within == 0] = _paper(crop, within)
     return crop
 
 
@@ -76,12 +76,18 @@ def _upright(image: PageImage, points: AnyPoints, *, least: int) -> Points:
     return np.clip(upright, 0, (image.width, image.height))
 
 
-def _inside(polygon: Points, map_x: _Map, map_y: _Map) -> npt.NDArray[np.bool_]:
-    """Which places lie inside an outline."""
+def _inside(polygon: Points, map_x: _Map, map_y: _Map) -> Plane:
+    """Which places lie inside an outline: 1, else 0."""
     outline = np.rint(polygon).astype(np.int32)
     corner = outline.min(axis=0)
     width, height = (outline.max(axis=0) - corner + 1).tolist()
     inside = np.zeros((height, width), np.uint8)
     cv2.fillPoly(inside, [outline - corner], 1)
     at = (map_x - np.float32(corner[0]), map_y - np.float32(corner[1]))
-    return np.asarray(cv2.remap(inside, *at, cv2.INTER_NEAREST)).astype(bool)
+    return np.asarray(cv2.remap(inside, *at, cv2.INTER_NEAREST), np.uint8)
+
+
+def _paper(crop: Plane, within: Plane) -> int:
+    """The grey of the paper around a line's letters."""
+    counts = np.cumsum(cv2.calcHist([crop], [0], within, [256], [0, 256]))
+    return int(np.searchsorted(counts, _PAPER * counts[-1]))
