@@ -13,14 +13,17 @@ from bec_core.job import (
     Ingredients,
     JobType,
     JobWorker,
+    Metric,
     ReportVolume,
+    Resource,
+    ResourceFile,
     StopSignal,
     TaskContext,
     WorkerSetup,
 )
 from bec_core.job_config import between, option
 from bec_core.logs import in_context
-from bec_core.models import Page, PageData, TaskResult, Volume, VolumeRef
+from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef
 from bec_core.text import shown
 
 __all__ = [
@@ -28,10 +31,14 @@ __all__ = [
     "Ingredients",
     "JobType",
     "JobWorker",
+    "Metric",
     "Page",
     "PageData",
     "PageError",
+    "PageFailure",
     "ReportVolume",
+    "Resource",
+    "ResourceFile",
     "RetryableTaskError",
     "SettingsError",
     "StopSignal",

@@ -8,11 +8,69 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
 from bec_core.models import Page, PageData, TaskResult, Volume
+
+
+@frozen
+class Metric:
+    """A figure that a job gives of each volume (``ctx.metrics``), and how a job's volumes are added up.
+
+    Attributes:
+        name: a word of letters, digits and ``_``.
+        doc: what it means, in a few words.
+        weight: the metric by which it is weighed (``"chars"``: a mean over all characters); None: a plain sum.
+        better: which change is for the better; None: neither.
+        percent: shown as a percentage.
+    """
+
+    name: str
+    doc: str
+    weight: str | None = None
+    better: Literal["lower", "higher"] | None = None
+    percent: bool = False
+
+
+@frozen
+class Resource:
+    """A file or folder that a worker needs beside the pages (a model, ground truth), found and checked by the runtime.
+
+    Where it is: ``bec worker --resource NAME=PLACE`` or its own ``option``; else the job's config (``resources``); else
+    its own ``environment`` variable. A place is a path, an ``s3://`` or an ``https://`` URL, with ``#sha256=…``.
+
+    Attributes:
+        name: a word of letters, digits and ``_``.
+        doc: what it is, in a few words.
+        required: without it no worker starts.
+        folder: a folder, or an S3 prefix, in place of one file.
+        environment: a variable that may name it on this machine.
+        option: an option of ``bec worker`` and ``bec run`` that may name it (``"--model-path"``).
+    """
+
+    name: str
+    doc: str
+    required: bool = False
+    folder: bool = False
+    environment: str | None = None
+    option: str | None = None
+
+
+@frozen
+class ResourceFile:
+    """A resource as it lies on this machine.
+
+    Attributes:
+        path: the file or folder.
+        sha256: of the file; of a folder, the hash of its files' names and hashes.
+        url: where it came from.
+    """
+
+    path: Path
+    sha256: str
+    url: str
 
 
 @frozen
@@ -30,6 +88,9 @@ class JobType:
         report: import path of a ``Reporter`` that turns finished volumes into a report for people, or None.
         compare: import path of a ``Comparer`` that shows what differs between two runs, or None.
         results_version: raised by its author whenever results change; what was done by an earlier one is out of date.
+        resources: the files and folders that its workers may be given.
+        metrics: the figures that it gives of each volume.
+        settings: an attrs class of what the environment may say to its workers, as ``BEC_{TYPE}_{FIELD}``; or None.
     """
 
     name: str
@@ -41,6 +102,9 @@ class JobType:
     report: str | None = None
     compare: str | None = None
     results_version: str = "1"
+    resources: tuple[Resource, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    settings: type[Any] | None = None
 
 
 @frozen
@@ -65,12 +129,30 @@ class WorkerSetup:
         model_path: the checkpoint that the operator named, or None.
         concurrency: how many tasks may call ``run`` at the same time.
         options: the operator's per-process wishes (``threads`` …); unknown ones are to be ignored.
+        resources: the declared resources that were given, by name.
+        declared: the names of all declared resources, given or not.
+        settings: the job type's own settings, structured as its ``settings`` class; None without one.
     """
 
     config: Any
     model_path: Path | None = None
     concurrency: int = 1
     options: Mapping[str, Any] = field(factory=dict)
+    resources: Mapping[str, ResourceFile] = field(factory=dict)
+    declared: tuple[str, ...] = ()
+    settings: Any = None
+
+    def resource(self, name: str) -> ResourceFile | None:
+        """The resource of this name; None if it was not given.
+
+        Raises:
+            ValueError: the job type declares no such resource.
+        """
+        if name not in self.declared and name not in self.resources:
+            raise ValueError(
+                f"{name!r} is no declared resource (declared: {', '.join(self.declared) or 'none'})"
+            )
+        return self.resources.get(name)
 
 
 class StopSignal(Protocol):
