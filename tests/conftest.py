@@ -27,10 +27,12 @@ SLOW_ROOMS = (
     "tests/core/queues/",
     "tests/core/test_security.py",
     "tests/core/worker/test_leases.py",
+    "tests/core/worker/test_task_life_properties.py",
     "tests/core/worker/test_whose_fault.py",
     "tests/core/worker/test_worker_endings.py",
+    "tests/ldv1/model/test_traced.py",
 )
-"""Real processes and real waits throughout: no part of the fast tests."""
+"""Real processes, real waits or long searches throughout: no part of the fast tests."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
