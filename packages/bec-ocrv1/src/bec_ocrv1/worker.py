@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from bec_core import (
     Ingredients,
     Page,
@@ -53,6 +55,7 @@ class Ocrv1Worker:
             text = self._text(ctx, page, found[page.index], texts)
             table.add(text)
             figures.add(text)
+        next(texts, None)  # let it end
         ctx.write_artifact(".parquet", table.finish())
         ctx.metrics(**figures.metrics())
         return TaskResult(details={"engine": self._engine.name, "model_sha256": self._engine.sha256})
@@ -71,7 +74,7 @@ class Ocrv1Worker:
             return text or _failed(ctx, page)
         ctx.page_failed(page, error)
         ctx.page_done(page)
-        return _failed(ctx, page)
+        return evolve(_failed(ctx, page), source_etag=None if lines is None else lines.source_etag)
 
     def close(self) -> None:
         """Stop the engine."""

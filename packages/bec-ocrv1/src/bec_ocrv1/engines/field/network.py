@@ -122,18 +122,23 @@ def _with_input_sizes(model: FieldModel, sizes: list[int | None]) -> FieldModel:
         wanted = "3 axes" if squeezed else "4 axes, the second of size 1"
         raise ModelFolderError(f"{where}; with squeeze_channel_dim {_yes(squeezed)} it must have {wanted}")
     width, height = sizes[-2:] if model.swap_hw else sizes[:-3:-1]
-    found: dict[str, int] = {}
-    for key, said, stated in (
-        ("input_width", model.input_width, width),
-        ("input_height", model.input_height, height),
-    ):
-        if said is not None and stated is not None and said != stated:
-            raise ModelFolderError(f"{where}; {key} {said} with swap_hw {_yes(model.swap_hw)} does not fit")
-        size = stated if said is None else said
-        if size is None:
-            raise ModelFolderError(f"{where}, and the folder does not say {key}")
-        found[key] = size
-    return evolve(model, squeeze_channel_dim=squeezed, **found)
+    return evolve(
+        model,
+        squeeze_channel_dim=squeezed,
+        input_width=_side(model, where, "input_width", width),
+        input_height=_side(model, where, "input_height", height),
+    )
+
+
+def _side(model: FieldModel, where: str, key: str, stated: int | None) -> int:
+    """A side of the input as the folder or the graph says it; both must agree."""
+    said: int | None = getattr(model, key)
+    if said is not None and stated is not None and said != stated:
+        raise ModelFolderError(f"{where}; {key} {said} with swap_hw {_yes(model.swap_hw)} does not fit")
+    size = stated if said is None else said
+    if size is None:
+        raise ModelFolderError(f"{where}, and the folder does not say {key}")
+    return size
 
 
 def _axes(model: FieldModel, shape: tuple[int, ...]) -> tuple[int, bool]:
