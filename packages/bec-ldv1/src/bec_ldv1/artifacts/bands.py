@@ -7,6 +7,7 @@ import numpy as np
 
 from bec_ldv1.artifacts.frames import to_rectified
 from bec_ldv1.artifacts.pages import PageLines, TextLine
+from bec_ldv1.contours import Contour
 
 
 def body_height(page: PageLines, line: TextLine) -> float | None:
@@ -18,10 +19,23 @@ def body_height(page: PageLines, line: TextLine) -> float | None:
         ValueError: the page's size is not known.
         PageProblem: the recorded spline folds there, or its points admit none.
     """
-    outline = to_rectified(page, line.polygon).astype(np.float32)
+    outline = np.rint(to_rectified(page, line.polygon)).astype(np.int32)
+    left, top = outline.min(axis=0).tolist()
+    right, bottom = outline.max(axis=0).tolist()
     area = length = 0.0
     for contour, (x, y, width, height) in zip(page.contours, page.contours_bboxes.tolist(), strict=True):
-        if cv2.pointPolygonTest(outline, (x + width / 2, y + height / 2), False) >= 0:
+        near = left <= x + width / 2 <= right and top <= y + height / 2 <= bottom
+        if near and _mostly_inside(contour, outline):
             area += cv2.contourArea(contour)
             length += max(cv2.minAreaRect(contour)[1])
     return area / length if length else None
+
+
+def _mostly_inside(contour: Contour, outline: Contour) -> bool:
+    """Whether more than half of a contour's area lies inside an outline."""
+    corner = contour.min(axis=0)
+    width, height = (contour.max(axis=0) - corner + 1).tolist()
+    own, other = np.zeros((2, height, width), np.uint8)
+    cv2.fillPoly(own, [contour - corner], 1)
+    cv2.fillPoly(other, [outline - corner], 1)
+    return 2 * cv2.countNonZero(own & other) > cv2.countNonZero(own)
