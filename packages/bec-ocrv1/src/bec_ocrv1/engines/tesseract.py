@@ -24,7 +24,10 @@ from bec_ocrv1.text import characters, recorded
 
 _PROGRAM = "tesseract"
 _RAW_LINE = "13"  # "treat the image as a single text line": the lines are cut already
-_SMALLEST, _FAINTEST = 6, 24  # px a side, and grey values between ink and paper: below, Tesseract invents a text
+_SMALLEST, _FAINTEST = (
+    6,
+    24,
+)  # px a side, and grey values between ink and paper: below, Tesseract invents a text
 _ASK_S, _READ_S = 30, 600
 _WORD = "5"  # the level of TSV rows that hold a word
 _FOLDER = re.compile(r'"(.+)"')
