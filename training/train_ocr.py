@@ -1,47 +1,109 @@
-"""Train the recogniser in the box: one seeded command that can be stopped and resumed."""
+"""Train the recogniser in the box: one seeded command, stopped and resumed at will.
+
+    python training/train_ocr.py --text text.txt.gz --real train.jsonl --steps 14000 --out training/cache/ocr-run
+
+Renders lines (a process of its own, ahead of the training), trains the finder of letters' bodies, then the line
+network; what is done is kept in `--out` and in the cache, and the same command goes on from there.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+import attrs
 import cv2
 import torch
 
-from textlines import learn, shards
+from bec_ocrv1.box.prepare import Gray
+from textlines import finder, learn, shards
 from textlines.network import Shape
+from textlines.real import RealLines
 from textlines.texts import ALPHABET, Corpus
 
 ROOT = Path(__file__).resolve().parent
+HELD_OUT_LINES = 160
+FINDER_CUTS = 1500
+
+
+@attrs.frozen
+class Options:
+    """The command's arguments."""
+
+    text: Path
+    real: Path | None
+    watch: Path | None
+    steps: int
+    seed: int
+    out: Path
+    cache: Path
+    threads: int
+
+
+def parse() -> Options:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Train the recogniser in the box on rendered lines.")
+    parser.add_argument("--text", type=Path, required=True, help="plain text to render (may be gzipped)")
+    parser.add_argument("--real", type=Path, help="real lines to train on too: JSON lines of image and text")
+    parser.add_argument("--watch", type=Path, help="real lines that only the curve shows, by document")
+    parser.add_argument("--steps", type=int, default=14000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run: its state and its curve")
+    parser.add_argument("--cache", type=Path, default=ROOT / "cache" / "ocr", help="rendered lines")
+    parser.add_argument("--threads", type=int, default=1, help="threads that train")
+    args = parser.parse_args()
+    return Options(**{field.name: getattr(args, field.name) for field in attrs.fields(Options)})
+
+
+def body_finder(options: Options, corpus: Corpus) -> finder.RowFinder:
+    """Train the finder of letters' bodies, or take it from the run's folder."""
+    path = options.out / "finder.pt"
+    if path.exists():
+        net = finder.RowFinder()
+        net.load_state_dict(torch.load(path, weights_only=True))
+        return net
+    rows, truths = finder.examples(corpus, options.seed, 0, FINDER_CUTS)
+    net = finder.train_finder(rows, truths, options.seed)
+    torch.save(net.state_dict(), path)
+    return net
+
+
+def watched(
+    options: Options, corpus: Corpus, net: finder.RowFinder
+) -> dict[str, tuple[list[Gray], list[str]]]:
+    """Return what the curve shows: rendered lines that are held out, and real ones by document."""
+    path = shards.place(options.cache, shards.HELD_OUT, options.seed)
+    if not path.exists():
+        shards.store(shards.make(shards.HELD_OUT, options.seed, corpus, HELD_OUT_LINES), path)
+    kept = shards.load(path)
+    sets = {"rendered": (list(kept.lines), kept.labels)}
+    if options.watch is not None:
+        for document in RealLines.documents(options.watch):
+            real = RealLines.load(options.watch, net.numpy, document)
+            sets[document] = (real.prepared(), real.texts)
+    return sets
 
 
 def main() -> None:
-    """Render, train."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--text", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=16000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, default=ROOT / "cache" / "ocr")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
+    """Train what is still to be trained."""
+    options = parse()
+    torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
-    args.out.mkdir(parents=True, exist_ok=True)
-    args.cache.mkdir(parents=True, exist_ok=True)
-    plan = learn.Plan(steps=args.steps, seed=args.seed)
-    path = args.out / "state.pt"
-    state = (
-        learn.State.load(path, plan) if path.exists() else learn.State.fresh(plan, Shape(len(ALPHABET) + 1))
-    )
+    options.out.mkdir(parents=True, exist_ok=True)
+    options.cache.mkdir(parents=True, exist_ok=True)
+    plan = learn.Plan(steps=options.steps, seed=options.seed)
+    path = options.out / "state.pt"
+    shape = Shape(len(ALPHABET) + 1)
+    state = learn.State.load(path, plan) if path.exists() else learn.State.fresh(plan, shape)
     first, last = learn.numbers_at(state.step)[0], learn.numbers_at(plan.steps - 1)[-1]
-    producer = shards.start_producer(args.cache, args.text, args.seed, first, last)
-    held = shards.place(args.cache, shards.HELD_OUT, args.seed)
-    if not held.exists():
-        shards.store(shards.make(shards.HELD_OUT, args.seed, Corpus.load(args.text), 160), held)
-    kept = shards.load(held)
-    pool = learn.Pool(lambda number: shards.wait_for(shards.place(args.cache, number, args.seed), producer))
-    watched = {"rendered": (list(kept.lines), kept.labels)}
-    learn.run(state, plan, pool, None, watched, args.out)
+    producer = shards.start_producer(options.cache, options.text, options.seed, first, last)
+    corpus = Corpus.load(options.text)
+    net = body_finder(options, corpus)
+    real = RealLines.load(options.real, net.numpy) if options.real else None
+    pool = learn.Pool(
+        lambda number: shards.wait_for(shards.place(options.cache, number, options.seed), producer)
+    )
+    learn.run(state, plan, pool, real, watched(options, corpus, net), options.out)
 
 
 if __name__ == "__main__":

@@ -11,32 +11,36 @@ from linepages.scan import jpeg
 
 
 def worn(
-    line: Gray, around: Gray, measures: tuple[int, float, float], body: float, rng: np.random.Generator
-) -> tuple[Gray, float, float]:
-    """Return a line and what is around it as a scan shows them.
+    line: Gray,
+    around: Gray,
+    measures: tuple[int, float, float],
+    rng: np.random.Generator,
+    *,
+    level_only: bool,
+) -> Gray:
+    """Return a line and what is around it as a scan shows them, 255 = paper; bodies stay where they are.
 
     Args:
         line, around: darkness of the line and of its neighbours, one size.
         measures: the width the line is stretched to, and the rows of its bodies' top and bottom.
-        body: height of a plain letter's body in pixels.
-
-    Returns:
-        The scan, 255 = paper, and where the bodies' top and bottom are in it.
+        level_only: neither tilted nor waved.
     """
     width, top, bottom = measures
+    body = bottom - top
     ink = np.maximum(line, around)
-    ink = _bent(ink, width, body, (top + bottom) / 2, rng)
+    ink = _bent(ink, width, body, (top + bottom) / 2, rng, level_only=level_only)
     if rng.random() < 0.3:
         _frames(ink, top, bottom, body, rng)
     if rng.random() < 0.25:
         _bars(ink, body, rng)
-    quality = rng.random()
-    if quality < 0.62:
-        return _bilevel(ink, body, rng), top, bottom
-    return _grey(ink, body, rng), top, bottom
+    if rng.random() < 0.62:
+        return _bilevel(ink, body, rng)
+    return _grey(ink, body, rng)
 
 
-def _bent(ink: Gray, width: int, body: float, middle: float, rng: np.random.Generator) -> Gray:
+def _bent(
+    ink: Gray, width: int, body: float, middle: float, rng: np.random.Generator, *, level_only: bool
+) -> Gray:
     """Stretch, slant, wave and locally distort the line."""
     height = ink.shape[0]
     step = max(4, round(body / 3))
@@ -46,7 +50,7 @@ def _bent(ink: Gray, width: int, body: float, middle: float, rng: np.random.Gene
     source_y = y.copy()
     if rng.random() < 0.5:
         source_x += float(rng.normal(0, 0.08)) * (y - middle)
-    if rng.random() < 0.6:
+    if not level_only and rng.random() < 0.6:
         along = x / (32 * body)
         tilt = float(rng.normal(0, 0.18)) * body
         wave = float(rng.normal(0, 0.08)) * body

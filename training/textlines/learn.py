@@ -1,4 +1,4 @@
-"""The training loop: every step a matter of the seed and its number, so that a stopped run goes on as if never stopped."""
+"""The training loop: each step is a matter of the seed and its number, so that a stopped run goes on as if unbroken."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ class Shape:
     """The network's measures."""
 
     classes: int
-    front: tuple[int, int, int] = (32, 64, 96)
-    width: int = 256
-    blocks: int = 8
+    front: tuple[int, int, int] = (40, 80, 112)
+    width: int = 320
+    blocks: int = 10
     reach: int = 9
 
 

@@ -160,8 +160,15 @@ def set_line(
     return "".join(drawn).strip(), x
 
 
-def render(writer: Writer, case: Case, rng: np.random.Generator, *, easy: bool = False) -> Cut:
-    """Return one line."""
+def render(
+    writer: Writer, case: Case, rng: np.random.Generator, *, easy: bool = False, level_only: bool = False
+) -> Cut:
+    """Return one line with all that is drawn around it.
+
+    Args:
+        easy: clean print, half as long.
+        level_only: neither tilted nor waved.
+    """
     pen, manner = case.pick(rng), draw_manner(rng, easy)
     body = pen.body
     full = (EASY_WIDTH if easy else WIDTH) - 2 * END - 4
@@ -170,24 +177,28 @@ def render(writer: Writer, case: Case, rng: np.random.Generator, *, easy: bool =
     inner = int(width / manner.stretch)
     up, down = int(4.2 * body), int(5.2 * body)
     canvas = np.zeros((up + down, inner), np.uint8)
-    level = up - pen.body_top  # the headline stands at row `up`
+    headline = up - pen.body_top  # the headline stands at row `up`
     x = float(rng.uniform(0.1, 0.6)) * body if rng.random() < 0.6 else float(rng.uniform(0.1, 5)) * body
     count = int(inner / body) + 8
     words = writer.words(rng, count)
     if rng.random() < 0.12 and not easy:
         words = words[: int(rng.integers(1, max(2, count // 2)))]
-    text, _ = set_line(canvas, pen, words, x, level, manner, rng)
+    text, _ = set_line(canvas, pen, words, x, headline, manner, rng)
     around = np.zeros_like(canvas)
     if manner.pitch:
-        _neighbours(around, pen, writer, level, manner, rng)
+        _neighbours(around, pen, writer, headline, manner, rng)
     top, bottom = float(up), float(up) + body
-    if easy:
-        image = 255 - canvas
-    else:
-        image, top, bottom = faults.worn(canvas, around, (width, top, bottom), body, rng)
-    above = max(int(top - rng.uniform(0.7, 2.6) * body), 0)
-    below = min(int(bottom + rng.uniform(0.9, 3.4) * body), image.shape[0])
-    return Cut(np.ascontiguousarray(image[above:below]), top - above, bottom - above, text)
+    measures = (width, top, bottom)
+    image = 255 - canvas if easy else faults.worn(canvas, around, measures, rng, level_only=level_only)
+    return Cut(image, top, bottom, text)
+
+
+def trimmed(cut: Cut, rng: np.random.Generator, above: float = 2.6, below: float = 3.4) -> Cut:
+    """Return a line cut as tightly, or as widely, as detectors do: up to so many bodies above and below."""
+    body = cut.bottom - cut.top
+    first = max(int(cut.top - rng.uniform(0.65, above) * body), 0)
+    last = min(int(cut.bottom + rng.uniform(0.8, below) * body), cut.image.shape[0])
+    return Cut(np.ascontiguousarray(cut.image[first:last]), cut.top - first, cut.bottom - first, cut.text)
 
 
 def _neighbours(
@@ -208,9 +219,8 @@ def ready(cut: Cut, rng: np.random.Generator | None) -> Gray:
     top, bottom = cut.top, cut.bottom
     if rng is not None:
         body = bottom - top
-        middle = (top + bottom) / 2 + float(rng.normal(0, 0.06)) * body
-        body *= float(np.exp(rng.normal(0, 0.07)))
-        top, bottom = middle - body / 2, middle + body / 2
+        top += float(rng.normal(0, 0.05)) * body
+        bottom = top + body * float(np.exp(rng.normal(0, 0.09)))
     return prepared(cut.image, top, bottom)
 
 

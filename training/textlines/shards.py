@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 import time
+from functools import cache
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from bec_ocrv1.box import prepare
 from bec_ocrv1.box.prepare import Gray
-from textlines.render import EASY_WIDTH, WIDTH, Case, fitted, label_of, ready, render
+from textlines.render import EASY_WIDTH, WIDTH, Case, fitted, label_of, ready, render, trimmed
 from textlines.texts import Corpus, Writer
 
 SIZE = 1024
@@ -38,6 +39,7 @@ class Shard:
     labels: list[str]
 
 
+@cache
 def fingerprint() -> str:
     """Return a short hash of the renderer's code and of the preparation's."""
     digest = hashlib.sha256()
@@ -64,7 +66,7 @@ def make(number: int, seed: int, corpus: Corpus, size: int = SIZE) -> Shard:
         label = label_of(cut.text)
         if not 1 <= len(label) <= width // 8:
             continue
-        lines[len(labels)] = fitted(ready(cut, rng), width)
+        lines[len(labels)] = fitted(ready(trimmed(cut, rng), rng), width)
         labels.append(label)
     return Shard(lines, labels)
 
