@@ -139,5 +139,5 @@ def test_a_language_file_that_is_not_there_is_named(tmp_path: Path, monkeypatch:
 
 def test_require_gpu_and_tesseract_exclude_each_other() -> None:
     setup = WorkerSetup(Ocrv1Config(model="tesseract", require_gpu=True), declared=("model",))
-    with pytest.raises(SettingsError, match="Tesseract has no use"):
+    with pytest.raises(SettingsError, match="Tesseract runs on the CPU"):
         build_engine(setup)

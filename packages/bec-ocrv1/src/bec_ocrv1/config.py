@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from attrs import frozen
+from attrs import frozen, validators
 
 from bec_core import between, option
 
@@ -40,13 +40,18 @@ class Ocrv1Config:
         "with its language model), or the most probable class of every step. Tesseract has a decoder of its own.",
         allowed="beam or greedy",
     )
-    beam_width: int = option(16, "How many texts the beam search keeps.", **between(2, 256))
+    beam_width: int | None = option(
+        None,
+        "How many texts the beam search keeps; null: as many as suit the model in the box, 16 for another model.",
+        validator=validators.optional(validators.and_(validators.ge(2), validators.le(256))),
+        allowed="2 to 256, or null",
+    )
     use_gpu: bool = option(
-        True, "Use a GPU where onnxruntime has one. Else the CPU does the work.", results=False
+        True, "Run a model of the field's on a GPU, where onnxruntime has one.", results=False
     )
     require_gpu: bool = option(
-        False, "Refuse to start where onnxruntime has no GPU; Tesseract has none.", results=False
+        False, "Refuse to start without one; the other engines run on the CPU.", results=False
     )
     lines_per_batch: int = option(
-        8, "Lines that go through an ONNX model at once, of one page.", results=False, **between(1, 256)
+        8, "Lines of a page that go through a model of the field's at once.", results=False, **between(1, 256)
     )

@@ -33,7 +33,7 @@ def build_engine(setup: WorkerSetup) -> Recogniser:
         from bec_ocrv1.engines.tesseract import find_tesseract
 
         if config.require_gpu:
-            raise SettingsError("the job's config says require_gpu, and Tesseract has no use for one")
+            raise SettingsError("the job's config says require_gpu, and Tesseract runs on the CPU")
         engine = find_tesseract(config.lang)
     elif config.model == "onnx":
         from bec_ocrv1.engines.field.engine import open_field_model
@@ -46,9 +46,11 @@ def build_engine(setup: WorkerSetup) -> Recogniser:
             )
         engine = open_field_model(resource.path, resource.sha256, config, providers(config))
     else:
-        from bec_ocrv1.engines.box import open_box
+        from bec_ocrv1.box.recogniser import BoxRecogniser
 
-        engine = open_box(config, providers(config))
+        if config.require_gpu:
+            raise SettingsError("the job's config says require_gpu, and the model in the box runs on the CPU")
+        engine = BoxRecogniser.load(decoder=config.decoder, beam_width=config.beam_width)
     logger.info("engine {} ({}…) in {}", engine.name, engine.sha256[:8], engine.arithmetic)
     return engine
 

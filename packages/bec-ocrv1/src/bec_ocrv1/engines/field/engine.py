@@ -15,6 +15,7 @@ from bec_ocrv1.engines.field.network import FieldNetwork, load_network
 from bec_ocrv1.reading import GreyLine, Reading
 from bec_ocrv1.text import recorded
 
+_BEAM = 16
 _SPACE = "§"  # how charsets write the space, where a decoder keeps the space itself for its blank
 
 
@@ -58,6 +59,6 @@ def open_field_model(folder: Path, sha256: str, config: Ocrv1Config, providers: 
         sha256=sha256,
         arithmetic=network.arithmetic,
         network=network,
-        decoder=Decoder(network.labels, beam=config.beam_width if config.decoder == "beam" else 1),
+        decoder=Decoder(network.labels, beam=(config.beam_width or _BEAM) if config.decoder == "beam" else 1),
         lines_per_batch=config.lines_per_batch,
     )
