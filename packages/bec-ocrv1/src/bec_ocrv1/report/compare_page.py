@@ -41,7 +41,7 @@ def comparison_page(
     """The whole page; ``changed`` counts all lines that differ, of which ``lines`` differ most."""
     total = sum(volume.lines for volume in volumes)
     left = changed - len(lines)
-    rest = f'<p class="quiet">{plural(left, "more line")} that differ less are not shown.</p>' if left else ""
+    rest = f'<p class="quiet">Not shown, as they differ less: {plural(left, "line")}.</p>' if left else ""
     body = "".join(
         (
             f"<p>{text(_summary(changed, total, names))}</p>",
@@ -68,7 +68,7 @@ def _summary(changed: int, total: int, names: tuple[str, str]) -> str:
     if not changed:
         return f"{names[0]} and {names[1]} read the same on all {plural(total, 'line')}."
     share = f"{changed / total:.0%}" if changed / total >= 0.01 else "under 1%"
-    return f"{plural(changed, 'line')} of {total:,} ({share}) differ between {names[0]} and {names[1]}."
+    return f"{changed:,} of {plural(total, 'line')} ({share}) differ between {names[0]} and {names[1]}."
 
 
 def _table(volumes: Sequence[ComparedVolume]) -> str:
