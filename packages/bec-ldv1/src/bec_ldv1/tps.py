@@ -16,9 +16,8 @@ from bec_ldv1.contours import Points
 from bec_ldv1.errors import PageProblem
 
 ALPHA = 0.5
-_ITERATIONS = 50
+_ITERATIONS = 30
 _TOLERANCE = 1e-3
-_HALVINGS = 12
 _LOOKS = 8
 _FLAT = 1e-6  # a place whose surroundings the spline presses to a line has no step
 _TINY = np.float32(1e-30)
@@ -103,23 +102,13 @@ class Spline:
             steep = np.abs(np.linalg.det(slopes)) > _FLAT
             step = np.zeros_like(guess)
             step[steep] = np.linalg.solve(slopes[steep], missing[steep][..., None])[..., 0]
-            guess += self._shortened(step, points, guess, missing)
+            guess += step
         raise PageProblem("the page is bowed too strongly to map points onto it", stage="rectify")
 
     def _folds_between(self, points: Points, places: Points) -> bool:
         """Whether the page lies with its back up somewhere on the way from a point to its place."""
         way = [points + share * (places - points) for share in np.linspace(0, 1, _LOOKS)]
         return bool((np.linalg.det(self._slopes(np.vstack(way))) <= 0).any())
-
-    def _shortened(self, step: Points, points: Points, guess: Points, missing: Points) -> Points:
-        """Newton's steps, halved until each comes nearer to its point."""
-        distance = np.hypot(*missing.T)
-        for _ in range(_HALVINGS):
-            farther = np.hypot(*(points - self.to_input(guess + step)).T) > distance
-            if not farther.any():
-                break
-            step[farther] /= 2
-        return step
 
     def _slopes(self, points: Points) -> Points:
         """How `to_input` changes around points: points × 2 × 2, rows its x and y, columns by x and y."""

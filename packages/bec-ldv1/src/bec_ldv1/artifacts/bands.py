@@ -9,6 +9,8 @@ from bec_ldv1.artifacts.frames import to_rectified
 from bec_ldv1.artifacts.pages import PageLines, TextLine
 from bec_ldv1.contours import Contour
 
+_CELLS = 4_096  # along a contour's longer side: what its overlap is counted in
+
 
 def body_height(page: PageLines, line: TextLine) -> float | None:
     """The height of a line's band in pixels, which is about that of its letters' bodies, without vowels and feet.
@@ -33,9 +35,10 @@ def body_height(page: PageLines, line: TextLine) -> float | None:
 
 def _mostly_inside(contour: Contour, outline: Contour) -> bool:
     """Whether more than half of a contour's area lies inside an outline."""
-    corner = contour.min(axis=0)
-    width, height = (contour.max(axis=0) - corner + 1).tolist()
+    corner, reach = contour.min(axis=0), np.ptp(contour, axis=0)
+    cell = 1 + int(reach.max()) // _CELLS
+    width, height = (reach // cell + 1).tolist()
     own, other = np.zeros((2, height, width), np.uint8)
-    cv2.fillPoly(own, [contour - corner], 1)
-    cv2.fillPoly(other, [outline - corner], 1)
+    cv2.fillPoly(own, [(contour - corner) // cell], 1)
+    cv2.fillPoly(other, [(outline - corner) // cell], 1)
     return 2 * cv2.countNonZero(own & other) > cv2.countNonZero(own)
