@@ -16,13 +16,17 @@ import cv2
 import torch
 
 from bec_ocrv1.box.prepare import Gray
-from textlines import finder, learn, shards
+from textlines import export, finder, learn, settings, shards
+from textlines.counts import count
 from textlines.network import Shape
 from textlines.real import RealLines
-from textlines.texts import ALPHABET, Corpus
+from textlines.texts import ALPHABET, Corpus, folded
 
 ROOT = Path(__file__).resolve().parent
 HELD_OUT_LINES = 160
+CHOOSING_LINES = 400
+LEAST = (1, 1, 1, 1, 1, 2)
+"""How often an n-gram must occur to be kept in the language model, by its length."""
 FINDER_CUTS = 1500
 
 
@@ -38,6 +42,7 @@ class Options:
     out: Path
     cache: Path
     threads: int
+    weights: Path | None
 
 
 def parse() -> Options:
@@ -51,6 +56,7 @@ def parse() -> Options:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: its state and its curve")
     parser.add_argument("--cache", type=Path, default=ROOT / "cache" / "ocr", help="rendered lines")
     parser.add_argument("--threads", type=int, default=1, help="threads that train")
+    parser.add_argument("--weights", type=Path, help="where to write what the package reads with, at the end")
     args = parser.parse_args()
     return Options(**{field.name: getattr(args, field.name) for field in attrs.fields(Options)})
 
@@ -68,14 +74,32 @@ def body_finder(options: Options, corpus: Corpus) -> finder.RowFinder:
     return net
 
 
+def held_out(options: Options, corpus: Corpus, number: int, size: int) -> shards.Shard:
+    """Return rendered lines of the text that training never sees."""
+    path = shards.place(options.cache, shards.HELD_OUT + number, options.seed)
+    if not path.exists():
+        shards.store(shards.make(shards.HELD_OUT + number, options.seed, corpus, size), path)
+    return shards.load(path)
+
+
+def write_weights(
+    options: Options, corpus: Corpus, state: learn.State, net: finder.RowFinder, folder: Path
+) -> None:
+    """Count the language model, choose the decoder's settings, write the package's files."""
+    model = count(folded("".join(corpus.words)), ALPHABET, LEAST)
+    kept = held_out(options, corpus, 1, CHOOSING_LINES)
+    chosen, tried = settings.choose(settings.scores_of(state.mean, list(kept.lines)), kept.labels, model)
+    for (weight, bonus), value in tried.items():
+        print(f"language model {weight}, bonus {bonus}: {value:.4f} on rendered lines")
+    export.write(folder, state.mean, net, model, chosen)
+    print(f"wrote {folder}: language model {chosen.weight}, bonus {chosen.bonus}")
+
+
 def watched(
     options: Options, corpus: Corpus, net: finder.RowFinder
 ) -> dict[str, tuple[list[Gray], list[str]]]:
     """Return what the curve shows: rendered lines that are held out, and real ones by document."""
-    path = shards.place(options.cache, shards.HELD_OUT, options.seed)
-    if not path.exists():
-        shards.store(shards.make(shards.HELD_OUT, options.seed, corpus, HELD_OUT_LINES), path)
-    kept = shards.load(path)
+    kept = held_out(options, corpus, 0, HELD_OUT_LINES)
     sets = {"rendered": (list(kept.lines), kept.labels)}
     if options.watch is not None:
         for document in RealLines.documents(options.watch):
@@ -96,14 +120,18 @@ def main() -> None:
     shape = Shape(len(ALPHABET) + 1)
     state = learn.State.load(path, plan) if path.exists() else learn.State.fresh(plan, shape)
     first, last = learn.numbers_at(state.step)[0], learn.numbers_at(plan.steps - 1)[-1]
-    producer = shards.start_producer(options.cache, options.text, options.seed, first, last)
+    wanted = shards.Wanted(first)
+    producer = shards.start_producer(options.cache, options.text, options.seed, wanted, last)
     corpus = Corpus.load(options.text)
     net = body_finder(options, corpus)
     real = RealLines.load(options.real, net.numpy) if options.real else None
     pool = learn.Pool(
-        lambda number: shards.wait_for(shards.place(options.cache, number, options.seed), producer)
+        lambda number: wanted.fetch(shards.place(options.cache, number, options.seed), number, producer)
     )
     learn.run(state, plan, pool, real, watched(options, corpus, net), options.out)
+    producer.terminate()
+    if options.weights is not None:
+        write_weights(options, corpus, state, net, options.weights)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import warnings
 from pathlib import Path
 
 import attrs
@@ -37,16 +38,19 @@ def fused(net: LineNet) -> LineNet:
 def onnx_of(net: nn.Module, example: Tensor, name: str, axes: dict[int, str]) -> bytes:
     """Return a network in ONNX's form."""
     buffer = io.BytesIO()
-    torch.onnx.export(
-        net.eval(),
-        (example,),
-        buffer,
-        input_names=[name],
-        output_names=["out"],
-        dynamic_axes={name: axes, "out": {0: "n", 1: "time"}},
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # The exporter by tracing is all that these networks need, and its files are small; torch prefers another now.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            net.eval(),
+            (example,),
+            buffer,
+            input_names=[name],
+            output_names=["out"],
+            dynamic_axes={name: axes, "out": {0: "n", 1: "time"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
     return buffer.getvalue()
 
 

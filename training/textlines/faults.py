@@ -33,8 +33,11 @@ def worn(
         _frames(ink, top, bottom, body, rng)
     if rng.random() < 0.25:
         _bars(ink, body, rng)
-    if rng.random() < 0.62:
+    kind = rng.random()
+    if kind < 0.55:
         return _bilevel(ink, body, rng)
+    if kind < 0.7:
+        return np.where(ink > int(rng.integers(70, 180)), 0, 255).astype(np.uint8)  # a clean scan in one bit
     return _grey(ink, body, rng)
 
 

@@ -58,11 +58,11 @@ def examples(
         whole = render(writer, case, rng, level_only=True)
         for _ in range(2):
             cut = trimmed(whole, rng, 3.2, 3.8)
-            ink = stretched(cut.image) < 128
-            height, width = ink.shape
+            plain = stretched(cut.image)
+            height, width = plain.shape
             size = min(width, int(WINDOW * height * rng.uniform(0.6, 1.3)))
             first = int(rng.integers(0, width - size + 1))
-            rows.append(row_features(ink[:, first : first + size]))
+            rows.append(row_features(plain, [(first, first + size)])[0])
             truths.append((cut.top / height, cut.bottom / height))
     return np.stack(rows), np.array(truths, np.float32)
 

@@ -9,8 +9,8 @@ import attrs
 import cv2
 import numpy as np
 
-from bec_ocrv1.box.body import RowNet, find_all, levelled
-from bec_ocrv1.box.prepare import HEIGHT, Gray, prepared
+from bec_ocrv1.box.body import RowNet, find_bodies, levelled
+from bec_ocrv1.box.prepare import HEIGHT, Gray, scaled, stretched
 from textlines.texts import ALPHABET, folded
 
 
@@ -43,17 +43,17 @@ class RealLines:
             image = cv2.imread(str(path.parent / content["image"]), cv2.IMREAD_GRAYSCALE)
             if image is None:
                 raise FileNotFoundError(path.parent / content["image"])
-            images.append(np.asarray(image, np.uint8))
+            images.append(stretched(np.asarray(image, np.uint8)))
             texts.append(content["text"])
             labels.append("".join(char for char in folded(content["text"]) if char in ALPHABET))
-        level = [levelled(image, bodies) for image, bodies in zip(images, find_all(images, net), strict=True)]
+        level = [levelled(image, find_bodies(image, net)) for image in images]
         return cls(
             [image for image, _, _ in level], [(top, bottom) for _, top, bottom in level], labels, texts
         )
 
     def prepared(self) -> list[Gray]:
         """Return the lines as the network reads them."""
-        return [prepared(image, *body) for image, body in zip(self.images, self.bodies, strict=True)]
+        return [scaled(image, *body) for image, body in zip(self.images, self.bodies, strict=True)]
 
     def batch(self, rng: np.random.Generator, count: int) -> tuple[list[Gray], list[str]]:
         """Return some lines, scaled and stretched a little differently each time, at one width."""
@@ -68,7 +68,7 @@ class RealLines:
             stretch = float(np.clip(rng.normal(1, 0.08), 0.85, 1.2))
             size = (round(image.shape[1] * stretch), image.shape[0])
             image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-            lines.append(prepared(image, top, bottom))
+            lines.append(scaled(image, top, bottom))
         width = -(-max(line.shape[1] for line in lines) // 64) * 64
         return [padded(line, width) for line in lines], [self.labels[index] for index in chosen]
 

@@ -104,8 +104,8 @@ def draw_manner(rng: np.random.Generator, easy: bool) -> Manner:
         gap=float(rng.uniform(0.25, 2.0)),
         shads=float(rng.choice([0.0, 0.12, rng.uniform(0.1, 1.2)], p=[0.3, 0.3, 0.4])),
         lift=float(rng.uniform(0, 0.05)) if carved else 0.0,
-        tsheg_lost=float(rng.choice([0.0, 0.02, 0.1], p=[0.7, 0.2, 0.1])),
-        tsheg_near=float(rng.choice([0.0, 0.15, 0.5], p=[0.5, 0.3, 0.2])) if carved else 0.0,
+        tsheg_lost=float(rng.choice([0.0, 0.03, 0.15], p=[0.5, 0.25, 0.25])) if carved else 0.0,
+        tsheg_near=float(rng.choice([0.0, 0.2, 0.6], p=[0.4, 0.35, 0.25])) if carved else 0.0,
         pitch=float(rng.uniform(1.9, 3.8)) if rng.random() < 0.72 else 0.0,
     )
 

@@ -13,6 +13,7 @@ import time
 from functools import cache
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import attrs
 import cv2
@@ -25,6 +26,8 @@ from textlines.texts import Corpus, Writer
 
 SIZE = 1024
 """Lines per file."""
+AHEAD = 4
+"""Files that are rendered before they are needed."""
 EASY = 2
 """The first files hold clean, short lines."""
 HELD_OUT = 1_000_000
@@ -90,35 +93,51 @@ def load(path: Path) -> Shard:
         return Shard(stored["lines"], json.loads(str(stored["labels"])))
 
 
-def _produce(folder: str, text: str, seed: int, first: int, last: int, parent: int) -> None:
+class Wanted:
+    """Which file training waits for or has taken last: rendering stays a few ahead of it, and no more.
+
+    Args:
+        first: the first file that training needs.
+    """
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.number = multiprocessing.get_context("spawn").Value("q", first)
+
+    def fetch(self, path: Path, number: int, producer: BaseProcess) -> Shard:
+        """Return a file's lines as soon as it is there.
+
+        Raises:
+            RuntimeError: the process that renders has ended without it.
+        """
+        self.number.value = max(number, self.number.value)
+        while not path.exists():
+            if not producer.is_alive() and not path.exists():
+                raise RuntimeError(f"rendering ended (status {producer.exitcode}) without {path.name}")
+            time.sleep(0.2)
+        return load(path)
+
+
+def _produce(folder: str, text: str, seed: int, first: int, last: int, number: Any, parent: int) -> None:
     os.nice(19)
     cv2.setNumThreads(1)
     corpus = Corpus.load(Path(text))
-    for number in range(first, last + 1):
+    for made in range(first, last + 1):
+        while made > number.value + AHEAD and os.getppid() == parent:
+            time.sleep(1)
         if os.getppid() != parent:  # training was killed
             return
-        path = place(Path(folder), number, seed)
+        path = place(Path(folder), made, seed)
         if not path.exists():
-            store(make(number, seed, corpus), path)
+            store(make(made, seed, corpus), path)
 
 
-def start_producer(folder: Path, text: Path, seed: int, first: int, last: int) -> BaseProcess:
-    """Render files `first` … `last` in another process, in order."""
+def start_producer(folder: Path, text: Path, seed: int, wanted: Wanted, last: int) -> BaseProcess:
+    """Render files up to `last` in another process, in order."""
     process = multiprocessing.get_context("spawn").Process(
-        target=_produce, args=(str(folder), str(text), seed, first, last, os.getpid()), daemon=True
+        target=_produce,
+        args=(str(folder), str(text), seed, wanted.first, last, wanted.number, os.getpid()),
+        daemon=True,
     )
     process.start()
     return process
-
-
-def wait_for(path: Path, producer: BaseProcess) -> Shard:
-    """Return a file's lines as soon as it is there.
-
-    Raises:
-        RuntimeError: the process that renders has ended without it.
-    """
-    while not path.exists():
-        if not producer.is_alive() and not path.exists():
-            raise RuntimeError(f"rendering ended (status {producer.exitcode}) without {path.name}")
-        time.sleep(0.2)
-    return load(path)

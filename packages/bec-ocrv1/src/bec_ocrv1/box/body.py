@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bec_ocrv1.box.prepare import Gray, stretched
+from bec_ocrv1.box.prepare import Gray
 
 Reals = npt.NDArray[np.float32]
 
@@ -27,6 +27,7 @@ WINDOW = 4.0
 
 _BEND = 2  # degree of the course: a cut that wasn't straightened slopes and bows
 _ROUNDS = 6
+_LEVEL = 0.04  # bodies by which a course may be off level
 
 
 class RowNet(Protocol):
@@ -50,59 +51,53 @@ class Bodies:
     height: float
 
 
-def row_features(ink: npt.NDArray[np.bool_]) -> Reals:
-    """Return what a window's rows look like: `(FEATURES, ROWS)`.
+def row_features(plain: Gray, spans: Sequence[tuple[int, int]]) -> Reals:
+    """Return what the rows of windows look like: `(windows, FEATURES, ROWS)`.
 
     Args:
-        ink: True where there is ink, height × width.
+        plain: a line, its grey values stretched.
+        spans: first and last column of each window.
     """
-    height, width = ink.shape
-    edged = np.pad(ink, ((1, 1), (1, 0)))
-    inner = edged[1:-1, 1:]
-    begins = (inner & ~edged[1:-1, :-1]).sum(axis=1) * (height / width / 8)
-    above = (inner & ~edged[:-2, 1:]).sum(axis=1) * (4 / width)
-    below = (inner & ~edged[2:, 1:]).sum(axis=1) * (4 / width)
-    rows = np.stack([inner.mean(axis=1), begins, above, below]).astype(np.float32)
-    # Edges are thin: resampled by area they would vanish in high images, so they are scaled with the height.
-    rows[2:] *= height / ROWS
+    height, width = plain.shape
+    ink = np.asarray(cv2.threshold(plain, 127, 1, cv2.THRESH_BINARY_INV)[1], np.uint8)
+    edged = np.zeros((height + 2, width + 1), np.uint8)
+    edged[1:-1, 1:] = ink
+    begins = cv2.subtract(ink, np.ascontiguousarray(edged[1:-1, :-1]))
+    above = cv2.subtract(ink, np.ascontiguousarray(edged[:-2, 1:]))
+    below = cv2.subtract(ink, np.ascontiguousarray(edged[2:, 1:]))
+    # Edges are thin: resampled they would vanish in high images, so they are scaled with the height.
+    shares = (1.0, height / 8, 4 * height / ROWS, 4 * height / ROWS)
     method = cv2.INTER_AREA if height > ROWS else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(rows, (ROWS, FEATURES), interpolation=method), np.float32).clip(0, 3)
+    out = np.empty((len(spans), FEATURES, ROWS), np.float32)
+    for index, (first, last) in enumerate(spans):
+        rows = np.empty((FEATURES, height), np.float32)
+        for feature, (plane, share) in enumerate(zip((ink, begins, above, below), shares, strict=True)):
+            sums = cv2.reduce(plane[:, first:last], 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
+            rows[feature] = sums[:, 0] * (share / (last - first))
+        out[index] = cv2.resize(rows, (ROWS, FEATURES), interpolation=method)
+    return out.clip(0, 3)
 
 
-def windows(ink: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+def windows(height: int, width: int) -> list[tuple[int, int]]:
     """Return first and last column of windows that cover a line, neighbours overlapping by half."""
-    height, width = ink.shape
     size = min(width, round(WINDOW * height))
     count = max(1, round(2 * width / size) - 1)
     starts = np.linspace(0, width - size, count).round().astype(int)
     return [(int(start), int(start) + size) for start in starts]
 
 
-def find_bodies(image: Gray, net: RowNet) -> Bodies:
-    """Return where a line's bodies stand."""
-    return find_all([image], net)[0]
+def find_bodies(plain: Gray, net: RowNet) -> Bodies:
+    """Return where a line's bodies stand.
 
-
-def find_all(images: Sequence[Gray], net: RowNet) -> list[Bodies]:
-    """Return where the bodies of several lines stand; the network sees all windows at once."""
-    parts, spans, shares = [], [], []
-    for image in images:
-        ink = stretched(image) < 128
-        found = windows(ink)
-        spans.append(found)
-        for first, last in found:
-            part = ink[:, first:last]
-            parts.append(row_features(part))
-            shares.append(float(part.any(axis=0).mean()))
-    if not parts:
-        return []
-    answers = np.asarray(net(np.stack(parts)), np.float64)
-    out, at = [], 0
-    for image, found in zip(images, spans, strict=True):
-        ends = slice(at, at + len(found))
-        out.append(_fitted(image.shape, found, answers[ends], np.array(shares[ends])))
-        at += len(found)
-    return out
+    Args:
+        plain: the line, its grey values stretched (`bec_ocrv1.box.prepare.stretched`).
+    """
+    spans = windows(*plain.shape)
+    rows = row_features(plain, spans)
+    # A window counts as much as is written in it: as ink begins in its rows.
+    return _fitted(
+        plain.shape, spans, np.asarray(net(rows), np.float64), rows[:, 1].sum(axis=1).astype(np.float64)
+    )
 
 
 def _fitted(
@@ -114,7 +109,7 @@ def _fitted(
     """Return the course through the windows' answers; those far from it count little."""
     height, width = shape[0], shape[1]
     tops, bottoms = answers[:, 0] * height, answers[:, 1] * height
-    weights = weights + 1e-3
+    weights = weights + 1e-3 * (1 + weights.max())
     order = np.argsort(bottoms - tops)
     running = np.cumsum(weights[order])
     body = float((bottoms - tops)[order][np.searchsorted(running, running[-1] / 2)])
@@ -130,27 +125,26 @@ def _fitted(
         trust = weights / np.maximum(off, 1.0)
     columns = np.arange(width) / max(width, 1) - 0.5
     reach = np.clip(columns, places.min(), places.max())
-    return Bodies(np.polyval(course, reach), body)
+    return Bodies(np.asarray(np.polyval(course, reach), np.float64), body)
 
 
-def levelled(image: Gray, bodies: Bodies) -> tuple[Gray, float, float]:
-    """Return the image with its bodies' course level, and the rows of their top and bottom."""
+def levelled(plain: Gray, bodies: Bodies) -> tuple[Gray, float, float]:
+    """Return a line (paper white) with its bodies' course level, and the rows of their top and bottom."""
     mean = float(bodies.middle.mean())
     top, bottom = mean - bodies.height / 2, mean + bodies.height / 2
-    if float(np.abs(bodies.middle - mean).max()) < 0.04 * bodies.height:
-        return image, top, bottom
+    if float(np.abs(bodies.middle - mean).max()) < _LEVEL * bodies.height:
+        return plain, top, bottom
     rows = (
-        np.arange(image.shape[0], dtype=np.float32)[:, None]
+        np.arange(plain.shape[0], dtype=np.float32)[:, None]
         + (bodies.middle - mean).astype(np.float32)[None, :]
     )
-    columns = np.broadcast_to(np.arange(image.shape[1], dtype=np.float32)[None, :], rows.shape)
-    paper = int(np.percentile(image, 90))
+    columns = np.broadcast_to(np.arange(plain.shape[1], dtype=np.float32)[None, :], rows.shape)
     out = cv2.remap(
-        image,
+        plain,
         np.ascontiguousarray(columns),
         rows,
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
-        borderValue=paper,
+        borderValue=255,
     )
     return np.asarray(out, np.uint8), top, bottom

@@ -51,9 +51,14 @@ def prepared(image: Gray, top: float, bottom: float) -> Gray:
         image: the line as it was cut, grey, paper light.
         top, bottom: rows of the image between which plain letters' bodies stand.
     """
+    return scaled(stretched(image), top, bottom)
+
+
+def scaled(plain: Gray, top: float, bottom: float) -> Gray:
+    """Return the same of an image whose grey values are stretched already."""
     scale = BODY / max(bottom - top, 1.0)
     room = max(1, round(_ROOM * (bottom - top)))
-    plain = cv2.copyMakeBorder(stretched(image), room, room, 0, 0, cv2.BORDER_CONSTANT, value=255)
+    plain = np.asarray(cv2.copyMakeBorder(plain, room, room, 0, 0, cv2.BORDER_CONSTANT, value=255), np.uint8)
     size = (max(1, round(plain.shape[1] * scale)), max(1, round(plain.shape[0] * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = np.asarray(cv2.resize(plain, size, interpolation=method), np.uint8)

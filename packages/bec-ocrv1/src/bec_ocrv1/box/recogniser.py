@@ -12,10 +12,10 @@ from typing import Any
 import attrs
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 
-from bec_ocrv1.box.body import Reals, find_all, levelled
-from bec_ocrv1.box.prepare import Gray, prepared
+from bec_ocrv1.box.body import Reals, find_bodies, levelled
+from bec_ocrv1.box.prepare import Gray, scaled, stretched
 from bec_ocrv1.box.spacing import spaced
 from bec_ocrv1.ctc import Decoder, LanguageModel
 from bec_ocrv1.reading import GreyLine, Reading
@@ -100,10 +100,10 @@ class BoxRecogniser:
             digest.hexdigest(),
         )
 
-    def prepare(self, lines: Sequence[GreyLine]) -> list[Gray]:
-        """Return lines as the network reads them."""
-        bodies = find_all(lines, self._rows)
-        return [prepared(*levelled(line, body)) for line, body in zip(lines, bodies, strict=True)]
+    def prepare(self, line: GreyLine) -> Gray:
+        """Return a line as the network reads it."""
+        plain = stretched(line)
+        return scaled(*levelled(plain, find_bodies(plain, self._rows)))
 
     def logits(self, line: Gray) -> npt.NDArray[np.float32]:
         """Return the network's scores of a prepared line, time × classes."""
@@ -119,7 +119,7 @@ class BoxRecogniser:
             if min(line.shape) < 2:
                 readings.append(Reading("", 0.0))
                 continue
-            decoded = self._decoder.decode(self.logits(self.prepare([line])[0]))
+            decoded = self._decoder.decode(self.logits(self.prepare(line)))
             readings.append(Reading(spaced(decoded.text), decoded.confidence))
         return readings
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numba
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Function = Callable[..., Any]
 
 
 def compiled(function: Function) -> Function:
@@ -17,6 +17,7 @@ def compiled(function: Function) -> Function:
     neither can be written, each process compiles for itself.
     """
     try:
-        return cast(Function, numba.njit(cache=True)(function))
+        done: Function = numba.njit(cache=True)(function)
     except RuntimeError:  # numba: no place to keep the code
-        return cast(Function, numba.njit(function))
+        done = numba.njit(function)
+    return done
