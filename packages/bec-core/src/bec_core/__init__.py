@@ -24,6 +24,7 @@ from bec_core.job import (
 from bec_core.job_config import between, option
 from bec_core.logs import in_context
 from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef
+from bec_core.pages.stages import timed
 from bec_core.text import shown
 
 __all__ = [
@@ -54,4 +55,5 @@ __all__ = [
     "in_context",
     "option",
     "shown",
+    "timed",
 ]

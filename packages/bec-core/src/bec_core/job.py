@@ -6,13 +6,19 @@ A job never sees a queue, a database or a bucket: it reads pages and writes arti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeVar, runtime_checkable
 
 from attrs import field, frozen
 
-from bec_core.models import Page, PageData, TaskResult, Volume
+from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+R = TypeVar("R")
 
 
 @frozen
@@ -195,6 +201,49 @@ class TaskContext(Protocol):
         """To be checked between pages."""
         ...
 
+    @property
+    def log(self) -> Logger:
+        """The log (loguru's), every line with job, volume, task and attempt."""
+        ...
+
+    def map_pages(
+        self,
+        function: Callable[[Page, PageData], R],
+        *,
+        returns: type[R],
+        threads: int | None = None,
+        processes: int | None = None,
+        pages: Iterable[Page] | None = None,
+    ) -> Iterator[tuple[Page, R | None]]:
+        """Each page with what ``function`` makes of it, in the pages' order; None for a page that failed.
+
+        Pages are fetched ahead and worked on side by side, in a pool that all volumes of this worker share. Progress,
+        stop checks, times and failures are the runtime's: a page whose ``function`` raises has failed (a
+        :class:`~bec_core.errors.PageError` says at which stage; one that is ``retryable`` is tried once more), and
+        :meth:`failure` tells why. Errors of the whole task (:class:`~bec_core.errors.RetryableTaskError`,
+        :class:`~bec_core.errors.TerminalTaskError`, :class:`~bec_core.errors.TaskStopped`) end it.
+
+        Args:
+            function: called with a page and its bytes, from several threads (or processes) at once.
+            returns: what it returns: an attrs class whose fields have types, or ``bytes``.
+            threads: at most so many pages at a time; default: the operator's ``--threads``, else one for each core.
+            processes: work in so many processes instead, for what keeps Python's lock. ``function`` must be picklable:
+                a module's own function, or a ``functools.partial`` of one.
+            pages: these instead of all.
+
+        Raises:
+            TerminalTaskError: ``function`` returned something else than ``returns``.
+        """
+        ...
+
+    def failure(self, page: Page) -> PageFailure | None:
+        """Why the page failed; None if it did not."""
+        ...
+
+    def timed(self, stage: str) -> AbstractContextManager[None]:
+        """Count the block's time under ``stage``; an unforeseen error of a page in it is of that stage too."""
+        ...
+
     def read_page(self, page: Page) -> PageData:
         """The page's bytes.
 
@@ -213,6 +262,21 @@ class TaskContext(Protocol):
 
     def write_artifact(self, suffix: str, data: bytes) -> None:
         """Stage the artifact ``{basename}{suffix}``; it is published when the task succeeds."""
+        ...
+
+    def open_artifact(self, suffix: str) -> AbstractContextManager[BinaryIO]:
+        """A stream to write a large artifact to: it grows on disk, and is staged when the block ends without error.
+
+        It can be written at its end only (no ``seek``).
+        """
+        ...
+
+    def metrics(self, **values: float) -> None:
+        """Give figures of this volume, which the job type declares; the latest of a name counts.
+
+        Raises:
+            ValueError: a name that is not declared, or a value that is no finite number.
+        """
         ...
 
     def dependency(self, job_name: str, suffix: str) -> bytes:

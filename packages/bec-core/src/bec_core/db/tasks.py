@@ -94,6 +94,7 @@ class Outcome:
     wall_clock_duration_ms: float
     stage_ms: Mapping[str, float] | None = None
     errors_by_stage: Mapping[str, int] | None = None
+    metrics: Mapping[str, float] | None = None
 
 
 def claim(

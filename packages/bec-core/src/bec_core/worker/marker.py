@@ -28,6 +28,7 @@ def outcome_of(held: HeldTask, context: RunningTask, result: TaskResult) -> Outc
         wall_clock_duration_ms=(time.monotonic() - held.started) * 1000,
         stage_ms=result.stage_ms,
         errors_by_stage=context.errors_by_stage,
+        metrics=context.given_metrics,
     )
 
 
