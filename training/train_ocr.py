@@ -119,7 +119,7 @@ def main() -> None:
     path = options.out / "state.pt"
     shape = Shape(len(ALPHABET) + 1)
     state = learn.State.load(path, plan) if path.exists() else learn.State.fresh(plan, shape)
-    first, last = learn.numbers_at(state.step)[0], learn.numbers_at(plan.steps - 1)[-1]
+    first, last = learn.numbers_at(state.step)[0], learn.numbers_at(max(plan.steps, 1) - 1)[-1]
     wanted = shards.Wanted(first)
     producer = shards.start_producer(options.cache, options.text, options.seed, wanted, last)
     corpus = Corpus.load(options.text)

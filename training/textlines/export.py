@@ -9,6 +9,8 @@ import warnings
 from pathlib import Path
 
 import attrs
+import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -51,7 +53,25 @@ def onnx_of(net: nn.Module, example: Tensor, name: str, axes: dict[int, str]) ->
             opset_version=OPSET,
             dynamo=False,
         )
-    return buffer.getvalue()
+    return halved(buffer.getvalue())
+
+
+def halved(network: bytes) -> bytes:
+    """Return an ONNX network with its large weights stored in half precision; it computes in single all the same."""
+    model = onnx.load_model_from_string(network)
+    casts = []
+    for weights in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(weights)
+        if values.dtype != np.float32 or values.size < 1000:
+            continue
+        name = weights.name
+        weights.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
 
 
 def write(folder: Path, net: LineNet, finder: RowFinder, model: LanguageModel, settings: Settings) -> None:
