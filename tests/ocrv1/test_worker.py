@@ -151,7 +151,7 @@ def test_segments_of_the_earlier_system_are_read_as_one_line(bec_task, worker):
     assert outcome.failures == ()
     (page,) = read_texts(outcome.artifact(".parquet"))
     assert len(page.lines) == 2
-    left, top, width, height = page.lines[0].bbox
+    left, _, width, _ = page.lines[0].bbox
     assert left <= LEFT + 5
     assert width >= 420
     assert page.lines[0].bbox[1] < page.lines[1].bbox[1]
