@@ -38,11 +38,19 @@ class Course:
         middle, normals = self.middle.astype(np.float32), self.normals.astype(np.float32)
         return middle[:, 0] + rows * normals[:, 0], middle[:, 1] + rows * normals[:, 1]
 
-    def padded(self, pad: int) -> Course:
-        """The course with `pad` more rows above and below, and so many more columns straight on at either end."""
-        middle = _continued(_continued(self.middle, pad)[::-1], pad)[::-1]
-        normals = np.pad(self.normals, ((pad, pad), (0, 0)), mode="edge")
-        return Course(middle, normals, self.above + pad, self.below + pad)
+    def extended(self, before: int, after: int, rows: int = 0) -> Course:
+        """The course with so many more columns straight on at its beginning and end, and rows above and below."""
+        middle = _continued(_continued(self.middle, after)[::-1], before)[::-1]
+        normals = np.pad(self.normals, ((before, after), (0, 0)), mode="edge")
+        return Course(middle, normals, self.above + rows, self.below + rows)
+
+    def last(self, columns: int) -> Course:
+        """The course's last columns."""
+        return Course(self.middle[-columns:], self.normals[-columns:], self.above, self.below)
+
+    def reversed(self) -> Course:
+        """The course from its end to its beginning, its upper side still above: its images are mirrored."""
+        return Course(self.middle[::-1], self.normals[::-1], self.above, self.below)
 
 
 def course_of(polygon: Points, baseline: Points) -> Course:
