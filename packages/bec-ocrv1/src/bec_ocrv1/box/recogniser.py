@@ -100,9 +100,13 @@ class BoxRecogniser:
             digest.hexdigest(),
         )
 
-    def prepare(self, line: GreyLine) -> Gray:
-        """Return a line as the network reads it."""
+    def prepare(self, line: GreyLine) -> Gray | None:
+        """Return a line as the network reads it; None: nothing is written there."""
+        if min(line.shape) < 2:
+            return None
         plain = stretched(line)
+        if plain.min() == 255:
+            return None
         return scaled(*levelled(plain, find_bodies(plain, self._rows)))
 
     def logits(self, line: Gray) -> npt.NDArray[np.float32]:
@@ -113,15 +117,18 @@ class BoxRecogniser:
         return np.asarray(self._network.run(None, {"lines": ink})[0][0], np.float32)
 
     def read(self, lines: Sequence[GreyLine]) -> list[Reading]:
-        """Return the lines' readings; each is the same whatever lines it is read with."""
-        readings = []
-        for line in lines:
-            if min(line.shape) < 2:
-                readings.append(Reading("", 0.0))
-                continue
-            decoded = self._decoder.decode(self.logits(self.prepare(line)))
-            readings.append(Reading(spaced(decoded.text), decoded.confidence))
-        return readings
+        """Return the lines' readings; each is the same whatever lines it is read with.
+
+        An image without ink reads as nothing, with confidence 0.
+        """
+        return [self._read(line) for line in lines]
+
+    def _read(self, line: GreyLine) -> Reading:
+        ready = self.prepare(line)
+        if ready is None:
+            return Reading("", 0.0)
+        decoded = self._decoder.decode(self.logits(ready))
+        return Reading(spaced(decoded.text), decoded.confidence)
 
     def close(self) -> None:
         """Nothing is held but memory."""
