@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bec_core import PageData, PageError, TaskContext
-from bec_ldv1.artifacts import PageLines, decode_page, line_bbox_rectified
+from bec_ldv1.artifacts import PageLines, cut_line, decode_page, line_bbox_rectified
 from bec_ocrv1.artifacts import PageText, Point, ReadLine
-from bec_ocrv1.crops import cut_lines
 from bec_ocrv1.reading import Recogniser
 from bec_ocrv1.text import recorded
 
@@ -28,7 +27,7 @@ def read_page(ctx: TaskContext, page: PageLines, data: PageData, engine: Recogni
     with ctx.timed("cut"):
         image = decode_page(data.data)
         placed = page.on(image)
-        crops = cut_lines(image, placed)
+        crops = [cut_line(image, placed, line) for line in placed.lines]
     with ctx.timed("recognise"):
         readings = engine.read(crops) if crops else []
     lines = tuple(

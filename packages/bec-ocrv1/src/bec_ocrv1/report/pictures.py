@@ -6,12 +6,13 @@ import math
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+from attrs import frozen
 from PIL import Image
 
 from bec_core import PageData
 from bec_ldv1.artifacts import PageImage, PageProblem, cut_line, decode_page
 from bec_ocrv1.artifacts import PageText, Point, ReadLine
-from bec_ocrv1.crops import drawn_out
 
 _VIEW_AREA, _VIEW_SIDE = 1_700_000, 2_400  # px; a leaf is wide, a book's page high
 _CROP_BOX = (1_600, 110)
@@ -20,6 +21,14 @@ _QUALITY = 80
 
 class ChangedImage(ValueError):
     """The image is not the one that was read."""
+
+
+@frozen(eq=False)
+class _Shape:
+    """A line as `cut_line` takes it."""
+
+    polygon: npt.NDArray[np.float32]
+    baseline: npt.NDArray[np.float32]
 
 
 def open_image(page: PageText, data: PageData) -> PageImage:
@@ -53,10 +62,7 @@ def save_line(image: PageImage, page: PageText, line: ReadLine, path: Path) -> t
     """Write a line's image, a JPEG; its width and height, or None where the line's place is not recorded."""
     if len(line.polygon) < 3 or len(line.baseline) < 2:
         return None
-    others = [
-        np.array(other.polygon, np.float32) for other in page.lines if other is not line and other.polygon
-    ]
-    shape = drawn_out(np.array(line.polygon, np.float32), np.array(line.baseline, np.float32), others)
+    shape = _Shape(np.array(line.polygon, np.float32), np.array(line.baseline, np.float32))
     try:
         picture = Image.fromarray(cut_line(image, page, shape))
     except PageProblem:
