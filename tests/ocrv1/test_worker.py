@@ -11,6 +11,7 @@ import pytest
 from bec_core import ResourceFile, TerminalTaskError, Volume, WorkerSetup
 from bec_core.job_config import structure_config
 from bec_core.testing.conformance import check_job_type
+from bec_core.testing.local import write_pages
 from bec_ldv1.details import Flag
 from bec_ldv1.records import SCHEMA as LINES_SCHEMA
 from bec_ldv1.records import PageRecord, to_parquet
@@ -37,6 +38,25 @@ def records() -> list[PageRecord]:
 
 
 @pytest.fixture
+def run(bec_task, worker, tmp_path: Path):
+    """Runs the job on pages and the lines of them; records of pages as they are get the etags that the folder gives."""
+
+    def run_job(pages: dict[str, bytes], found: list[PageRecord]):
+        folder = write_pages(tmp_path / "pages", pages)
+        task = bec_task(OCRV1, folder)
+        etags = {page.filename: task.read_page(page).etag for page in task.volume.pages}
+        given = [
+            attrs.evolve(one, source_etag=etags[one.img_file_name])
+            if one.source_etag == etag(pages[one.img_file_name])
+            else one
+            for one in found
+        ]
+        return bec_task(OCRV1, folder, inputs={INPUT: to_parquet(given)}).run(worker)
+
+    return run_job
+
+
+@pytest.fixture
 def worker(tmp_path: Path):
     """The job's worker with a small model in the field's format."""
     folder = write_model(tmp_path / "model", LATIN)
@@ -47,14 +67,14 @@ def worker(tmp_path: Path):
     built.close()
 
 
-def test_every_page_has_its_row_in_the_order_of_the_manifest(bec_task, worker):
-    outcome = bec_task(OCRV1, PAGES, inputs={INPUT: to_parquet(records())}).run(worker)
+def test_every_page_has_its_row_in_the_order_of_the_manifest(run, worker):
+    outcome = run(PAGES, records())
     assert outcome.failures == ()
     rows = read_texts(outcome.artifact(".parquet"))
     assert [row.image for row in rows] == list(PAGES)
     assert [[line.text for line in row.lines] for row in rows] == [["བཀྲ་ཤིས", "བདེ་ལེས"], [], ["བདེ"]]
     assert [row.ok for row in rows] == [True, True, True]
-    assert [row.source_etag for row in rows] == [etag(data) for data in PAGES.values()]
+    assert len({row.source_etag for row in rows} - {None}) == 3
     assert (rows[0].width, rows[0].height, rows[0].quarter_turns) == (700, 504, 0)
     assert rows[1].flags == ("blank",)
     first = rows[0].lines[0]
@@ -66,25 +86,24 @@ def test_every_page_has_its_row_in_the_order_of_the_manifest(bec_task, worker):
     assert worker.ingredients.arithmetic == "float32"
 
 
-def test_the_volumes_figures_are_given(bec_task, worker):
-    outcome = bec_task(OCRV1, PAGES, inputs={INPUT: to_parquet(records())}).run(worker)
+def test_the_volumes_figures_are_given(run):
+    outcome = run(PAGES, records())
     figures = outcome.marker["metrics"]
     assert (figures["lines"], figures["characters"]) == (3, 17)
     assert 0.9 < figures["confidence"] <= 1
 
 
-def test_a_volume_without_a_line_has_no_confidence(bec_task, worker):
+def test_a_volume_without_a_line_has_no_confidence(run):
     pages = {"0002.png": PAGES["0002.png"]}
-    outcome = bec_task(OCRV1, pages, inputs={INPUT: to_parquet([record("0002.png")])}).run(worker)
+    outcome = run(pages, [record("0002.png")])
     assert outcome.marker["metrics"] == {"lines": 0, "characters": 0}
     (row,) = read_texts(outcome.artifact(".parquet"))
     assert (row.ok, row.lines) == (True, ())
 
 
-def test_a_page_that_failed_in_line_detection_fails_here_once_and_for_the_same_reason(bec_task, worker):
+def test_a_page_that_failed_in_line_detection_fails_here_once_and_for_the_same_reason(run):
     failed = PageRecord.failed("0001.png", "ee", stage="rectify", error_type="PageProblem", message="a fold")
-    found = to_parquet([failed, *records()[1:]])
-    outcome = bec_task(OCRV1, PAGES, inputs={INPUT: found}).run(worker)
+    outcome = run(PAGES, [failed, *records()[1:]])
     (failure,) = outcome.failures
     assert (failure.img_filename, failure.stage, failure.error_type, failure.message) == (
         "0001.png",
@@ -99,20 +118,21 @@ def test_a_page_that_failed_in_line_detection_fails_here_once_and_for_the_same_r
     assert [other.ok for other in others] == [True, True]
 
 
-def test_a_page_without_a_row_fails(bec_task, worker):
-    outcome = bec_task(OCRV1, PAGES, inputs={INPUT: to_parquet(records()[:2])}).run(worker)
+def test_a_page_without_a_row_fails(run):
+    outcome = run(PAGES, records()[:2])
     assert [(one.img_filename, one.stage, one.error_type) for one in outcome.failures] == [
         ("0003.png", "lines", "NoLines")
     ]
     assert [row.ok for row in read_texts(outcome.artifact(".parquet"))] == [True, True, False]
 
 
-def test_an_image_that_changed_since_fails(bec_task, worker):
+def test_an_image_that_changed_since_fails(run):
     changed = drawn_page(["bde"], width=800)
     found = records()
     found[2] = attrs.evolve(found[2], source_etag=etag(changed))  # as if only the size told
-    pages = {**PAGES, "0001.png": PAGES["0001.png"] + b"\0", "0003.png": changed}
-    outcome = bec_task(OCRV1, pages, inputs={INPUT: to_parquet(found)}).run(worker)
+    pages = {**PAGES, "0003.png": changed}
+    found[0] = attrs.evolve(found[0], source_etag="0" * 32)
+    outcome = run(pages, found)
     one, other = outcome.failures
     assert (one.img_filename, one.error_type) == ("0001.png", "ImageChanged")
     assert "the image has changed since its lines were found" in one.message
@@ -121,10 +141,10 @@ def test_an_image_that_changed_since_fails(bec_task, worker):
     assert outcome.marker["nb_errors"] == 2
 
 
-def test_an_image_that_cannot_be_decoded_fails_alone(bec_task, worker):
+def test_an_image_that_cannot_be_decoded_fails_alone(run):
     pages = {**PAGES, "0003.png": b"no image"}
     found = [*records()[:2], attrs.evolve(record("0003.png"), source_etag=None)]
-    outcome = bec_task(OCRV1, pages, inputs={INPUT: to_parquet(found)}).run(worker)
+    outcome = run(pages, found)
     assert [(one.img_filename, one.stage) for one in outcome.failures] == [("0003.png", "decode")]
 
 
@@ -143,7 +163,7 @@ def test_segments_of_the_earlier_system_are_read_as_one_line(bec_task, worker):
             box = [(left, top), (right, top), (right, top + 50), (left, top + 50)]
             contours.append(np.array(box, np.int32))
     boxes = np.array([[*one.min(axis=0), *(np.ptp(one, axis=0) + 1)] for one in contours], np.int32)
-    row = PageRecord("0001.png", etag(data), contours=contours, contours_bboxes=boxes)
+    row = PageRecord("0001.png", None, contours=contours, contours_bboxes=boxes)
     table = pq.read_table(pa.BufferReader(to_parquet([row]))).select(LINES_SCHEMA.names)
     sink = io.BytesIO()
     pq.write_table(table, sink)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from bec_core import PageData, PageError, TaskContext
 from bec_ldv1.artifacts import PageLines, cut_line, decode_page, line_bbox_rectified
 from bec_ocrv1.artifacts import PageText, Point, ReadLine
+from bec_ocrv1.identity import same_image
 from bec_ocrv1.reading import Recogniser
 from bec_ocrv1.text import recorded
 
@@ -18,7 +19,7 @@ def read_page(ctx: TaskContext, page: PageLines, data: PageData, engine: Recogni
     Raises:
         PageError: the image is not the one whose lines were found, or can't be decoded; or the engine failed.
     """
-    if page.source_etag is not None and page.source_etag != data.etag:
+    if not same_image(page.source_etag, data.etag):
         raise PageError(
             f"the image has changed since its lines were found: its etag was {page.source_etag}, now {data.etag}",
             stage="lines",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import cv2
 from attrs import evolve
 
 from bec_core import (
@@ -150,4 +151,5 @@ class _Figures:
 
 def build_worker(setup: WorkerSetup) -> Ocrv1Worker:
     """The job's worker factory; raises what :func:`bec_ocrv1.engines.choose.build_engine` raises."""
+    cv2.setNumThreads(1)  # the pages run side by side already
     return Ocrv1Worker(build_engine(setup))

@@ -13,6 +13,7 @@ from PIL import Image
 from bec_core import PageData
 from bec_ldv1.artifacts import PageImage, PageProblem, cut_line, decode_page
 from bec_ocrv1.artifacts import PageText, Point, ReadLine
+from bec_ocrv1.identity import same_image
 
 _VIEW_AREA, _VIEW_SIDE = 1_700_000, 2_400  # px; a leaf is wide, a book's page high
 _CROP_BOX = (1_600, 110)
@@ -38,7 +39,7 @@ def open_image(page: PageText, data: PageData) -> PageImage:
         ChangedImage: it is not the one that was read.
         PageProblem: it can't be decoded.
     """
-    if page.source_etag is not None and page.source_etag != data.etag:
+    if not same_image(page.source_etag, data.etag):
         raise ChangedImage("the image has changed since it was read")
     image = decode_page(data.data, page.quarter_turns)
     if page.width is not None and (page.width, page.height) != image.stored_size:
