@@ -25,7 +25,7 @@ pytest_plugins = ["bec_core.testing.fixtures"]
 
 (OCRV1,) = bec_job_types()
 INPUT = ("lines", ".parquet")
-TEXTS = {"0001.png": ["bkra shis", "bde les"], "0002.png": [], "0003.png": ["bde"]}
+TEXTS = {"leaf1.png": ["bkra shis", "bde les"], "leaf2.png": [], "leaf3.png": ["bde"]}
 PAGES = {name: drawn_page(texts) for name, texts in TEXTS.items()}
 
 
@@ -94,26 +94,26 @@ def test_the_volumes_figures_are_given(run):
 
 
 def test_a_volume_without_a_line_has_no_confidence(run):
-    pages = {"0002.png": PAGES["0002.png"]}
-    outcome = run(pages, [record("0002.png")])
+    pages = {"leaf2.png": PAGES["leaf2.png"]}
+    outcome = run(pages, [record("leaf2.png")])
     assert outcome.marker["metrics"] == {"lines": 0, "characters": 0}
     (row,) = read_texts(outcome.artifact(".parquet"))
     assert (row.ok, row.lines) == (True, ())
 
 
 def test_a_page_that_failed_in_line_detection_fails_here_once_and_for_the_same_reason(run):
-    failed = PageRecord.failed("0001.png", "ee", stage="rectify", error_type="PageProblem", message="a fold")
+    failed = PageRecord.failed("leaf1.png", "ee", stage="rectify", error_type="PageProblem", message="a fold")
     outcome = run(PAGES, [failed, *records()[1:]])
     (failure,) = outcome.failures
     assert (failure.img_filename, failure.stage, failure.error_type, failure.message) == (
-        "0001.png",
+        "leaf1.png",
         "rectify",
         "PageProblem",
         "a fold",
     )
     assert (outcome.marker["total_images"], outcome.marker["nb_errors"]) == (3, 1)
     row, *others = read_texts(outcome.artifact(".parquet"))
-    assert (row.image, row.ok, row.error_stage, row.error_message) == ("0001.png", False, "rectify", "a fold")
+    assert (row.image, row.ok, row.error_stage, row.error_message) == ("leaf1.png", False, "rectify", "a fold")
     assert row.source_etag == "ee"
     assert [other.ok for other in others] == [True, True]
 
@@ -121,7 +121,7 @@ def test_a_page_that_failed_in_line_detection_fails_here_once_and_for_the_same_r
 def test_a_page_without_a_row_fails(run):
     outcome = run(PAGES, records()[:2])
     assert [(one.img_filename, one.stage, one.error_type) for one in outcome.failures] == [
-        ("0003.png", "lines", "NoLines")
+        ("leaf3.png", "lines", "NoLines")
     ]
     assert [row.ok for row in read_texts(outcome.artifact(".parquet"))] == [True, True, False]
 
@@ -130,22 +130,22 @@ def test_an_image_that_changed_since_fails(run):
     changed = drawn_page(["bde"], width=800)
     found = records()
     found[2] = attrs.evolve(found[2], source_etag=etag(changed))  # as if only the size told
-    pages = {**PAGES, "0003.png": changed}
+    pages = {**PAGES, "leaf3.png": changed}
     found[0] = attrs.evolve(found[0], source_etag="0" * 32)
     outcome = run(pages, found)
     one, other = outcome.failures
-    assert (one.img_filename, one.error_type) == ("0001.png", "ImageChanged")
+    assert (one.img_filename, one.error_type) == ("leaf1.png", "ImageChanged")
     assert "the image has changed since its lines were found" in one.message
-    assert other.img_filename == "0003.png"
+    assert other.img_filename == "leaf3.png"
     assert "800 × 332 px" in other.message
     assert outcome.marker["nb_errors"] == 2
 
 
 def test_an_image_that_cannot_be_decoded_fails_alone(run):
-    pages = {**PAGES, "0003.png": b"no image"}
-    found = [*records()[:2], attrs.evolve(record("0003.png"), source_etag=None)]
+    pages = {**PAGES, "leaf3.png": b"no image"}
+    found = [*records()[:2], attrs.evolve(record("leaf3.png"), source_etag=None)]
     outcome = run(pages, found)
-    assert [(one.img_filename, one.stage) for one in outcome.failures] == [("0003.png", "decode")]
+    assert [(one.img_filename, one.stage) for one in outcome.failures] == [("leaf3.png", "decode")]
 
 
 def test_segments_of_the_earlier_system_are_read_as_one_line(bec_task, worker):
@@ -163,11 +163,11 @@ def test_segments_of_the_earlier_system_are_read_as_one_line(bec_task, worker):
             box = [(left, top), (right, top), (right, top + 50), (left, top + 50)]
             contours.append(np.array(box, np.int32))
     boxes = np.array([[*one.min(axis=0), *(np.ptp(one, axis=0) + 1)] for one in contours], np.int32)
-    row = PageRecord("0001.png", None, contours=contours, contours_bboxes=boxes)
+    row = PageRecord("leaf1.png", None, contours=contours, contours_bboxes=boxes)
     table = pq.read_table(pa.BufferReader(to_parquet([row]))).select(LINES_SCHEMA.names)
     sink = io.BytesIO()
     pq.write_table(table, sink)
-    outcome = bec_task(OCRV1, {"0001.png": data}, inputs={INPUT: sink.getvalue()}).run(worker)
+    outcome = bec_task(OCRV1, {"leaf1.png": data}, inputs={INPUT: sink.getvalue()}).run(worker)
     assert outcome.failures == ()
     (page,) = read_texts(outcome.artifact(".parquet"))
     assert len(page.lines) == 2
