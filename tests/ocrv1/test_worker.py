@@ -62,7 +62,7 @@ def worker(tmp_path: Path):
     folder = write_model(tmp_path / "model", LATIN)
     config, _ = structure_config({"model": "onnx"}, OCRV1.config)
     resources = {"model": ResourceFile(folder, "5a" * 32, folder.as_uri())}
-    built = build_worker(WorkerSetup(config, resources=resources, declared=("model",)))
+    built = build_worker(WorkerSetup(config, resources=resources))
     yield built
     built.close()
 
@@ -113,7 +113,12 @@ def test_a_page_that_failed_in_line_detection_fails_here_once_and_for_the_same_r
     )
     assert (outcome.marker["total_images"], outcome.marker["nb_errors"]) == (3, 1)
     row, *others = read_texts(outcome.artifact(".parquet"))
-    assert (row.image, row.ok, row.error_stage, row.error_message) == ("leaf1.png", False, "rectify", "a fold")
+    assert (row.image, row.ok, row.error_stage, row.error_message) == (
+        "leaf1.png",
+        False,
+        "rectify",
+        "a fold",
+    )
     assert row.source_etag == "ee"
     assert [other.ok for other in others] == [True, True]
 

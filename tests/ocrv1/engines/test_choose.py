@@ -21,7 +21,7 @@ from support.tibetan_lines import LINE, TEXT, distance
 def setup(folder: Path | None = None, **config: object) -> WorkerSetup:
     typed, _ = structure_config(config, Ocrv1Config)
     resources = {} if folder is None else {"model": ResourceFile(folder, "5a" * 32, f"file://{folder}")}
-    return WorkerSetup(typed, resources=resources, declared=("model",))
+    return WorkerSetup(typed, resources=resources)
 
 
 @pytest.mark.parametrize("decoder", ["beam", "greedy"])

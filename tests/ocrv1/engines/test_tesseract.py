@@ -83,7 +83,7 @@ def test_a_missing_language_is_named_with_what_to_install() -> None:
 
 def test_a_missing_program_ends_the_worker_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    setup = WorkerSetup(Ocrv1Config(model="tesseract", lang="bod"), declared=("model",))
+    setup = WorkerSetup(Ocrv1Config(model="tesseract", lang="bod"))
     with pytest.raises(
         SettingsError, match=r"no program tesseract here\. .*apt install tesseract-ocr tesseract-ocr-bod;"
     ):
@@ -138,6 +138,6 @@ def test_a_language_file_that_is_not_there_is_named(tmp_path: Path, monkeypatch:
 
 
 def test_require_gpu_and_tesseract_exclude_each_other() -> None:
-    setup = WorkerSetup(Ocrv1Config(model="tesseract", require_gpu=True), declared=("model",))
+    setup = WorkerSetup(Ocrv1Config(model="tesseract", require_gpu=True))
     with pytest.raises(SettingsError, match="Tesseract runs on the CPU"):
         build_engine(setup)

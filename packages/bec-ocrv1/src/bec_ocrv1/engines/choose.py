@@ -22,7 +22,7 @@ def build_engine(setup: WorkerSetup) -> Recogniser:
         SettingsError: the engine, its model or a GPU is not here; the message says what is wrong or what to install.
     """
     config: Ocrv1Config = setup.config
-    resource = setup.resource(RESOURCE)
+    resource = setup.resources.get(RESOURCE)
     if resource is not None and config.model != "onnx":
         raise SettingsError(
             f'a resource "{RESOURCE}" is given ({resource.url}), and the job\'s config says model {config.model}: '
