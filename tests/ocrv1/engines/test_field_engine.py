@@ -94,7 +94,12 @@ def test_ewts_is_spelt_out_and_a_models_mistakes_are_no_markup():
     assert to_unicode("rdo rje'i/ /oM ma Ni pad+me") == "རྡོ་རྗེའི། །ཨོཾ་མ་ཎི་པདྨེ"
     assert to_unicode("bkra [shis]") == "བཀྲ་ཤིས"
     assert to_unicode("\\u0f40") == to_unicode("u0f40")
-    assert to_unicode("") == ""
+    assert to_unicode("") == to_unicode("  ") == ""
+
+
+def test_a_line_that_begins_with_a_capital_m_is_whole():
+    assert to_unicode("Mi bkra shis") == to_unicode(" Mi bkra shis") == "མི་བཀྲ་ཤིས"
+    assert to_unicode("M") == "མ"
 
 
 def test_a_doubtful_line_is_less_sure(tmp_path):

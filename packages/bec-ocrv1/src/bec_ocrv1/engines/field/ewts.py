@@ -12,7 +12,10 @@ def to_unicode(text: str) -> str:
 
     A model's mistakes are no markup: brackets and backslashes, which quote in EWTS, are left out.
     """
-    plain = text.translate({ord(mark): None for mark in "[]\\"})
+    plain = text.translate({ord(mark): None for mark in "[]\\"}).strip()
+    if plain.startswith("M"):
+        # pyewts 1.0 means to spell it "m", and loses all but one letter of the rest of the line
+        plain = f"m{plain[1:]}"
     return str(_converter().toUnicode(plain))
 
 
