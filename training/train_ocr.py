@@ -13,6 +13,7 @@ from pathlib import Path
 
 import attrs
 import cv2
+import numpy as np
 import torch
 
 from bec_ocrv1.box.prepare import Gray
@@ -20,14 +21,17 @@ from textlines import export, finder, learn, settings, shards
 from textlines.counts import count
 from textlines.network import Shape
 from textlines.real import RealLines
-from textlines.texts import ALPHABET, Corpus, folded
+from textlines.texts import ALPHABET, Corpus, folded, sprinkled
 
 ROOT = Path(__file__).resolve().parent
 HELD_OUT_LINES = 160
 CHOOSING_LINES = 400
-LEAST = (1, 1, 1, 1, 1, 2)
+LEAST = (1, 1, 1, 1, 1, 2, 2)
 """How often an n-gram must occur to be kept in the language model, by its length."""
 FINDER_CUTS = 1500
+
+RARITIES = 0.01
+"""Share of syllables after which the language model's text gets a number, a quotation mark, a mantra …"""
 
 
 @attrs.frozen
@@ -86,7 +90,9 @@ def write_weights(
     options: Options, corpus: Corpus, state: learn.State, net: finder.RowFinder, folder: Path
 ) -> None:
     """Count the language model, choose the decoder's settings, write the package's files."""
-    model = count(folded("".join(corpus.words)), ALPHABET, LEAST)
+    # What the text hardly has (numbers, quotation marks, mantras) the model must not hold for impossible.
+    words = sprinkled(corpus.words, np.random.default_rng([options.seed, 9]), RARITIES)
+    model = count(folded("".join(words)), ALPHABET, LEAST)
     kept = held_out(options, corpus, 1, CHOOSING_LINES)
     chosen, tried = settings.choose(settings.scores_of(state.mean, list(kept.lines)), kept.labels, model)
     for (weight, bonus), value in tried.items():

@@ -99,12 +99,12 @@ class Writer:
         if draw < 0.72:
             start = int(rng.integers(0, max(1, len(self._words) - count)))
             words = self._words[start : start + count]
-            if rng.random() < 0.08:
-                words = _sprinkled(words, rng, 0.12)
+            if rng.random() < 0.2:
+                words = sprinkled(words, rng, 0.12)
         elif draw < 0.92:
             words = _invented(rng, count)
         else:
-            words = _sprinkled(_invented(rng, count), rng, 0.5)
+            words = sprinkled(_invented(rng, count), rng, 0.5)
         if rng.random() < 0.06:
             words = [str(rng.choice(HEADS)) + " ", *words]
         words = [word for word in words[:count] if _KNOWN.issuperset(word)]
@@ -126,7 +126,7 @@ def _invented(rng: np.random.Generator, count: int) -> list[str]:
     return words
 
 
-def _sprinkled(words: list[str], rng: np.random.Generator, share: float) -> list[str]:
+def sprinkled(words: list[str], rng: np.random.Generator, share: float) -> list[str]:
     """Return words with some put among them that a plain text hardly has."""
     out: list[str] = []
     for word in words:
@@ -138,14 +138,14 @@ def _sprinkled(words: list[str], rng: np.random.Generator, share: float) -> list
 
 def _rarity(rng: np.random.Generator) -> str:
     draw = rng.random()
-    if draw < 0.35:
+    if draw < 0.25:
         return str(rng.choice(_SANSKRIT)) + TSHEG
-    if draw < 0.5:
+    if draw < 0.35:
         return str(rng.choice(STACKS)) + TSHEG
-    if draw < 0.68:
+    if draw < 0.65:
         digits = "".join(chr(0xF20 + int(d)) for d in str(int(10 ** rng.uniform(0, 4.5))))
-        return digits + str(rng.choice(["", " ", TSHEG, "༽", SHAD]))
-    if draw < 0.76:
+        return digits + str(rng.choice(["", " ", TSHEG, "༽", SHAD, "“"]))
+    if draw < 0.75:
         return (
             str(rng.choice(["", "(", "-", "["]))
             + str(int(10 ** rng.uniform(0, 4)))

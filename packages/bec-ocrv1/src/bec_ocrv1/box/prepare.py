@@ -27,12 +27,14 @@ _ROOM = 0.35  # bodies of paper around a crop, so that scaling doesn't smear its
 
 def levels(image: Gray) -> tuple[float, float]:
     """Return the grey values of ink and paper: the means on both sides of Otsu's threshold."""
-    threshold, _ = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    dark = image <= threshold
-    if dark.all() or not dark.any():
-        value = float(image.mean()) if image.size else 255.0
+    threshold = int(cv2.threshold(image, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0])
+    counts = cv2.calcHist([image], [0], None, [256], [0, 256]).reshape(-1).astype(np.float64)
+    sums = counts * np.arange(256)
+    dark, light = counts[: threshold + 1].sum(), counts[threshold + 1 :].sum()
+    if not dark or not light:
+        value = float(sums.sum() / max(dark + light, 1))
         return value - 1.0, value
-    return float(image[dark].mean()), float(image[~dark].mean())
+    return float(sums[: threshold + 1].sum() / dark), float(sums[threshold + 1 :].sum() / light)
 
 
 def stretched(image: Gray) -> Gray:
