@@ -73,6 +73,19 @@ def find_artifacts(source: str) -> Found:
     return Found(tuple(Artifact(files, path) for path in done), tuple(sorted({*found} - {*done})))
 
 
+def read_texts_of(artifact: Artifact) -> list[PageText]:
+    """A volume's pages as they are recorded, failed ones too.
+
+    Raises:
+        ExportError: the file can't be read, or holds no text.
+    """
+    try:
+        with artifact.files.open_input_file(artifact.path) as stream:
+            return read_texts(stream.read())
+    except (OSError, ValueError) as error:
+        raise ExportError(f"{artifact.path} can't be read: {error}") from error
+
+
 def read_volume(artifact: Artifact, *, places: bool = True) -> ExportVolume:
     """A volume's pages from its Parquet file.
 
@@ -81,11 +94,7 @@ def read_volume(artifact: Artifact, *, places: bool = True) -> ExportVolume:
     Raises:
         ExportError: the file can't be read, holds no text, or not the places of its lines.
     """
-    try:
-        with artifact.files.open_input_file(artifact.path) as stream:
-            texts = read_texts(stream.read())
-    except (OSError, ValueError) as error:
-        raise ExportError(f"{artifact.path} can't be read: {error}") from error
+    texts = read_texts_of(artifact)
     try:
         pages = [page_of(page) if places else _without_places(page) for page in texts if page.ok]
     except ExportError as error:

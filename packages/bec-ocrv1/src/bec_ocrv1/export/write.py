@@ -40,13 +40,14 @@ def write_volume(volume: ExportVolume, form: str, out: Path) -> int:
     return len(stems)
 
 
-def _creator() -> str:
+def creator() -> str:
+    """The program and its version, for the formats that say it."""
     return f"{_SOFTWARE} {version(_SOFTWARE)}"
 
 
 _PAGE_FORMS: dict[str, tuple[str, Callable[[ExportPage], bytes]]] = {
     "txt": (".txt", to_text),
-    "page": (".xml", lambda page: to_page_xml(page, _creator(), datetime.now(UTC))),
+    "page": (".xml", lambda page: to_page_xml(page, creator(), datetime.now(UTC))),
     "alto": (".xml", lambda page: to_alto(page, _SOFTWARE, version(_SOFTWARE))),
-    "hocr": (".hocr", lambda page: to_hocr(page, _creator())),
+    "hocr": (".hocr", lambda page: to_hocr(page, creator())),
 }

@@ -14,6 +14,7 @@ from bec_core import PageData
 from bec_ldv1.artifacts import PageImage, PageProblem, cut_line, decode_page
 from bec_ocrv1.artifacts import PageText, Point, ReadLine
 from bec_ocrv1.identity import same_image
+from bec_ocrv1.upright import to_upright
 
 _VIEW_AREA, _VIEW_SIDE = 1_700_000, 2_400  # px; a leaf is wide, a book's page high
 _CROP_BOX = (1_600, 110)
@@ -77,13 +78,5 @@ def on_picture(
     points: tuple[Point, ...], image: PageImage, size: tuple[int, int]
 ) -> tuple[tuple[int, int], ...]:
     """Points of the stored image on the upright picture, whole pixels."""
-    turn, width, height = image.orientation, image.width, image.height
-    found = []
-    for x, y in points:
-        across, down = (y, x) if turn >= 5 else (x, y)
-        if turn in (2, 3, 6, 7):
-            across = width - 1 - across
-        if turn in (3, 4, 7, 8):
-            down = height - 1 - down
-        found.append((round(across * size[0] / width), round(down * size[1] / height)))
-    return tuple(found)
+    across, down = size[0] / image.width, size[1] / image.height
+    return tuple((round(x * across), round(y * down)) for x, y in to_upright(points, image))
