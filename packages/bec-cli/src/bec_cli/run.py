@@ -23,12 +23,16 @@ from rich.text import Text
 
 from bec_cli.common import err, read_config, settings_of
 from bec_cli.exits import Exit
+from bec_cli.metric_lines import metric_lines
+from bec_cli.resource_options import WorkerCommand, named_resources
 from bec_cli.signals import stopping_on_signals
 from bec_core.admin import folder_run, reports
+from bec_core.admin.metrics import of_markers
 from bec_core.admin.session import Session
 from bec_core.admin.working import worker_for
 from bec_core.errors import BecError
 from bec_core.models import Volume, VolumeRef
+from bec_core.resources import NamedResources
 from bec_core.text import shown
 from bec_core.worker import End, WorkerObserver, WorkerOptions
 
@@ -82,7 +86,7 @@ def _say(console: Console, text: str) -> None:
     console.print(shown(text), markup=False, soft_wrap=True)
 
 
-@click.command()
+@click.command(cls=WorkerCommand)
 @click.argument("job_type")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
@@ -95,11 +99,6 @@ def _say(console: Console, text: str) -> None:
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The job's config (JSON)."
 )
 @click.option("--config-text", help="The job's config as JSON text.")
-@click.option(
-    "--model-path",
-    type=click.Path(path_type=Path),
-    help="The model's checkpoint. [default: the model in the box]",
-)
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads for pages. [default: by the cores]")
 @click.option("--force", is_flag=True, help="Do again what is done.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write the HTML report.")
@@ -111,7 +110,6 @@ def run(
     output: Path | None,
     config: Path | None,
     config_text: str | None,
-    model_path: Path | None,
     threads: int | None,
     force: bool,
     report: bool,
@@ -128,7 +126,7 @@ def run(
       bec run ldv1 scans/ --out results/ --config-text '{"batch_size": 8}'
     """
     output = (output or Path(f"{folder.resolve().name}-bec")).absolute()
-    settings = settings_of(ctx, model_path=model_path, dest_url=output.as_uri(), quiet=True)
+    settings = settings_of(ctx, dest_url=output.as_uri(), quiet=True)
     console = err()
     options = WorkerOptions(
         poll_wait_s=0.5,
@@ -141,7 +139,9 @@ def run(
         heartbeat_s=2.0,
         job_options={"threads": threads} if threads else {},
     )
+    named = named_resources(ctx)
     with Session(settings) as session:
+        named.check([session.plugins.job_type(job_type)])
         prepared = folder_run.prepare(
             session,
             job_type=job_type,
@@ -154,7 +154,7 @@ def run(
             console,
             f"{len(prepared.volumes)} volumes in {folder} (job {prepared.job.name})",
         )
-        end, before = _work(console, session, prepared, options)
+        end, before = _work(console, session, prepared, options, named)
         if end is End.STOPPED:
             _say(console, "stopped; the same command goes on from here")
             return Exit.INTERRUPTED
@@ -168,7 +168,11 @@ def run(
 
 
 def _work(
-    console: Console, session: Session, prepared: folder_run.FolderRun, options: WorkerOptions
+    console: Console,
+    session: Session,
+    prepared: folder_run.FolderRun,
+    options: WorkerOptions,
+    named: NamedResources,
 ) -> tuple[End, int]:
     """Run a worker until nothing is left; why it ended, and how many volumes were done before."""
     columns = (
@@ -178,7 +182,7 @@ def _work(
     with Progress(*columns, console=console) as progress:
         bar = _Bar(progress, sum(_pages(session, ref) for ref in prepared.to_do))
         with (
-            worker_for(session, prepared.job, options, observers=[bar]) as worker,
+            worker_for(session, prepared.job, options, observers=[bar], resources=named) as worker,
             stopping_on_signals(worker, at_once=True),
         ):
             started = time.monotonic()
@@ -202,7 +206,8 @@ def _conclude(
 ) -> int:
     """Say what is done, what failed, and where things are."""
     finished = reports.finished_volumes(session, run.job, run.volumes)
-    failed_pages = sum(int(volume.marker.get("nb_errors", 0)) for volume in finished)
+    markers = [volume.marker for volume in finished]
+    failed_pages = sum(int(marker.get("nb_errors", 0)) for marker in markers)
     already = f" ({before} were before)" if before else ""
     _say(
         console,
@@ -211,6 +216,8 @@ def _conclude(
     if report and finished and session.plugins.job_type(run.job.type).report:
         first = reports.write_report(session, run.job, run.volumes, run.output / "report")
         _say(console, f"report: {first}")
+    for line in metric_lines(of_markers(session.plugins.job_type(run.job.type).metrics, markers)):
+        _say(console, line)
     _say(console, f"artifacts: {run.output / run.job.artifact_root}")
     if len(finished) < len(run.volumes):
         _say(console, f"what failed and why: bec errors top --job-name {run.job.name}")
