@@ -66,6 +66,11 @@ def install_checksum_plugin(folder: Path) -> None:
     install_plugin(folder, "checksum", "bec_core.testing.checksum_job:CHECKSUM")
 
 
+def install_reader_plugin(folder: Path) -> None:
+    """The same for the job type ``reader``, which reads ``checksum``."""
+    install_plugin(folder, "reader", "support.reading_job:READER")
+
+
 def install_plugin(folder: Path, name: str, job_type: str) -> None:
     """A distribution that brings the job type at this path; ``folder`` must be on the import path."""
     info = folder / f"bec_{name}-0.1.dist-info"

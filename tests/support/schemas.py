@@ -15,6 +15,10 @@ from support.places import ROOT
 Connection = psycopg.Connection[Any]
 
 NEWEST = (ROOT / "schema.sql").read_text()
+ALL = [migration.version for migration in carried()]
+BEFORE = [migration.version for migration in carried() if migration.phase is Phase.BEFORE]
+NEEDED = [migration for migration in carried() if migration.version in files.needs()]
+"""What this code can't work without."""
 PRODUCTION = """
     CREATE TYPE task_status AS ENUM ('running', 'done', 'retryable_failed', 'terminal_failed');
     CREATE DOMAIN bytea16 AS bytea CHECK (octet_length(VALUE) = 16);

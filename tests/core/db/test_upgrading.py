@@ -10,12 +10,13 @@ import pytest
 
 from bec_core.db import migrations, schema
 from bec_core.db.migrations import Phase, carried, look, runner, upgrade
-from bec_core.db.migrations.files import needs, tracking_sql
+from bec_core.db.migrations.files import tracking_sql
 from bec_core.db.migrations.standing import broken_indexes
 from bec_core.errors import ConflictError, DatabaseUnavailable
 from support.old_worker import old_init
 from support.schemas import (
     BEFORE,
+    NEEDED,
     NEWEST,
     PRODUCTION,
     assert_same,
@@ -188,13 +189,13 @@ def test_a_database_without_a_schema_is_refused_with_the_way_out(new):
 def test_a_database_that_lacks_what_the_code_needs_is_refused_with_the_way_out(new):
     connection = new()
     old_init(connection)
-    with pytest.raises(DatabaseUnavailable, match=r"0002_requests_and_recipes, .*; run: bec db upgrade"):
+    with pytest.raises(DatabaseUnavailable, match=rf"{NEEDED[-1].label}; run: bec db upgrade"):
         schema.require(connection)
 
 
 def test_a_database_that_lacks_only_an_index_or_what_goes_after_is_accepted(new):
     connection = new()
-    migrate(connection, *sorted(needs()))
+    migrate(connection, *(one.version for one in NEEDED))
     schema.require(connection)
 
 

@@ -5,6 +5,8 @@ An error belongs to its page. The engine serves all volumes that the worker runs
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 
 from bec_core import (
@@ -18,12 +20,14 @@ from bec_core import (
     timed,
 )
 from bec_ldv1.config import Ldv1Config
-from bec_ldv1.engine import Engine
 from bec_ldv1.page import Detection, detect_page
 from bec_ldv1.records import PageRecord, to_parquet
 from bec_ldv1.setup import cores, start_engine
 from bec_ldv1.suspicious_pages import with_suspicion
 from bec_ldv1.whole_lines import page_details
+
+if TYPE_CHECKING:
+    from bec_ldv1.engine import Engine
 
 
 class Ldv1Worker:

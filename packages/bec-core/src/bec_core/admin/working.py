@@ -47,6 +47,7 @@ def worker_for(
         dead_letters=dead_letters,
         sources=session.sources,
         store=session.artifacts,
+        open_queue=session.queue,
     )
     with open_worker(
         job=job,
