@@ -8,7 +8,16 @@ import time
 import pytest
 from attrs import evolve, field, frozen
 
-from bec_core import JobType, PageError, RetryableTaskError, TaskResult, TerminalTaskError, option
+from bec_core import (
+    Input,
+    InputArtifactMissing,
+    JobType,
+    PageError,
+    RetryableTaskError,
+    TaskResult,
+    TerminalTaskError,
+    option,
+)
 from bec_core.errors import JobConfigError, ManifestMissing, ObjectNotFound, ShutdownRequested
 from bec_core.testing.checksum_job import CHECKSUM, ChecksumWorker, Trouble
 from bec_core.testing.conformance import check_job_type
@@ -71,16 +80,18 @@ def test_a_local_task_stops_and_refuses_as_a_worker_would(bec_task, bec_worker, 
         LocalTask(CHECKSUM, tmp_path / "nowhere")
 
 
-def test_dependencies_come_from_a_dict(tmp_path):
-    job = evolve(CHECKSUM, depends_on=("other",))
+def test_inputs_come_from_a_dict(tmp_path):
+    job = evolve(CHECKSUM, inputs=(Input("other", type="others"),))
     made = {("other", ".json"): b"{}", ("other", ".txt"): lambda volume: volume.ref.i_id.encode()}
-    task = LocalTask(job, write_pages(tmp_path / "pages", PAGES), dependencies=made)
-    assert task.dependency("other", ".json") == b"{}"
-    assert task.dependency("other", ".txt") == b"I0001"
+    task = LocalTask(job, write_pages(tmp_path / "pages", PAGES), inputs=made)
+    assert task.input("other").read(".json") == b"{}"
+    assert task.input("other").read(".txt") == b"I0001"
+    with pytest.raises(InputArtifactMissing):
+        task.input("other").read(".parquet")
     with pytest.raises(RetryableTaskError):
-        task.dependency("other", ".parquet")
-    with pytest.raises(ValueError, match="does not declare"):
-        task.dependency("another", ".json")
+        LocalTask(job, tmp_path / "pages").input("other")
+    with pytest.raises(ValueError, match="declares no input"):
+        task.input("another")
 
 
 def test_a_worker_is_closed(monkeypatch):
@@ -228,7 +239,7 @@ class NeedsNothing(ChecksumWorker):
 class Terminal(ChecksumWorker):
     def run(self, ctx):
         try:
-            ctx.dependency("other", ".json")
+            ctx.input("other").read(".json")
         except RetryableTaskError as error:
             raise TerminalTaskError(str(error)) from error
         return super().run(ctx)
@@ -236,17 +247,17 @@ class Terminal(ChecksumWorker):
 
 class Depends(ChecksumWorker):
     def run(self, ctx):
-        ctx.dependency("other", ".json")
+        ctx.input("other").read(".json")
         return super().run(ctx)
 
 
 @pytest.mark.parametrize(
     ("worker", "said"),
-    [(NeedsNothing, "it finished although"), (Terminal, "which is not retryable"), (Depends, "")],
+    [(NeedsNothing, "it finished without its input"), (Terminal, "which is not retryable"), (Depends, "")],
 )
-def test_an_undone_dependency_must_be_retryable(worker, said, monkeypatch):
-    job = _job(worker, monkeypatch, depends_on=("other",))
-    found = _check(job, dependencies={("other", ".json"): b"{}"})
+def test_an_input_that_is_not_done_must_be_retryable(worker, said, monkeypatch):
+    job = _job(worker, monkeypatch, inputs=(Input("other", type="others"),))
+    found = _check(job, inputs={("other", ".json"): b"{}"})
     assert said in found if said else found == ""
 
 
@@ -274,7 +285,7 @@ class RefusesItself:
         ({"version": ""}, "the version is empty"),
         ({"worker": "bec_core.testing.checksum_job:Nobody"}, "its worker: bec_core.testing.checksum_job:Nobody"),
         ({"report": "nowhere:nothing"}, "its report: nowhere:nothing can't be imported"),
-        ({"depends_on": ("checksum",)}, "it depends on itself"),
+        ({"inputs": (Input("one", type="checksum"),)}, "its input 'one' could be bound to a job of its own type"),
     ],
 )  # fmt: skip
 def test_a_fault_of_the_declaration_is_named(changes, said):

@@ -12,6 +12,7 @@ from bec_ldv1.artifacts import __all__ as exported
 from bec_ldv1.details import PageDetails
 from bec_ldv1.lines import Line
 from bec_ldv1.records import PageRecord, to_parquet
+from support.cli import Bec, write_archive_volume
 from support.drawn_lines import HEIGHT, WIDTH, course, drawn, outline, stored
 
 _HIDE = """
@@ -96,3 +97,15 @@ def test_a_command_ends_with_status_2_and_says_what_to_install(without_torch, tm
     ended = run(without_torch, "-m", "bec_cli", "ldv1", "preview", tmp_path / "1.png")
     assert ended.returncode == 2
     assert 'pip install "bec-ldv1[torch]"' in ended.stderr
+
+
+def test_a_worker_ends_with_status_2_before_any_volume(bec: Bec, tmp_path, monkeypatch):
+    write_archive_volume(tmp_path / "archive", "W1", "I0001", [stored(drawn(course()), 1)])
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    bec.ok("jobs", "create", "--name", "lines", "--type", "ldv1")
+    bec.ok("queue", "enqueue", "--job-name", "lines", "--volume", "W1,I0001")
+    ended = bec("worker", "--job-name", "lines", "--poll-wait", "0", "--shutdown-after-empty", "1")
+    assert ended.code == 2
+    assert 'pip install "bec-ldv1[torch]"' in ended.err
+    stats = bec.ok("jobs", "stats", "lines", "--json").json
+    assert (stats["total_tasks"], stats["progress"]["waiting"]) == (0, 1)

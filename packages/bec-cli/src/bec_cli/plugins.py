@@ -69,15 +69,20 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
                 "version": job_type.version,
                 "distribution": source.distribution,
                 "summary": job_type.summary,
-                "depends_on": list(job_type.depends_on),
+                "family": job_type.family,
+                "inputs": [attrs.asdict(one) for one in job_type.inputs],
                 "config": [attrs.asdict(one) for one in fields],
             }
         )
         return
     say(f"{job_type.name} {job_type.version}, of {source.distribution} {source.version}")
     say(job_type.summary)
-    if job_type.depends_on:
-        say(f"Depends on: {', '.join(job_type.depends_on)}")
+    if job_type.family:
+        say(f"Family: {job_type.family}")
+    for one in job_type.inputs:
+        say(
+            f"Input {one.name}: a job of {one.wanted}; reads {', '.join(one.artifacts) or 'what it asks for'}"
+        )
     rows = [(one.name, _type(one), _default(one), one.allowed or "any", one.doc) for one in fields]
     print_table(None, ["Field", "Type", "Default", "Allowed", "Meaning"], rows)
     note("a job's config is a JSON object of these fields; what it leaves out has its default")

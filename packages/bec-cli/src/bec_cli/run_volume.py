@@ -50,7 +50,7 @@ def run_volume(
     """Run a job on one volume, here and now; the job's queue is left alone.
 
     It does all that a worker does: the row, the lease, the artifacts, the marker. Exit status: 0 done,
-    4 another worker has it, 6 it failed.
+    4 another worker has it or an input is not done, 6 it failed.
 
     \b
     Examples:
@@ -102,6 +102,7 @@ def run_volume(
         "done": Exit.OK,
         "already-done": Exit.OK,
         "left": Exit.CONFLICT,
+        "blocked": Exit.CONFLICT,
         "handed-back": Exit.INTERRUPTED,
     }.get(ended.outcome, Exit.SOME_FAILED)
 

@@ -2,6 +2,7 @@
 
 from bec_core.errors import (
     BecError,
+    InputArtifactMissing,
     PageError,
     RetryableTaskError,
     SettingsError,
@@ -11,6 +12,8 @@ from bec_core.errors import (
 from bec_core.hookspecs import hookimpl
 from bec_core.job import (
     Ingredients,
+    Input,
+    InputVolume,
     JobType,
     JobWorker,
     Metric,
@@ -30,6 +33,9 @@ from bec_core.text import shown
 __all__ = [
     "BecError",
     "Ingredients",
+    "Input",
+    "InputArtifactMissing",
+    "InputVolume",
     "JobType",
     "JobWorker",
     "Metric",

@@ -80,6 +80,36 @@ class ResourceFile:
 
 
 @frozen
+class Input:
+    """What a job type reads of another job, volume by volume; each job binds it to one job when it is created.
+
+    Attributes:
+        name: the slot's, for ``ctx.input(name)`` and ``bec jobs create --input name=JOB``.
+        type: the job type that it can be bound to …
+        family: … or the family: any job type that declares it. Exactly one of the two.
+        artifacts: suffixes of what it reads; a volume that is done there without one of them fails for good.
+    """
+
+    name: str
+    type: str | None = None
+    family: str | None = None
+    artifacts: tuple[str, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if (self.type is None) == (self.family is None):
+            raise ValueError(f"the input {self.name!r} must name either a job type or a family")
+
+    @property
+    def wanted(self) -> str:
+        """What it can be bound to, in words."""
+        return f"type {self.type}" if self.type is not None else f"family {self.family}"
+
+    def takes(self, job_type: JobType) -> bool:
+        """Whether it can be bound to jobs of that type."""
+        return self.type == job_type.name if self.type is not None else self.family == job_type.family
+
+
+@frozen
 class JobType:
     """A kind of job, as a plugin declares it.
 
@@ -90,10 +120,11 @@ class JobType:
         worker: import path ``package.module:factory`` of a ``WorkerFactory``; imported only by workers.
         version: the plugin's version, kept with every task.
         summary: one line for listings.
-        depends_on: names of jobs whose artifacts this one reads.
+        inputs: what it reads of other jobs.
         report: import path of a ``Reporter`` that turns finished volumes into a report for people, or None.
         compare: import path of a ``Comparer`` that shows what differs between two runs, or None.
         results_version: raised by its author whenever results change; what was done by an earlier one is out of date.
+        family: what kind of results it gives (``ocr``), where several job types give the same kind.
         resources: the files and folders that its workers may be given.
         metrics: the figures that it gives of each volume.
         settings: an attrs class of what the environment may say to its workers, as ``BEC_{TYPE}_{FIELD}``; or None.
@@ -104,10 +135,11 @@ class JobType:
     worker: str
     version: str
     summary: str
-    depends_on: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
     report: str | None = None
     compare: str | None = None
     results_version: str = "1"
+    family: str | None = None
     resources: tuple[Resource, ...] = ()
     metrics: tuple[Metric, ...] = ()
     settings: type[Any] | None = None
@@ -170,6 +202,37 @@ class StopSignal(Protocol):
 
     def check(self) -> None:
         """Raise the reason (a :class:`~bec_core.errors.TaskStopped`) once the job must stop."""
+        ...
+
+
+class InputVolume(Protocol):
+    """What the job behind an input has done of a volume, at the same version. May be used from several threads."""
+
+    @property
+    def job(self) -> str:
+        """The name of the job that the input is bound to."""
+        ...
+
+    @property
+    def basename(self) -> str:
+        """What its artifacts' names begin with."""
+        ...
+
+    @property
+    def marker(self) -> Mapping[str, Any]:
+        """The content of its ``success.json``."""
+        ...
+
+    def read(self, suffix: str) -> bytes:
+        """The artifact ``{basename}{suffix}``. What was read is kept with the result, by content.
+
+        Raises:
+            InputArtifactMissing: the input has no such artifact; the message lists those it has.
+        """
+        ...
+
+    def open(self, suffix: str) -> BinaryIO:
+        """The same as a stream, to be closed."""
         ...
 
 
@@ -264,6 +327,10 @@ class TaskContext(Protocol):
         """Stage the artifact ``{basename}{suffix}``; it is published when the task succeeds."""
         ...
 
+    def input(self, name: str) -> InputVolume:
+        """What the job bound to this input has done of the volume; it is done when the task starts."""
+        ...
+
     def open_artifact(self, suffix: str) -> AbstractContextManager[BinaryIO]:
         """A stream to write a large artifact to: it grows on disk, and is staged when the block ends without error.
 
@@ -276,14 +343,6 @@ class TaskContext(Protocol):
 
         Raises:
             ValueError: a name that is not declared, or a value that is no finite number.
-        """
-        ...
-
-    def dependency(self, job_name: str, suffix: str) -> bytes:
-        """The artifact ``{basename}{suffix}`` of a job that this one depends on, same volume and version.
-
-        Raises:
-            RetryableTaskError: that job has not done this version yet.
         """
         ...
 
@@ -347,6 +406,10 @@ class ReportVolume(Protocol):
 
     def read_page(self, page: Page) -> PageData:
         """The page's bytes."""
+        ...
+
+    def input(self, name: str) -> InputVolume:
+        """What the job bound to this input has done of the volume, as it stands now."""
         ...
 
 

@@ -15,13 +15,14 @@ from bec_core.queues.memory import MemoryQueue
 from bec_core.worker import BECWorker, WorkerObserver, WorkerOptions
 
 Outcome = Literal[
-    "done", "already-done", "retryable_failed", "terminal_failed", "handed-back", "left", "fault"
+    "done", "already-done", "retryable_failed", "terminal_failed", "handed-back", "left", "blocked", "fault"
 ]
 
 
 @frozen
 class VolumeRun:
-    """What became of the volume: ``left`` means that another worker has it, or its back-off is not over."""
+    """What became of the volume: ``left`` means that another worker has it, or its back-off is not over, ``blocked``
+    that an input is not done."""
 
     outcome: Outcome
     message: str

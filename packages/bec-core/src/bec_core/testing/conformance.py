@@ -12,7 +12,7 @@ from typing import Any
 
 from bec_core.job import JobType
 from bec_core.testing.declaration import declaration_problems
-from bec_core.testing.local import Dependencies
+from bec_core.testing.local import Inputs
 from bec_core.testing.probe import Probe
 from bec_core.testing.running import running_problems
 
@@ -26,7 +26,7 @@ def check_job_type(
     bad_page: bytes | None = NO_IMAGE,
     plugin: str | None = None,
     config: Mapping[str, Any] | None = None,
-    dependencies: Dependencies | None = None,
+    inputs: Inputs | None = None,
     model_path: Path | None = None,
     options: Mapping[str, Any] | None = None,
     same: Callable[[str, bytes, bytes], bool] | None = None,
@@ -37,7 +37,7 @@ def check_job_type(
 
     Checked: the plugin is light to import; name, config fields and their defaults; the import paths; counts
     that agree with the page calls; that a bad page and a missing page are page errors; that two runs, also
-    at the same time, give the same artifacts; that the stop signal is heeded; that a missing dependency is
+    at the same time, give the same artifacts; that the stop signal is heeded; that an input that is not done is
     retryable; that the report is written; that ``close`` leaves no thread behind.
 
     Args:
@@ -47,7 +47,7 @@ def check_job_type(
             no page is not given a bad one.
         plugin: the plugin's module; default: the installed entry point's that brings this job type.
         config: the job's config for the runs.
-        dependencies: for a job that depends on others, their artifacts. It runs on several volumes made of
+        inputs: for a job with inputs, their artifacts: ``{(input, suffix): bytes}``. It runs on several volumes made of
             ``pages``, so a function of the volume suits best.
         model_path: the checkpoint for the runs.
         options: as :class:`~bec_core.job.WorkerSetup` has them.
@@ -65,7 +65,7 @@ def check_job_type(
             pages=dict(pages),
             bad_page=bad_page,
             config=dict(config or {}),
-            dependencies=dict(dependencies or {}),
+            inputs=dict(inputs or {}),
             model_path=model_path,
             options=dict(options or {}),
             same=same or (lambda _, one, other: one == other),

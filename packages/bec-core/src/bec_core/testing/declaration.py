@@ -77,8 +77,15 @@ def _word_problems(job_type: JobType) -> Iterator[str]:
         yield "the version is empty; it is kept with every task"
     if not job_type.summary.strip() or "\n" in job_type.summary:
         yield "the summary must be one line, for listings"
-    if job_type.name in job_type.depends_on:
-        yield "it depends on itself"
+    names = [one.name for one in job_type.inputs]
+    if len(set(names)) < len(names):
+        yield f"two of its inputs have one name: {', '.join(names)}"
+    for one in job_type.inputs:
+        if one.takes(job_type):
+            yield f"its input {one.name!r} could be bound to a job of its own type"
+        for suffix in one.artifacts:
+            if not suffix.startswith((".", "-")):
+                yield f"its input {one.name!r} wants {suffix!r}: a suffix begins with '.' or '-' ('.parquet')"
 
 
 def _config_problems(job_type: JobType) -> Iterator[str]:

@@ -7,20 +7,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bec_core.archive import Sources
 from bec_core.artifacts import MARKER_NAME, artifact_of, recipe_of
 from bec_core.db.tasks import Claim
-from bec_core.errors import ObjectNotFound, RetryableTaskError
+from bec_core.errors import InputArtifactMissing, ObjectNotFound, RetryableTaskError
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
 from bec_core.job_config import structure_config
 from bec_core.models import (
@@ -40,10 +41,38 @@ from bec_core.worker.context import RunningTask
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.marker import marker_content, outcome_of
 
-Dependencies = Mapping[tuple[str, str], bytes | Callable[[Volume], bytes]]
-"""``{(job name, suffix): artifact}``; a function makes the artifact for the volume at hand."""
+Inputs = Mapping[tuple[str, str], bytes | Callable[[Volume], bytes]]
+"""``{(input, suffix): artifact}``; a function makes the artifact for the volume at hand."""
 
 _FOLDERS = Sources({}, allow_folders=True)
+
+
+@frozen
+class LocalInput:
+    """An :class:`~bec_core.job.InputVolume` of given artifacts, by suffix; its job is called as the input is."""
+
+    job: str
+    basename: str
+    files: Mapping[str, bytes]
+    marker: Mapping[str, Any] = field(factory=dict)
+
+    def read(self, suffix: str) -> bytes:
+        """The artifact ``{basename}{suffix}``.
+
+        Raises:
+            InputArtifactMissing: it was not given.
+        """
+        try:
+            return self.files[suffix]
+        except KeyError:
+            has = ", ".join(self.basename + one for one in self.files)
+            raise InputArtifactMissing(
+                f"the input {self.job} has no {self.basename}{suffix} (it has: {has})"
+            ) from None
+
+    def open(self, suffix: str) -> BinaryIO:
+        """The same as a stream."""
+        return io.BytesIO(self.read(suffix))
 
 
 @frozen
@@ -66,6 +95,11 @@ class LocalOutcome:
     files: Mapping[str, bytes]
     failures: tuple[PageFailure, ...]
     marker: Mapping[str, Any]
+    inputs: Callable[[str], LocalInput] = field(repr=False)
+
+    def input(self, name: str) -> LocalInput:
+        """An input, as the task had it."""
+        return self.inputs(name)
 
     def artifact(self, suffix: str) -> bytes:
         """The artifact ``{basename}{suffix}``.
@@ -98,14 +132,14 @@ class LocalOutcome:
 class LocalTask(RunningTask):
     """A :class:`~bec_core.job.TaskContext` over the images of ``folder``, in natural order of their names.
 
-    It is the worker's own context, so suffixes, page errors and dependencies are treated as in production;
+    It is the worker's own context, so suffixes, page errors and inputs are treated as in production;
     only the policy is left to the caller: no page error rate fails it, and nothing is tried again.
 
     Args:
         job_type: the job.
         folder: the page images; the volume is called W1TEST/I0001.
         config: the job's config as JSON would say it; default: the defaults.
-        dependencies: the artifacts of the jobs that this one depends on.
+        inputs: the artifacts of its inputs; an input without any is not done.
         attempt: which attempt this is.
 
     Raises:
@@ -119,12 +153,12 @@ class LocalTask(RunningTask):
         folder: Path,
         *,
         config: Mapping[str, Any] | None = None,
-        dependencies: Dependencies | None = None,
+        inputs: Inputs | None = None,
         attempt: int = 1,
     ) -> None:
         self.job_type = job_type
         self._job_config = dict(config or {})
-        self._dependencies = dict(dependencies or {})
+        self._artifacts = dict(inputs or {})
         typed, _ = structure_config(self._job_config, job_type.config)
         volume = _FOLDERS.resolve(VolumeRef("W1TEST", "I0001", folder.resolve().as_uri()))
         self._own_pools = pools = PagePools()
@@ -138,7 +172,7 @@ class LocalTask(RunningTask):
             ),
             basename=f"{volume.ref.w_id}-{volume.ref.i_id}-{volume.version}",
             sources=_FOLDERS,
-            read_dependency=self._dependency,
+            inputs=self._local_input,
             on_page=lambda _: None,
             metrics=job_type.metrics,
             pools=pools,
@@ -171,16 +205,18 @@ class LocalTask(RunningTask):
         outcome = outcome_of(self._held, self, result)
         recipe = recipe_of(self.job_type, self.config, ingredients_of(worker))
         marker = marker_content(self._job(), self.job_type, recipe, 1, self._held, result, outcome, artifacts)
-        return LocalOutcome(result, self.volume, self.basename, files, tuple(self.failures), marker)
+        return LocalOutcome(
+            result, self.volume, self.basename, files, tuple(self.failures), marker, self._local_input
+        )
 
-    def _dependency(self, job_name: str, suffix: str) -> bytes:
-        if job_name not in self.job_type.depends_on:
-            raise ValueError(f"{self.job_type.name} does not declare that it depends on {job_name!r}")
-        try:
-            artifact = self._dependencies[job_name, suffix]
-        except KeyError:
-            raise RetryableTaskError(f"{job_name} has not done {self.volume.ref} yet ({suffix})") from None
-        return artifact(self.volume) if callable(artifact) else artifact
+    def _local_input(self, name: str) -> LocalInput:
+        if name not in {one.name for one in self.job_type.inputs}:
+            raise ValueError(f"{self.job_type.name} declares no input {name!r}")
+        found = {suffix: made for (owner, suffix), made in self._artifacts.items() if owner == name}
+        if not found:
+            raise RetryableTaskError(f"the input {name} has not done {self.volume.ref} yet")
+        files = {s: made(self.volume) if callable(made) else made for s, made in found.items()}
+        return LocalInput(name, self.basename, files)
 
     def _job(self) -> Job:
         now = datetime.now(UTC)

@@ -15,7 +15,7 @@ from attrs import frozen
 from bec_core.job import JobType
 from bec_core.models import Page, PageData
 from bec_core.pages.values import PageValues
-from bec_core.testing.local import Dependencies, LocalTask, write_pages
+from bec_core.testing.local import Inputs, LocalTask, write_pages
 from bec_core.testing.round_trip import CheckedValues
 
 R = TypeVar("R")
@@ -30,7 +30,7 @@ class Probe:
     pages: Mapping[str, bytes]
     bad_page: bytes | None
     config: Mapping[str, Any]
-    dependencies: Dependencies
+    inputs: Inputs
     model_path: Path | None
     options: Mapping[str, Any]
     same: Callable[[str, bytes, bytes], bool]
@@ -43,7 +43,7 @@ class Probe:
     ) -> WatchedTask:
         """A task over these pages, in a folder of this name."""
         folder = write_pages(self.folder / name, pages)
-        return WatchedTask(self, folder, self.dependencies, on_page)
+        return WatchedTask(self, folder, self.inputs, on_page)
 
 
 class WatchedTask(LocalTask):
@@ -53,10 +53,10 @@ class WatchedTask(LocalTask):
         self,
         probe: Probe,
         folder: Path,
-        dependencies: Dependencies,
+        inputs: Inputs,
         on_page: Callable[[WatchedTask], None] | None,
     ) -> None:
-        super().__init__(probe.job_type, folder, config=probe.config, dependencies=dependencies)
+        super().__init__(probe.job_type, folder, config=probe.config, inputs=inputs)
         self._watch_lock = threading.Lock()
         self._after_page = on_page
         self.read: Counter[str] = Counter()

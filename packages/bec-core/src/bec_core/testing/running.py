@@ -77,7 +77,7 @@ class _Runs:
             self._one_failing_page("missing", damage=None)
         self._stopped_before()
         self._stopped_amid()
-        self._undone_dependency()
+        self._undone_input()
         self._report(first)
 
     def _finish(self, task: WatchedTask, what: str) -> LocalOutcome | None:
@@ -187,20 +187,18 @@ class _Runs:
         if task.failures:
             self.problems.append(f"{when}, it called page_failed: stopping is no page's failure")
 
-    def _undone_dependency(self) -> None:
-        if not self._probe.job_type.depends_on:
+    def _undone_input(self) -> None:
+        if not self._probe.job_type.inputs:
             return
         task = WatchedTask(self._probe, self._probe.folder / "good", {}, None)
         running = start(lambda: task.run(self._worker))
         if not has_ended(running, self._probe.run_within_s):
-            raise _Hung(f"without its dependency it did not end within {self._probe.run_within_s:.0f} s")
+            raise _Hung(f"without its input it did not end within {self._probe.run_within_s:.0f} s")
         error = running.exception()
         if error is None:
-            self.problems.append(
-                "it finished although the jobs that it depends on have done nothing: let ctx.dependency's error pass"
-            )
+            self.problems.append("it finished without its input: let the error of ctx.input pass")
         elif not is_retryable(error):
-            self.problems.append(f"without its dependency it raised {_said(error)}, which is not retryable")
+            self.problems.append(f"without its input it raised {_said(error)}, which is not retryable")
 
     def _report(self, outcome: LocalOutcome) -> None:
         if self._probe.job_type.report is None:

@@ -18,7 +18,7 @@ from loguru import logger
 from bec_core.archive.sources import Sources
 from bec_core.artifacts import ArtifactStream
 from bec_core.errors import BecError, PageError, RuntimeFault, TooManyPageErrors
-from bec_core.job import Metric
+from bec_core.job import InputVolume, Metric
 from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume
 from bec_core.pages.child import RUN
 from bec_core.pages.flow import PageFlow
@@ -52,7 +52,7 @@ class RunningTask:
         held: HeldTask,
         basename: str,
         sources: Sources,
-        read_dependency: Callable[[str, str], bytes],
+        inputs: Callable[[str], InputVolume],
         on_page: Callable[[int], None],
         max_page_error_rate: float = 1.0,
         metrics: Sequence[Metric] = (),
@@ -64,7 +64,7 @@ class RunningTask:
         self._held = held
         self._basename = basename
         self._sources = sources
-        self._read_dependency = read_dependency
+        self._inputs = inputs
         self._on_page = on_page
         self._max_page_error_rate = max_page_error_rate
         self._lock = threading.Lock()
@@ -237,9 +237,9 @@ class RunningTask:
         with self._lock:
             return self._metrics.values
 
-    def dependency(self, job_name: str, suffix: str) -> bytes:
-        """An artifact of a job that this one depends on."""
-        return self._read_dependency(job_name, suffix)
+    def input(self, name: str) -> InputVolume:
+        """What the job bound to this input has done of the volume."""
+        return self._inputs(name)
 
     @property
     def failures(self) -> list[PageFailure]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from loguru import logger
 
 from bec_core.artifacts import probe, recipe_of
-from bec_core.db import Database, left, recipes, workers
+from bec_core.db import Database, inputs, left, recipes, workers
 from bec_core.errors import BecError, JobGone, PluginError, ServiceError, SettingsError
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
 from bec_core.job_config import structure_config
@@ -123,6 +123,14 @@ def _register(database: Database, loaded: LoadedJob, name: str, options: WorkerO
     with database.connection() as connection:
         if left.job_status(connection, job_id) is None:
             raise JobGone(f"job {loaded.job.name} was deleted")
+        known = {one.name for one in inputs.bound(connection, job_id)}
+        for one in loaded.type.inputs:
+            if one.name not in known:  # the plugin has got an input since the job was made
+                inputs.bind(connection, job_id, one.name, None, artifacts=one.artifacts)
+                logger.warning(
+                    "the input {} is bound to no job, so every volume is blocked: bec jobs update {} --input {}=JOB",
+                    one.name, loaded.job.name, one.name,
+                )  # fmt: skip
         ours = loaded.recipe.contents.get("resources", {})
         for worker, theirs in recipes.living_resources(connection, job_id, alive_s=ALIVE_S):
             if dict(theirs) != dict(ours):

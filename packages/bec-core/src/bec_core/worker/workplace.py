@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import field, frozen
@@ -22,13 +23,17 @@ from bec_core.worker.options import WorkerOptions
 
 @frozen
 class Services:
-    """What a worker works with; all opened and closed by the caller."""
+    """What a worker works with; all opened and closed by the caller.
+
+    ``open_queue`` opens another job's queue by its URL: for the messages of what a finished task releases.
+    """
 
     database: Database = field(repr=False)
     queue: TaskQueue = field(repr=False)
     dead_letters: TaskQueue = field(repr=False)
     sources: Sources = field(repr=False)
     store: Store = field(repr=False)
+    open_queue: Callable[[str], TaskQueue] = field(repr=False)
 
 
 @frozen
