@@ -70,12 +70,15 @@ class Plugins:
         raise PluginError(message)
 
 
-def load_plugins(*, strict: bool = False, found: Iterable[EntryPoint] | None = None) -> Plugins:
+def load_plugins(
+    *, strict: bool = False, found: Iterable[EntryPoint] | None = None, quiet: bool = False
+) -> Plugins:
     """Load every plugin of this environment.
 
     Args:
         strict: raise for a plugin that fails to load, instead of leaving it out with a warning.
         found: the entry points; default those of group ``bec`` of all installed distributions.
+        quiet: without a word of what fails to load: somebody else says it.
 
     Raises:
         PluginError: two plugins claim one job name; or, if ``strict``, one fails to load.
@@ -96,7 +99,8 @@ def load_plugins(*, strict: bool = False, found: Iterable[EntryPoint] | None = N
                 raise PluginError(
                     f"plugin {point.name} of {distribution} can't be loaded: {reason}"
                 ) from error
-            logger.warning("plugin {} of {} can't be loaded: {}", point.name, distribution, reason)
+            if not quiet:
+                logger.warning("plugin {} of {} can't be loaded: {}", point.name, distribution, reason)
             broken.append(BrokenPlugin(point.name, distribution, reason))
     _refuse_claims_of_one_name(loaded)
     return Plugins(manager, tuple(loaded), tuple(broken))

@@ -27,7 +27,8 @@ def check_job_type(
     plugin: str | None = None,
     config: Mapping[str, Any] | None = None,
     inputs: Inputs | None = None,
-    model_path: Path | None = None,
+    resources: Mapping[str, Path] | None = None,
+    environment: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
     same: Callable[[str, bytes, bytes], bool] | None = None,
     stop_within_s: float = 10.0,
@@ -49,7 +50,8 @@ def check_job_type(
         config: the job's config for the runs.
         inputs: for a job with inputs, their artifacts: ``{(input, suffix): bytes}``. It runs on several volumes made of
             ``pages``, so a function of the volume suits best.
-        model_path: the checkpoint for the runs.
+        resources: files and folders for the runs, by the resources' names.
+        environment: what the job type's own settings read, for the runs.
         options: as :class:`~bec_core.job.WorkerSetup` has them.
         same: whether two artifacts of one suffix are the same (suffix, one, other); default: equal bytes.
         stop_within_s: how soon ``run`` must end once it is told to stop.
@@ -66,7 +68,8 @@ def check_job_type(
             bad_page=bad_page,
             config=dict(config or {}),
             inputs=dict(inputs or {}),
-            model_path=model_path,
+            resources=dict(resources or {}),
+            environment=dict(environment or {}),
             options=dict(options or {}),
             same=same or (lambda _, one, other: one == other),
             stop_within_s=stop_within_s,

@@ -28,7 +28,12 @@ def running_problems(probe: Probe) -> list[str]:
         raise ValueError("check_job_type needs at least one good page")
     before = set(threading.enumerate())
     building = local_worker(
-        probe.job_type, probe.config, model_path=probe.model_path, concurrency=2, options=probe.options
+        probe.job_type,
+        probe.config,
+        resources=probe.resources,
+        environment=probe.environment,
+        concurrency=2,
+        options=probe.options,
     )
     try:
         worker = building.__enter__()
