@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bec_ocrv1.artifacts import read_texts
-from support.bar_pages import LATIN
+from support.bar_volumes import LATIN
 from support.cli import Bec
 from support.field_models import write_model
 from support.places import ROOT
