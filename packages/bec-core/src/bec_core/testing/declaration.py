@@ -14,6 +14,7 @@ from bec_core.errors import JobConfigError, PluginError, SettingsError
 from bec_core.job import JobType
 from bec_core.job_config import RuntimeConfig, structure_config
 from bec_core.plugins import load_object, load_plugins
+from bec_core.testing.given import given_problems
 
 HEAVY = frozenset(
     {
@@ -38,6 +39,7 @@ def declaration_problems(job_type: JobType, plugin: str | None) -> list[str]:
         *_import_problems(job_type, plugin),
         *_word_problems(job_type),
         *_config_problems(job_type),
+        *given_problems(job_type),
         *_path_problems(job_type),
     ]
 
@@ -115,7 +117,11 @@ def _config_problems(job_type: JobType) -> Iterator[str]:
 
 
 def _path_problems(job_type: JobType) -> Iterator[str]:
-    for what, path in (("worker", job_type.worker), ("report", job_type.report)):
+    for what, path in (
+        ("worker", job_type.worker),
+        ("report", job_type.report),
+        ("compare", job_type.compare),
+    ):
         if path is None:
             continue
         try:
