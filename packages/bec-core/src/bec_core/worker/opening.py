@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -58,7 +59,8 @@ def open_worker(
     """
     # a slot that waits at a queue in PostgreSQL holds one; the keeper must never wait behind them
     services.database.allow(options.concurrency + _OTHER_CONNECTIONS)
-    for warning in probe(services.store, key=f".bec/probe/{name}"):
+    # two of one name that start at once must not disturb each other's probe
+    for warning in probe(services.store, key=f".bec/probe/{name}-{os.getpid()}"):
         logger.warning("{}", warning)
     if problem := policy_trouble(services.queue, services.dead_letters):
         logger.warning("{}", problem)
