@@ -504,6 +504,14 @@ def test_a_page_that_kills_its_process_costs_only_itself(task: Callable[..., Tas
     assert [(f.stage, f.error_type) for f in outcome.failures] == [("run", "ProcessDied")]
 
 
+def test_signals_to_the_whole_group_are_the_workers_business(task: Callable[..., Task]) -> None:
+    got, outcome = run(
+        task(b"signalled", b"plain"), lambda ctx: list(ctx.map_pages(see, returns=Seen, processes=1))
+    )
+    assert outcome.failures == ()
+    assert len({seen.process for _, seen in got}) == 1, "its process lives on"
+
+
 def test_a_function_that_cant_be_sent_is_refused_with_what_can(task: Callable[..., Task]) -> None:
     with pytest.raises(TypeError, match="a module's own function"):
         run(task(count=1), lambda ctx: list(ctx.map_pages(lambda p, d: b"", returns=bytes, processes=1)))
