@@ -8,8 +8,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import attrs
 import pytest
 
+import bec_core
 from support.cli import Bec, write_archive_volume
 from support.places import ROOT
 
@@ -32,6 +34,19 @@ def package(tmp_path: Path) -> Path:
     points = "".join(f"{name} = {module}\n" for name, module in project["entry-points"]["bec"].items())
     (info / "entry_points.txt").write_text(f"[bec]\n{points}")
     return folder
+
+
+def test_every_other_piece_of_its_code_runs():
+    """Pieces that are no file use what a job may import, and nothing else."""
+    text = (ROOT / "docs" / "plugin-guide.md").read_text()
+    pieces = [
+        code
+        for code in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        if not _FILE.match(f"```python\n{code}```")
+    ]
+    assert len(pieces) >= 2
+    for code in pieces:
+        exec(compile(code, "plugin-guide.md", "exec"), {**vars(bec_core), "frozen": attrs.frozen})
 
 
 def test_its_own_tests_pass(package: Path, monkeypatch: pytest.MonkeyPatch):
