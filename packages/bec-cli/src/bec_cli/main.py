@@ -87,7 +87,10 @@ def _plugin_command(name: str) -> click.Command | None:
 
     configure_logging(level="WARNING")
     brought = click.Group()
-    load_plugins(strict=load_settings().strict_plugins).manager.hook.bec_commands(cli=brought)
+    found = load_plugins(strict=load_settings().strict_plugins)
+    for plugin in found.loaded:
+        if plugin.name == name:  # the others' are not asked for: what is broken in them breaks no command
+            found.commands_of(plugin, brought)
     if name in brought.commands:
         return brought.commands[name]
     raise click.UsageError(f"the plugin {name} has no commands of its own; see: bec plugins show {name}")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import attrs
 
 from bec_core.admin.jobs import check_name
+from bec_core.declared import shape_problems
 from bec_core.errors import JobConfigError, PluginError, SettingsError
 from bec_core.job import JobType
 from bec_core.job_config import RuntimeConfig, structure_config
@@ -34,6 +35,8 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 def declaration_problems(job_type: JobType, plugin: str | None) -> list[str]:
     """What is wrong with the declaration, each in a sentence."""
+    if problems := shape_problems(job_type):
+        return problems  # what else is wrong can't be told before these are right
     return [
         *_import_problems(job_type, plugin),
         *_word_problems(job_type),
@@ -89,9 +92,6 @@ def _word_problems(job_type: JobType) -> Iterator[str]:
 
 
 def _config_problems(job_type: JobType) -> Iterator[str]:
-    if not attrs.has(job_type.config):
-        yield f"its config class {job_type.config!r} is no attrs class"
-        return
     reserved = {attribute.name for attribute in attrs.fields(RuntimeConfig)}
     for attribute in attrs.fields(job_type.config):
         where = f"the config's field {attribute.name!r}"
