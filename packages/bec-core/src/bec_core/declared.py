@@ -18,21 +18,30 @@ _WORDS_OR_NONE = ("report", "compare", "family")
 
 def shape_problems(job_type: JobType) -> list[str]:
     """What of the declaration has a wrong type, each in a sentence."""
+    said: dict[str, Any] = {field.name: getattr(job_type, field.name) for field in attrs.fields(JobType)}
     problems: list[str] = []
     for name in (*_WORDS, *_WORDS_OR_NONE):
-        value = getattr(job_type, name)
+        value = said[name]
         if not isinstance(value, str) and not (value is None and name in _WORDS_OR_NONE):
             problems.append(f"its {name} must be a string, not {value!r}")
-    if not (isinstance(job_type.config, type) and attrs.has(job_type.config)):
-        problems.append(f"its config class {job_type.config!r} is no attrs class")
+    problems += _class_problems(said["config"])
     for field in attrs.fields(JobType):
         if isinstance(field.default, tuple):
-            problems += _tuple_problems(f"its {field.name}", getattr(job_type, field.name), _one_of(field))
-    inputs = job_type.inputs if isinstance(job_type.inputs, tuple) else ()
-    for one in inputs:
+            problems += _tuple_problems(f"its {field.name}", said[field.name], _one_of(field))
+    for one in said["inputs"] if isinstance(said["inputs"], tuple) else ():
         if isinstance(one, Input):
             problems += _tuple_problems(f"the artifacts of its input {one.name!r}", one.artifacts, "str")
     return problems
+
+
+def _class_problems(config: Any) -> Iterator[str]:
+    if not (isinstance(config, type) and attrs.has(config)):
+        yield f"its config class {config!r} is no attrs class"
+        return
+    try:
+        attrs.resolve_types(config)
+    except Exception as error:  # noqa: BLE001 - whatever an annotation raises is what is to be reported
+        yield f"a type of its config class {config.__name__} can't be found: {type(error).__name__}: {error}"
 
 
 def _one_of(field: attrs.Attribute[Any]) -> str:

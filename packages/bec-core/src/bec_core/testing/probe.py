@@ -19,20 +19,25 @@ from bec_core.testing.local import Inputs, LocalTask, write_pages
 T = TypeVar("T")
 
 
+InputsOf = Callable[[Path], Inputs]
+"""Makes the artifacts of a job's inputs for a folder of pages."""
+
+
 @frozen
 class Probe:
-    """The arguments of :func:`~bec_core.testing.conformance.check_job_type`, and a folder to work in."""
+    """The arguments of :func:`~bec_core.testing.conformance.find_problems`, and a folder to work in."""
 
     job_type: JobType
     pages: Mapping[str, bytes]
     bad_page: bytes | None
     config: Mapping[str, Any]
-    inputs: Inputs
+    inputs: Inputs | InputsOf
     model_path: Path | None
     options: Mapping[str, Any]
     same: Callable[[str, bytes, bytes], bool]
     stop_within_s: float
     run_within_s: float
+    only_these: bool
     folder: Path
 
     def task(
@@ -40,7 +45,9 @@ class Probe:
     ) -> WatchedTask:
         """A task over these pages, in a folder of this name."""
         folder = write_pages(self.folder / name, pages)
-        return WatchedTask(self, folder, self.inputs, on_page)
+        return WatchedTask(
+            self, folder, self.inputs(folder) if callable(self.inputs) else self.inputs, on_page
+        )
 
 
 class WatchedTask(LocalTask):
@@ -58,11 +65,15 @@ class WatchedTask(LocalTask):
         self._after_page = on_page
         self.read: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
+        self.early: list[str] = []
         self.told_to_stop: float | None = None
+        self.read_when_told = 0
 
     def read_page(self, page: Page) -> PageData:
         """The page's bytes."""
         with self._watch_lock:
+            if self.done[page.filename] and not self.read[page.filename]:
+                self.early.append(page.filename)
             self.read[page.filename] += 1
         return super().read_page(page)
 
@@ -76,7 +87,10 @@ class WatchedTask(LocalTask):
 
 
 def start(work: Callable[[], T]) -> Future[T]:
-    """Run ``work`` in a thread of its own, which does not keep the process alive if it hangs."""
+    """Run ``work`` in a thread of its own, which does not keep the process alive if it hangs.
+
+    A job's own threads are daemons then, too: a thread is one by what started it.
+    """
     future: Future[T] = Future()
 
     def body() -> None:
