@@ -10,18 +10,21 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import TYPE_CHECKING
 
 import attrs
 from loguru import logger
 
 from bec_core import Ingredients, Page, PageData, PageError, TaskContext, TaskResult, WorkerSetup, in_context
 from bec_ldv1.config import Ldv1Config
-from bec_ldv1.engine import Engine
 from bec_ldv1.page import Detection, detect_page
 from bec_ldv1.records import PageRecord, to_parquet
 from bec_ldv1.setup import cores, start_engine
 from bec_ldv1.suspicious_pages import with_suspicion
 from bec_ldv1.whole_lines import page_details
+
+if TYPE_CHECKING:
+    from bec_ldv1.engine import Engine
 
 
 @attrs.frozen

@@ -331,10 +331,7 @@ class BECWorker:
         if found.blocked and self._release():
             with self._tally.lock:
                 self._tally.empty_receives = 0
-        elif found.total == 0 and found.coming and not options.until_drained:
-            if due and not self._queue_lags():
-                self._end(End.WORK_LEFT)
-        elif found.total == 0:
+        elif found.total == 0 and (options.until_drained or not found.coming):
             if queue_was_empty:
                 logger.info("nothing is left to do: ending")
                 self._end(End.NOTHING_LEFT)

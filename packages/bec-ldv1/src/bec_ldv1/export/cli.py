@@ -107,7 +107,7 @@ def _write(volume: ExportVolume, form: str, out: Path) -> None:
 
 def _crop(volume: ExportVolume, crops: Path, images: Path, *, mask: bool) -> int:
     """Cut a volume's lines; the number of pages that could not be cut."""
-    from bec_ldv1.crops import write_crops
+    from bec_ldv1.export.crops import write_crops
 
     written, problems = write_crops(volume, images, crops, mask=mask)
     for problem in problems:

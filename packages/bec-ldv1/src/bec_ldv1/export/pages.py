@@ -8,8 +8,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from bec_ldv1.details import PageDetails
-from bec_ldv1.lines import Line
+from bec_ldv1.artifacts import PageLines, TextLine
 
 Pixels = npt.NDArray[np.int32]
 """Points, n × 2 (x, y): whole pixels from (0, 0), the image's upper left corner, to (width, height)."""
@@ -54,27 +53,29 @@ class ExportVolume:
     failed: Sequence[str] = ()
 
 
-def page_of(image: str, details: PageDetails) -> ExportPage:
-    """The page to export from what is recorded of it.
+def page_of(page: PageLines) -> ExportPage:
+    """The page to export from what the artifact says of it.
 
     Raises:
-        ExportError: a line's outline has under three points, or its baseline under two.
+        ExportError: the page's size is not known; or a line's outline has under three points, or its baseline
+            under two.
     """
-    lines = []
-    for number, line in enumerate(details.lines, start=1):
-        if len(line.polygon) < 3 or len(line.baseline) < 2:
-            raise ExportError(f"line {number} of {image} has an outline of {len(line.polygon)} points")
-        lines.append(_line_of(line, details))
-    return ExportPage(image, details.width, details.height, lines, sorted(details.flags))
-
-
-def _line_of(line: Line, page: PageDetails) -> ExportLine:
+    if page.width is None or page.height is None:
+        raise ExportError(f"the size of {page.image} is not recorded")
     limits = np.array([page.width, page.height])
+    for number, line in enumerate(page.lines, start=1):
+        if len(line.polygon) < 3 or len(line.baseline) < 2:
+            raise ExportError(f"line {number} of {page.image} has an outline of {len(line.polygon)} points")
+    lines = [_line_of(line, limits) for line in page.lines]
+    return ExportPage(page.image, page.width, page.height, lines, sorted(page.flags))
 
+
+def _line_of(line: TextLine, limits: npt.NDArray[np.int_]) -> ExportLine:
     def whole(points: npt.NDArray[np.float32]) -> Pixels:
         return np.clip(np.rint(points), 0, limits).astype(np.int32)
 
-    return ExportLine(whole(line.polygon), whole(line.baseline), min(1.0, max(0.0, line.confidence)))
+    confidence = 1.0 if line.confidence is None else min(1.0, max(0.0, line.confidence))
+    return ExportLine(whole(line.polygon), whole(line.baseline), confidence)
 
 
 def box(*parts: Pixels) -> tuple[int, int, int, int]:

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 import attrs
 from pyarrow import fs  # type: ignore[import-untyped]  # pyarrow ships no types
 
-from bec_ldv1.export.pages import ExportError, ExportPage, ExportVolume, page_of
-from bec_ldv1.records import from_parquet
+from bec_ldv1.artifacts import read_lines
+from bec_ldv1.export.pages import ExportError, ExportVolume, page_of
 
 _SUFFIX, _MARKER = ".parquet", "success.json"
 
@@ -78,23 +78,19 @@ def read_volume(artifact: Artifact) -> ExportVolume:
     """
     try:
         with artifact.files.open_input_file(artifact.path) as stream:
-            records = from_parquet(stream.read())
+            pages = read_lines(stream.read())
     except (OSError, ValueError) as error:
         raise ExportError(f"{artifact.path} can't be read: {error}") from error
-    pages: list[ExportPage] = []
-    for record in records:
-        if not record.ok:
-            continue
-        if record.details is None:
-            raise ExportError(
-                f"{artifact.path} has only the contract's columns, which hold no whole lines and no page sizes; "
-                f"run the job again over the volume"
-            )
-        try:
-            pages.append(page_of(record.img_file_name, record.details))
-        except ExportError as error:
-            raise ExportError(f"{artifact.path}: {error}") from error
-    return ExportVolume(artifact.name, pages, [record.img_file_name for record in records if not record.ok])
+    if any(page.pieces_only for page in pages):
+        raise ExportError(
+            f"{artifact.path} has only the contract's columns, which hold no whole lines and no page sizes; "
+            f"run the job again over the volume"
+        )
+    try:
+        exported = [page_of(page) for page in pages if page.ok]
+    except ExportError as error:
+        raise ExportError(f"{artifact.path}: {error}") from error
+    return ExportVolume(artifact.name, exported, [page.image for page in pages if not page.ok])
 
 
 def _place(source: str) -> tuple[fs.FileSystem, str]:

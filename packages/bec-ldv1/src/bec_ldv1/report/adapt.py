@@ -21,7 +21,6 @@ from bec_ldv1.records import PageRecord, from_parquet
 from bec_ldv1.rectify import Rectification
 from bec_ldv1.report.pictures import Picture, view_size
 from bec_ldv1.report.view import Outline, PageTrouble, Pixels
-from bec_ldv1.tps import ALPHA, ControlPoints, Spline
 
 _PARQUET, _ERRORS = ".parquet", "-errors.jsonl"
 _THIN = 0.75  # px of the picture by which a thinned outline may differ
@@ -114,7 +113,7 @@ def source_outlines(record: PageRecord, size: tuple[int, int], *, whole_lines: b
     contours = [contour for contour in record.contours or () if len(contour)]
     if not contours:
         return []
-    rectification = _rectification(record, *size)
+    rectification = Rectification.recorded(*size, record.rotation_angle, record.tps_points, record.tps_alpha)
     return [SourceOutline(rectification.to_page(_points(contour))) for contour in contours]
 
 
@@ -148,15 +147,6 @@ def without_picture(record: PageRecord) -> Picture:
 def _points(points: npt.NDArray[np.generic]) -> Points:
     """Any recorded points, n × 2."""
     return np.asarray(points, dtype=np.float64).reshape(-1, 2)
-
-
-def _rectification(record: PageRecord, width: int, height: int) -> Rectification:
-    """What was done to the page, in pixels of the stored raster."""
-    spline = None
-    if record.tps_points is not None:
-        alpha = ALPHA if record.tps_alpha is None else record.tps_alpha
-        spline = Spline.fit(ControlPoints.from_rows(record.tps_points), alpha)
-    return Rectification(width, height, record.rotation_angle or 0.0, spline)
 
 
 def _upright(points: Points, picture: Picture) -> Points:
