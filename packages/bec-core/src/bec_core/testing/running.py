@@ -49,6 +49,7 @@ def _problems(probe: Probe) -> list[str]:
         return [f"its worker can't be built: {said(error)}"]
     worker = built.result()
     if lacking := [name for name in ("run", "close") if not callable(getattr(worker, name, None))]:
+        has_ended(start(lambda: building.__exit__(None, None, None)), probe.run_within_s)
         return [f"its worker {type(worker).__name__} has no method {' and no '.join(lacking)}"]
     runs = _Runs(probe, worker)
     try:
