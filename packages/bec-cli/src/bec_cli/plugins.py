@@ -9,6 +9,7 @@ import attrs
 import click
 
 from bec_cli.common import json_option, note, print_json, print_table, settings_of
+from bec_cli.plugins_check import check
 from bec_cli.printing import say
 from bec_core.job_config import ConfigField, config_fields
 from bec_core.plugins import load_plugins
@@ -17,6 +18,9 @@ from bec_core.plugins import load_plugins
 @click.group()
 def plugins() -> None:
     """The installed job types."""
+
+
+plugins.add_command(check)
 
 
 @plugins.command("list")

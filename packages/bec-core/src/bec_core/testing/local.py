@@ -41,7 +41,8 @@ from bec_core.worker.hold import HeldTask
 from bec_core.worker.marker import marker_content, outcome_of
 
 Inputs = Mapping[tuple[str, str], bytes | Callable[[Volume], bytes]]
-"""``{(input, suffix): artifact}``; a function makes the artifact for the volume at hand."""
+"""``{(input, suffix): artifact}``; a function makes the artifact for the volume at hand. The marker of an input is
+``(input, "success.json")``."""
 
 _FOLDERS = Sources({}, allow_folders=True)
 
@@ -201,7 +202,8 @@ class LocalTask(RunningTask):
         if not found:
             raise RetryableTaskError(f"the input {name} has not done {self.volume.ref} yet")
         files = {s: made(self.volume) if callable(made) else made for s, made in found.items()}
-        return LocalInput(name, self.basename, files)
+        marker = json.loads(files.pop(MARKER_NAME, b"{}"))
+        return LocalInput(name, self.basename, files, marker)
 
     def _job(self) -> Job:
         now = datetime.now(UTC)
