@@ -53,6 +53,11 @@ PRODUCTION = """
 """  # noqa: E501
 
 
+ALL = [migration.version for migration in carried()]
+BEFORE = [migration.version for migration in carried() if migration.phase is Phase.BEFORE]
+"""The numbers of the migrations that this code carries: all, and those that go before the code."""
+
+
 def quiet(_: str) -> None:
     """Hear nothing."""
 

@@ -1,6 +1,7 @@
 """The plugin that docs/plugin-guide.md builds: its own tests pass, and ``bec`` runs it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -34,7 +35,7 @@ def package(tmp_path: Path) -> Path:
 
 
 def test_its_own_tests_pass(package: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PYTHONPATH", str(package / "src"))
+    monkeypatch.setenv("PYTHONPATH", str(package / "src"), prepend=os.pathsep)
     (package / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
     ended = subprocess.run(command, cwd=package, capture_output=True, text=True, check=False)

@@ -17,6 +17,7 @@ from bec_cli.common import (
     print_table,
     session_and_job,
 )
+from bec_cli.metric_lines import plain_figure, print_metrics
 from bec_cli.printing import say
 from bec_core.models import TaskStatus
 
@@ -54,6 +55,7 @@ def stats(ctx: click.Context, job_name: str, hourly_price: float | None, stages:
         data["by_status"] = [
             {**attrs.asdict(t), "avg_duration_ms": t.avg_duration_ms} for t in figures.by_status
         ]
+        data["metrics"] = [plain_figure(one) for one in figures.metrics]
         data["job"] = {"id": job.id, "name": job.name, "status": job.status}
         print_json(
             {**data, **({"stages": [attrs.asdict(s) for s in by_stage]} if by_stage is not None else {})}
@@ -88,6 +90,9 @@ def _print(figures: JobStatistics, stages: list[StageFigures] | None) -> None:
     say(f"  Avg Duration per Task: {_ms(figures.avg_duration_per_task_ms)}")
     say(f"  Avg Duration per Page: {_ms(figures.avg_duration_per_page_ms)}")
     _print_progress(figures)
+    if figures.metrics:
+        say()
+        print_metrics(figures.metrics)
     if stages is not None:
         say()
         _print_stages(stages)

@@ -16,14 +16,18 @@ from bec_core.job import (
     InputVolume,
     JobType,
     JobWorker,
+    Metric,
     ReportVolume,
+    Resource,
+    ResourceFile,
     StopSignal,
     TaskContext,
     WorkerSetup,
 )
 from bec_core.job_config import between, option
 from bec_core.logs import in_context
-from bec_core.models import Page, PageData, TaskResult, Volume, VolumeRef
+from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef
+from bec_core.pages.stages import timed
 from bec_core.text import shown
 
 __all__ = [
@@ -34,10 +38,14 @@ __all__ = [
     "InputVolume",
     "JobType",
     "JobWorker",
+    "Metric",
     "Page",
     "PageData",
     "PageError",
+    "PageFailure",
     "ReportVolume",
+    "Resource",
+    "ResourceFile",
     "RetryableTaskError",
     "SettingsError",
     "StopSignal",
@@ -53,4 +61,5 @@ __all__ = [
     "in_context",
     "option",
     "shown",
+    "timed",
 ]

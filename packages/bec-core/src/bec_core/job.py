@@ -6,13 +6,77 @@ A job never sees a queue, a database or a bucket: it reads pages and writes arti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeVar, runtime_checkable
 
 from attrs import field, frozen
 
-from bec_core.models import Page, PageData, TaskResult, Volume
+from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+R = TypeVar("R")
+
+
+@frozen
+class Metric:
+    """A figure that a job gives of each volume (``ctx.metrics``), and how a job's volumes are added up.
+
+    Attributes:
+        name: a word of letters, digits and ``_``.
+        doc: what it means, in a few words.
+        weight: the metric by which it is weighed (``"chars"``: a mean over all characters); None: a plain sum.
+        better: which change is for the better; None: neither.
+        percent: shown as a percentage.
+    """
+
+    name: str
+    doc: str
+    weight: str | None = None
+    better: Literal["lower", "higher"] | None = None
+    percent: bool = False
+
+
+@frozen
+class Resource:
+    """A file or folder that a worker needs beside the pages (a model, ground truth), found and checked by the runtime.
+
+    Where it is: ``bec worker --resource NAME=PLACE`` or its own ``option``; else the job's config (``resources``); else
+    its own ``environment`` variable. A place is a path, an ``s3://`` or an ``https://`` URL, with ``#sha256=…``.
+
+    Attributes:
+        name: a word of letters, digits and ``_``.
+        doc: what it is, in a few words.
+        required: without it no worker starts.
+        folder: a folder, or an S3 prefix, in place of one file.
+        environment: a variable that may name it on this machine.
+        option: an option of ``bec worker`` and ``bec run`` that may name it (``"--model-path"``).
+    """
+
+    name: str
+    doc: str
+    required: bool = False
+    folder: bool = False
+    environment: str | None = None
+    option: str | None = None
+
+
+@frozen
+class ResourceFile:
+    """A resource as it lies on this machine.
+
+    Attributes:
+        path: the file or folder.
+        sha256: of the file; of a folder, the hash of its files' names and hashes.
+        url: where it came from.
+    """
+
+    path: Path
+    sha256: str
+    url: str
 
 
 @frozen
@@ -61,6 +125,9 @@ class JobType:
         compare: import path of a ``Comparer`` that shows what differs between two runs, or None.
         results_version: raised by its author whenever results change; what was done by an earlier one is out of date.
         family: what kind of results it gives (``ocr``), where several job types give the same kind.
+        resources: the files and folders that its workers may be given.
+        metrics: the figures that it gives of each volume.
+        settings: an attrs class of what the environment may say to its workers, as ``BEC_{TYPE}_{FIELD}``; or None.
     """
 
     name: str
@@ -73,6 +140,9 @@ class JobType:
     compare: str | None = None
     results_version: str = "1"
     family: str | None = None
+    resources: tuple[Resource, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    settings: type[Any] | None = None
 
 
 @frozen
@@ -97,12 +167,30 @@ class WorkerSetup:
         model_path: the checkpoint that the operator named, or None.
         concurrency: how many tasks may call ``run`` at the same time.
         options: the operator's per-process wishes (``threads`` …); unknown ones are to be ignored.
+        resources: the declared resources that were given, by name.
+        declared: the names of all declared resources, given or not.
+        settings: the job type's own settings, structured as its ``settings`` class; None without one.
     """
 
     config: Any
     model_path: Path | None = None
     concurrency: int = 1
     options: Mapping[str, Any] = field(factory=dict)
+    resources: Mapping[str, ResourceFile] = field(factory=dict)
+    declared: tuple[str, ...] = ()
+    settings: Any = None
+
+    def resource(self, name: str) -> ResourceFile | None:
+        """The resource of this name; None if it was not given.
+
+        Raises:
+            ValueError: the job type declares no such resource.
+        """
+        if name not in self.declared and name not in self.resources:
+            raise ValueError(
+                f"{name!r} is no declared resource (declared: {', '.join(self.declared) or 'none'})"
+            )
+        return self.resources.get(name)
 
 
 class StopSignal(Protocol):
@@ -176,6 +264,49 @@ class TaskContext(Protocol):
         """To be checked between pages."""
         ...
 
+    @property
+    def log(self) -> Logger:
+        """The log (loguru's), every line with job, volume, task and attempt."""
+        ...
+
+    def map_pages(
+        self,
+        function: Callable[[Page, PageData], R],
+        *,
+        returns: type[R],
+        threads: int | None = None,
+        processes: int | None = None,
+        pages: Iterable[Page] | None = None,
+    ) -> Iterator[tuple[Page, R | None]]:
+        """Each page with what ``function`` makes of it, in the pages' order; None for a page that failed.
+
+        Pages are fetched ahead and worked on side by side, in a pool that all volumes of this worker share. Progress,
+        stop checks, times and failures are the runtime's: a page whose ``function`` raises has failed (a
+        :class:`~bec_core.errors.PageError` says at which stage; one that is ``retryable`` is tried once more), and
+        :meth:`failure` tells why. Errors of the whole task (:class:`~bec_core.errors.RetryableTaskError`,
+        :class:`~bec_core.errors.TerminalTaskError`, :class:`~bec_core.errors.TaskStopped`) end it.
+
+        Args:
+            function: called with a page and its bytes, from several threads (or processes) at once.
+            returns: what it returns: an attrs class whose fields have types, or ``bytes``.
+            threads: at most so many pages at a time; default: the operator's ``--threads``, else one for each core.
+            processes: work in so many processes instead, for what keeps Python's lock. ``function`` must be picklable:
+                a module's own function, or a ``functools.partial`` of one.
+            pages: these instead of all.
+
+        Raises:
+            TerminalTaskError: ``function`` returned something else than ``returns``.
+        """
+        ...
+
+    def failure(self, page: Page) -> PageFailure | None:
+        """Why the page failed; None if it did not."""
+        ...
+
+    def timed(self, stage: str) -> AbstractContextManager[None]:
+        """Count the block's time under ``stage``; an unforeseen error of a page in it is of that stage too."""
+        ...
+
     def read_page(self, page: Page) -> PageData:
         """The page's bytes.
 
@@ -198,6 +329,21 @@ class TaskContext(Protocol):
 
     def input(self, name: str) -> InputVolume:
         """What the job bound to this input has done of the volume; it is done when the task starts."""
+        ...
+
+    def open_artifact(self, suffix: str) -> AbstractContextManager[BinaryIO]:
+        """A stream to write a large artifact to: it grows on disk, and is staged when the block ends without error.
+
+        It can be written at its end only (no ``seek``).
+        """
+        ...
+
+    def metrics(self, **values: float) -> None:
+        """Give figures of this volume, which the job type declares; the latest of a name counts.
+
+        Raises:
+            ValueError: a name that is not declared, or a value that is no finite number.
+        """
         ...
 
 

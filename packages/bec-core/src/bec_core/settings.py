@@ -118,6 +118,11 @@ class Settings:
         doc="The line detection model's checkpoint. Unset: the model in the box.",
         default=None,
     )
+    scratch: Path | None = _env(
+        "BEC_SCRATCH",
+        doc="Where large artifacts grow until they are published. Unset: the system's folder for temporary files.",
+        default=None,
+    )
     worker_name: str = _env(
         "BEC_WORKER_NAME", doc="How this worker is listed. Default: the host's name.", factory=_host_name
     )

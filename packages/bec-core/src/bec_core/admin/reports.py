@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from loguru import logger
 
 from bec_core.admin.jobs import find_job
+from bec_core.admin.metrics import MetricChange, changes
 from bec_core.admin.session import Session
 from bec_core.artifacts import FinishedVolume, ReadyInput, TaskFolder, owner_of
 from bec_core.db import inputs, ledger, roots
@@ -119,16 +120,25 @@ def find_run(session: Session, text: str) -> Run:
     return Run(find_job(session, name), check_id(version, "version") if at else None)
 
 
+@frozen
+class Comparison:
+    """Two runs compared: the metrics over the ``volumes`` volumes that both have done, and the plugin's file."""
+
+    volumes: int
+    metrics: tuple[MetricChange, ...]
+    report: Path | None
+
+
 def write_comparison(
     session: Session, before: Run, after: Run, refs: Sequence[VolumeRef], directory: Path
-) -> Path:
-    """Let the plugin show what differs between two runs, over the volumes that both have done.
+) -> Comparison:
+    """Compare two runs over the volumes that both have done: by metrics, and by what the plugin makes of it.
 
     ``refs`` empty: all volumes that both jobs were asked for.
 
     Raises:
         ConflictError: the runs are the same, or of different job types.
-        NotFoundError: the plugin can't compare, or there is no volume that both have done.
+        NotFoundError: the plugin can't compare and has no metrics, or there is no volume that both have done.
     """
     job_type = session.plugins.job_type(before.job.type)
     if before == after:
@@ -137,7 +147,7 @@ def write_comparison(
         )
     if after.job.type != before.job.type:
         raise ConflictError(f"{before} is of type {before.job.type}, {after} of {after.job.type}")
-    if job_type.compare is None:
+    if job_type.compare is None and not job_type.metrics:
         raise NotFoundError(f"the job type {job_type.name} has no comparison")
     done_before = set(done_volumes(session, before.job))
     asked = list(refs) or [ref for ref in done_volumes(session, after.job) if ref in done_before]
@@ -148,7 +158,12 @@ def write_comparison(
             pairs.append((sides[0], sides[1]))
     if not pairs:
         raise NotFoundError(f"there is no volume that both {before} and {after} have done")
-    return Path(load_object(job_type.compare)(pairs, directory, names=(str(before), str(after))))
+    report = None
+    if job_type.compare is not None:
+        names = (str(before), str(after))
+        report = Path(load_object(job_type.compare)(pairs, directory, names=names))
+    figures = changes(job_type.metrics, [one.marker for one, _ in pairs], [two.marker for _, two in pairs])
+    return Comparison(len(pairs), tuple(figures), report)
 
 
 def _readable(session: Session, run: Run, ref: VolumeRef) -> FinishedVolume | None:

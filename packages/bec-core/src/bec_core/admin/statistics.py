@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from bec_core.admin.metrics import MetricFigure, declared
 from bec_core.admin.session import Session
 from bec_core.db import ledger
 from bec_core.db.inputs import BlockedOn, blocked_on
@@ -18,6 +19,7 @@ __all__ = [
     "BlockedOn",
     "Cost",
     "JobStatistics",
+    "MetricFigure",
     "Progress",
     "StageFigures",
     "StatusTotals",
@@ -81,10 +83,12 @@ class JobStatistics:
     avg_duration_per_page_ms: float | None
     progress: Progress
     cost: Cost | None
+    metrics: tuple[MetricFigure, ...] = ()
 
 
 def job_statistics(session: Session, job: Job, *, hourly_price: float | None = None) -> JobStatistics:
     """The figures of a job; ``hourly_price`` is what one worker costs an hour."""
+    metrics = declared(session, job)
     with session.database.reading() as connection:
         by_status = statistics.totals(connection, job.id)
         pace = statistics.pace(connection, job.id, window_s=_WINDOW_S, alive_s=ALIVE_S)
@@ -93,6 +97,11 @@ def job_statistics(session: Session, job: Job, *, hourly_price: float | None = N
         blocked = blocked_on(connection, job.id) if counts.get("blocked") else []
         known, unknown = statistics.pages_waiting(connection, job.id) if counts.get("waiting") else (0, 0)
         worked_s = statistics.worker_seconds(connection, job.id) if hourly_price is not None else 0.0
+        figures = (
+            statistics.metrics(connection, job.id, [(metric.name, metric.weight) for metric in metrics])
+            if metrics
+            else []
+        )
     done = next((totals for totals in by_status if totals.status is TaskStatus.DONE), None)
     rate = pace.pages / pace.seconds if pace.pages and pace.seconds else None
     per_volume = done.total_images / done.count if done and done.count else None
@@ -129,6 +138,10 @@ def job_statistics(session: Session, job: Job, *, hourly_price: float | None = N
         avg_duration_per_page_ms=spent / images if timed and images else None,
         progress=progress,
         cost=None if hourly_price is None else _cost(hourly_price, worked_s / 3600, progress),
+        metrics=tuple(
+            MetricFigure(metric, figure.value, figure.volumes)
+            for metric, figure in zip(metrics, figures, strict=True)
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from bec_core.artifacts.marker import Marker
+from bec_core.artifacts.marker import Marker, metrics_of
 from bec_core.db import inputs, tasks
 from bec_core.db.tasks import Outcome
 
@@ -67,4 +67,5 @@ def outcome_of_marker(content: Mapping[str, Any]) -> Outcome:
         total_duration_ms=number("total_duration_ms"),
         avg_duration_per_page_ms=number("avg_duration_per_page_ms"),
         wall_clock_duration_ms=number("wall_clock_duration_ms"),
+        metrics=metrics_of(content),
     )

@@ -94,6 +94,7 @@ class Outcome:
     wall_clock_duration_ms: float
     stage_ms: Mapping[str, float] | None = None
     errors_by_stage: Mapping[str, int] | None = None
+    metrics: Mapping[str, float] | None = None
 
 
 @frozen
@@ -346,7 +347,7 @@ _DONE = """
     total_images = %(total_images)s, nb_errors = %(nb_errors)s,
     total_duration_ms = %(total_duration_ms)s, avg_duration_per_page_ms = %(avg_duration_per_page_ms)s,
     wall_clock_duration_ms = %(wall_clock_duration_ms)s,
-    stage_ms = %(stage_ms)s, errors_by_stage = %(errors_by_stage)s,
+    stage_ms = %(stage_ms)s, errors_by_stage = %(errors_by_stage)s, metrics = %(metrics)s,
     error_stage = NULL, error_type = NULL, error_message = NULL, error_traceback = NULL, error_fingerprint = NULL,
     page_errors = NULL, alone = false, runtime_faults = 0, first_fault_at = NULL, lost = 0,
     artifacts = %(artifacts)s, lineage = %(lineage)s
@@ -372,6 +373,7 @@ def _outcome_values(outcome: Outcome) -> dict[str, Any]:
         "errors_by_stage": Jsonb(dict(outcome.errors_by_stage))
         if outcome.errors_by_stage is not None
         else None,
+        "metrics": Jsonb(dict(outcome.metrics)) if outcome.metrics else None,
     }
 
 

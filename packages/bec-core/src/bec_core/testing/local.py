@@ -35,6 +35,7 @@ from bec_core.models import (
     Volume,
     VolumeRef,
 )
+from bec_core.pages.pools import PagePools
 from bec_core.plugins import load_object
 from bec_core.worker.context import RunningTask
 from bec_core.worker.hold import HeldTask
@@ -161,6 +162,7 @@ class LocalTask(RunningTask):
         self._artifacts = dict(inputs or {})
         typed, _ = structure_config(self._job_config, job_type.config)
         volume = _FOLDERS.resolve(VolumeRef("W1TEST", "I0001", folder.resolve().as_uri()))
+        self._own_pools = pools = PagePools()
         super().__init__(
             config=typed,
             held=HeldTask(
@@ -173,6 +175,9 @@ class LocalTask(RunningTask):
             sources=_FOLDERS,
             inputs=self._local_input,
             on_page=lambda _: None,
+            metrics=job_type.metrics,
+            pools=pools,
+            bound={"job": job_type.name},
         )
 
     def run(self, worker: JobWorker) -> LocalOutcome:
@@ -182,11 +187,21 @@ class LocalTask(RunningTask):
             TaskStopped: ``self.stop.set(reason)`` was called meanwhile.
             TypeError: the job returned something else than a TaskResult.
         """
+        try:
+            return self._run(worker)
+        finally:
+            self.release()
+            self._own_pools.close()
+
+    def _run(self, worker: JobWorker) -> LocalOutcome:
         result = worker.run(self)
         self.stop.check()
         if not isinstance(result, TaskResult):
             raise TypeError(f"{self.job_type.name}'s run returned {result!r}, not a TaskResult")
-        files = self.files()
+        result = self.complete(result)
+        files = {
+            name: data if isinstance(data, bytes) else data.read() for name, data in self.files().items()
+        }
         artifacts = [artifact_of(name, data) for name, data in files.items()]
         outcome = outcome_of(self._held, self, result)
         recipe = recipe_of(self.job_type, self.config, ingredients_of(worker))

@@ -14,8 +14,11 @@ from attrs import frozen
 
 from bec_core.job import JobType
 from bec_core.models import Page, PageData
+from bec_core.pages.values import PageValues
 from bec_core.testing.local import Inputs, LocalTask, write_pages
+from bec_core.testing.round_trip import CheckedValues
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -68,6 +71,11 @@ class WatchedTask(LocalTask):
         self.early: list[str] = []
         self.told_to_stop: float | None = None
         self.read_when_told = 0
+        self.unkept: list[str] = []
+
+    def page_values(self, returns: type[R]) -> PageValues[R]:
+        """Values that are taken to bytes and back on their way."""
+        return CheckedValues(returns, self.unkept)
 
     def read_page(self, page: Page) -> PageData:
         """The page's bytes."""

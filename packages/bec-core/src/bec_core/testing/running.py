@@ -128,6 +128,7 @@ class _Runs:
             self.problems.append(
                 f"{run}: page_done must be called once for every page, failed or not: {counts}"
             )
+        self.problems += [one for one in task.unkept if one not in self.problems]
         if any(failure.stage in ("", "unknown") for failure in outcome.failures):
             self.problems.append(f"{run}: hand page_failed a PageError, so that the failure has a stage")
         try:

@@ -11,6 +11,7 @@ nobody's, and the task is given back; anything else that nobody foresaw is ours.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 
 from loguru import logger
 
@@ -307,19 +308,25 @@ class Attempt:
             inputs=task_inputs.volume,
             on_page=lambda done: place.watchers.page_done(volume, done, len(volume.pages)),
             max_page_error_rate=place.loaded.runtime.max_page_error_rate,
+            metrics=place.loaded.type.metrics,
+            pools=place.pools,
+            scratch=place.options.scratch,
+            bound={"job": place.job.name, "worker": place.worker_id},
         )
-        self._stage = "inputs"
-        try:
-            task_inputs.check_declared()
-        except InputArtifactMissing as error:
-            return self._failed(held, error)
-        self._stage = "run"
-        result = self._run_job(held, context)
-        if not isinstance(result, TaskResult):
-            return result
-        place.watchers.step(Step.WORKED)
-        self._stage = "publish"
-        return self._publish(held, folder, standing, context, task_inputs, result)
+        with ExitStack() as stack:
+            stack.callback(context.release)
+            self._stage = "inputs"
+            try:
+                task_inputs.check_declared()
+            except InputArtifactMissing as error:
+                return self._failed(held, error)
+            self._stage = "run"
+            result = self._run_job(held, context)
+            if not isinstance(result, TaskResult):
+                return result
+            place.watchers.step(Step.WORKED)
+            self._stage = "publish"
+            return self._publish(held, folder, standing, context, task_inputs, result)
 
     def _run_job(self, held: HeldTask, context: RunningTask) -> TaskResult | Ending:
         """What the job returned, or how its failure ends the attempt. Whatever comes out of ``run`` is the job's."""
@@ -345,7 +352,10 @@ class Attempt:
             )
         if may_pass := self._pages_that_may_pass(held, context):
             return self._failed(held, may_pass)
-        return result
+        try:
+            return context.complete(result)
+        except ValueError as error:
+            return self._failed(held, error)
 
     def _raise_fault(self, context: RunningTask) -> None:
         if context.fault is not None:

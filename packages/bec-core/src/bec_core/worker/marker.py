@@ -29,6 +29,7 @@ def outcome_of(held: HeldTask, context: RunningTask, result: TaskResult) -> Outc
         wall_clock_duration_ms=(time.monotonic() - held.started) * 1000,
         stage_ms=result.stage_ms,
         errors_by_stage=context.errors_by_stage,
+        metrics=context.given_metrics,
     )
 
 
@@ -73,5 +74,6 @@ def marker_content(
         "errors_by_stage": dict(outcome.errors_by_stage or {}),
         "stage_ms": {name: round(value, 3) for name, value in result.stage_ms.items()},
         "artifacts": [attrs.asdict(artifact) for artifact in artifacts],
+        "metrics": dict(outcome.metrics or {}),
         "details": dict(result.details),
     }

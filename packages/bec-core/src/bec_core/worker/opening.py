@@ -15,6 +15,7 @@ from bec_core.errors import BecError, JobGone, PluginError, ServiceError, Settin
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
 from bec_core.job_config import structure_config
 from bec_core.models import Job
+from bec_core.pages.pools import PagePools
 from bec_core.plugins import load_object
 from bec_core.queues.policy import trouble as policy_trouble
 from bec_core.worker import deaths, identity
@@ -72,7 +73,9 @@ def open_worker(
             stall_timeout_s=options.stall_timeout_s,
             stuck_after_s=STUCK_AFTER_S,
         )
-        place = Workplace(services, loaded, worker_id, options, keeper, Watchers(observers))
+        pools = PagePools(options.job_options.get("threads"))
+        stack.callback(pools.close)
+        place = Workplace(services, loaded, worker_id, options, keeper, Watchers(observers), pools)
         heartbeat = Heartbeat(
             services.database, worker_id=worker_id, job=job, every_s=options.heartbeat_s, held=keeper.held
         )

@@ -13,6 +13,7 @@ from bec_core.db import Database
 from bec_core.job import JobType, JobWorker
 from bec_core.job_config import RuntimeConfig
 from bec_core.models import Job
+from bec_core.pages.pools import PagePools
 from bec_core.queues.base import TaskQueue
 from bec_core.storage import Store
 from bec_core.worker.hold import Keeper
@@ -57,6 +58,7 @@ class Workplace:
     options: WorkerOptions
     keeper: Keeper = field(repr=False)
     watchers: Watchers = field(repr=False)
+    pools: PagePools = field(repr=False, factory=PagePools)
 
     @property
     def database(self) -> Database:
