@@ -11,7 +11,7 @@ import pytest
 from loguru import logger
 
 from bec_cli.main import run
-from bec_core.testing.check_program import sample_pages
+from bec_core.testing.samples import sample_pages
 from support.cli import clean_environment
 from support.plugin_folders import lay_out
 

@@ -23,7 +23,7 @@ COMMANDS = {
     "db": ("bec_cli.db:db", "The database."),
     "errors": ("bec_cli.errors:errors", "What failed and why."),
     "jobs": ("bec_cli.jobs:jobs", "Create, change and mark jobs; see how they stand."),
-    "plugins": ("bec_cli.plugins:plugins", "The installed job types."),
+    "plugins": ("bec_cli.plugins:plugins", "The installed job types, and new ones."),
     "queue": ("bec_cli.queue:queue", "Fill, inspect, redrive and empty a job's queue."),
     "report": ("bec_cli.report:report", "Write a job's report for people."),
     "run": ("bec_cli.run:run", "Run a job over a folder of scans on this machine."),

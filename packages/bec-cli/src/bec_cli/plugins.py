@@ -10,6 +10,7 @@ import click
 
 from bec_cli.common import json_option, note, print_json, print_table, settings_of
 from bec_cli.plugins_check import check
+from bec_cli.plugins_new import new
 from bec_cli.printing import say
 from bec_core.job_config import ConfigField, config_fields
 from bec_core.plugins import load_plugins
@@ -17,9 +18,10 @@ from bec_core.plugins import load_plugins
 
 @click.group()
 def plugins() -> None:
-    """The installed job types."""
+    """The installed job types, and new ones."""
 
 
+plugins.add_command(new)
 plugins.add_command(check)
 
 

@@ -12,7 +12,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,6 +24,7 @@ from bec_core.testing.conformance import NO_IMAGE, find_problems
 from bec_core.testing.declaration import declaration_problems
 from bec_core.testing.local import write_pages
 from bec_core.testing.making import EarlierRun, InputMaker, NoInput, pages_in
+from bec_core.testing.samples import sample_pages
 
 IMPORT_S = 60.0
 DECLARE_S = 120.0
@@ -132,12 +132,6 @@ def _broken(plugins: Plugins, name: str) -> list[str]:
         for one in plugins.broken
         if name in (one.name, one.distribution) or f"the job type {name!r}" in one.reason
     ]
-
-
-def sample_pages() -> dict[str, bytes]:
-    """Two small pages with Tibetan text, of the sample volumes: grey JPEG and bilevel TIFF."""
-    folder = resources.files("bec_core.testing") / "pages"
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir(), key=lambda path: path.name)}
 
 
 def main(request: Path, events: Path) -> None:

@@ -15,8 +15,8 @@ from bec_core.declared import shape_problems
 from bec_core.job import JobType
 from bec_core.job_config import structure_config
 from bec_core.testing.declaration import declaration_problems
-from bec_core.testing.local import Inputs
-from bec_core.testing.probe import InputsOf, Probe
+from bec_core.testing.local import Inputs, InputsOf
+from bec_core.testing.probe import Probe
 from bec_core.testing.running import running_problems
 
 NO_IMAGE = b"this is no image"

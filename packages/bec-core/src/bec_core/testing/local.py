@@ -45,6 +45,9 @@ Inputs = Mapping[tuple[str, str], bytes | Callable[[Volume], bytes]]
 """``{(input, suffix): artifact}``; a function makes the artifact for the volume at hand. The marker of an input is
 ``(input, "success.json")``."""
 
+InputsOf = Callable[[Path], Inputs]
+"""Makes the artifacts of a job's inputs for a folder of pages."""
+
 _FOLDERS = Sources({}, allow_folders=True)
 
 
@@ -140,7 +143,7 @@ class LocalTask(RunningTask):
         job_type: the job.
         folder: the page images; the volume is called W1TEST/I0001.
         config: the job's config as JSON would say it; default: the defaults.
-        inputs: the artifacts of its inputs; an input without any is not done.
+        inputs: the artifacts of its inputs, or what makes them for a folder; an input without any is not done.
         attempt: which attempt this is.
 
     Raises:
@@ -154,12 +157,12 @@ class LocalTask(RunningTask):
         folder: Path,
         *,
         config: Mapping[str, Any] | None = None,
-        inputs: Inputs | None = None,
+        inputs: Inputs | InputsOf | None = None,
         attempt: int = 1,
     ) -> None:
         self.job_type = job_type
         self._job_config = dict(config or {})
-        self._artifacts = dict(inputs or {})
+        self._artifacts = dict(inputs(folder) if callable(inputs) else inputs or {})
         typed, _ = structure_config(self._job_config, job_type.config)
         volume = _FOLDERS.resolve(VolumeRef("W1TEST", "I0001", folder.resolve().as_uri()))
         self._own_pools = pools = PagePools()

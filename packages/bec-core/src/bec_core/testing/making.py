@@ -15,6 +15,7 @@ from bec_core.artifacts import MARKER_NAME
 from bec_core.errors import BecError
 from bec_core.job import Input, JobType
 from bec_core.models import VolumeRef
+from bec_core.plugins import load_plugins
 from bec_core.testing.local import Inputs, LocalTask, local_worker
 
 
@@ -131,6 +132,15 @@ class InputMaker:
                 found.update({(name, suffix): data for suffix, data in made.items()})
             self._made[key] = found
         return self._made[key]
+
+
+def inputs_of(job_type: JobType) -> InputMaker:
+    """The inputs of a job, made by their own job types, which must be installed: for a plugin's tests.
+
+    Raises:
+        NoInput: one of them is not.
+    """
+    return InputMaker(job_type, list(load_plugins().job_types.values()), {})
 
 
 def _maker_of(one: Input, installed: Sequence[JobType]) -> JobType:

@@ -15,15 +15,11 @@ from attrs import frozen
 from bec_core.job import JobType
 from bec_core.models import Page, PageData
 from bec_core.pages.values import PageValues
-from bec_core.testing.local import Inputs, LocalTask, write_pages
+from bec_core.testing.local import Inputs, InputsOf, LocalTask, write_pages
 from bec_core.testing.round_trip import CheckedValues
 
 R = TypeVar("R")
 T = TypeVar("T")
-
-
-InputsOf = Callable[[Path], Inputs]
-"""Makes the artifacts of a job's inputs for a folder of pages."""
 
 
 @frozen
@@ -48,9 +44,7 @@ class Probe:
     ) -> WatchedTask:
         """A task over these pages, in a folder of this name."""
         folder = write_pages(self.folder / name, pages)
-        return WatchedTask(
-            self, folder, self.inputs(folder) if callable(self.inputs) else self.inputs, on_page
-        )
+        return WatchedTask(self, folder, self.inputs, on_page)
 
 
 class WatchedTask(LocalTask):
@@ -60,7 +54,7 @@ class WatchedTask(LocalTask):
         self,
         probe: Probe,
         folder: Path,
-        inputs: Inputs,
+        inputs: Inputs | InputsOf,
         on_page: Callable[[WatchedTask], None] | None,
     ) -> None:
         super().__init__(probe.job_type, folder, config=probe.config, inputs=inputs)
