@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 
@@ -17,3 +18,10 @@ def lay_out(
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
+
+
+def installed(package: Path) -> Path:
+    """Give a package's ``src`` the metadata that installing it would write; returns the package."""
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    lay_out(package / "src", project["name"], project["entry-points"]["bec"], {}, project["version"])
+    return package
