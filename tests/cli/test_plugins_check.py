@@ -156,11 +156,34 @@ def test_people_read_sentences(check: Check, capfd: pytest.CaptureFixture[str]) 
     assert "running it …" in said.err
 
 
-def test_a_job_type_that_nobody_brings(check: Check) -> None:
+def test_a_call_that_cant_be(check: Check, tmp_path: Path) -> None:
     assert check(name="nope")[0] == 3
     status, said = check("--input", "lines=/nowhere")
     assert status == 2
-    assert "write NAME=FOLDER" in said["stderr"]
+    assert "write NAME=PATH" in said["stderr"]
+    assert check("--resource", f"x={tmp_path}", "--resource", f"x={tmp_path}")[0] == 2
+
+
+def test_it_is_given_resources_and_what_it_reads_of_the_environment(
+    check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").write_text("7")
+    monkeypatch.setenv("BEC_SUMS_KEY", "secret")
+    plugin = _PLUGIN.replace(
+        "@hookimpl", "@frozen\nclass Settings:\n    key: str | None = option(None, 'A key.')\n\n@hookimpl"
+    ).replace(
+        'summary="Sums."',
+        'summary="Sums.", settings=Settings, resources=(Resource("model", "A model.", required=True),)',
+    ).replace("Input,", "Input, Resource,")  # fmt: skip
+    work = _WORK.replace(
+        "        pass\n\n    def run",
+        "        assert setup.resource('model').path.read_text() == '7' and setup.settings.key == 'secret'\n\n"
+        "    def run",
+        1,
+    )
+    assert check("--resource", f"model={tmp_path / 'model'}", plugin=plugin, work=work)[1]["problems"] == []
+    (problem,) = check()[1]["problems"]
+    assert problem.startswith("its worker can't be built: SettingsError")
 
 
 # -- inputs -------------------------------------------------------------------------------------------------

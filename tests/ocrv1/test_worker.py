@@ -18,8 +18,8 @@ from bec_ldv1.records import PageRecord, to_parquet
 from bec_ocrv1.artifacts import read_texts
 from bec_ocrv1.plugin import bec_job_types
 from bec_ocrv1.worker import build_worker
+from support.bar_volumes import LATIN, LEFT, TOP, drawn_page, etag, found_lines
 from support.field_models import write_model
-from support.bar_pages import LATIN, LEFT, TOP, drawn_page, etag, found_lines
 
 pytest_plugins = ["bec_core.testing.fixtures"]
 

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from bec_core import Page, PageData, PageError, Volume, VolumeRef
 from bec_ocrv1.artifacts import PageText, ReadLine
 from bec_ocrv1.records import to_parquet
-from support.bar_pages import LEFT, TOP, drawn_page, etag
+from support.bar_volumes import LEFT, TOP, drawn_page, etag
 
 HOSTILE = "</p><script>alert(1)</script><img src=x onerror=alert(2)>\"'&.png"
 FOLDER = "W1-I1-121212"

@@ -178,6 +178,9 @@ def _grey(ink: Gray, body: float, rng: np.random.Generator) -> Gray:
         )
     base = float(rng.uniform(150, 255))
     plane = base * (1 - dark * float(rng.uniform(0.75, 1.0)))
+    if rng.random() < 0.35:
+        shade = float(rng.uniform(0.72, 0.97))
+        plane *= smooth_noise(rng, height, width, float(rng.uniform(1.5, 8)) * body, shade, 1.0)
     if rng.random() < 0.6:
         plane += fine_noise(rng, height, width, float(rng.uniform(1, 12)), float(rng.uniform(0, 1.2)))
     out = np.clip(plane, 0, 255).astype(np.uint8)

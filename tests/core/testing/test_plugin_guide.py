@@ -56,7 +56,7 @@ def test_bec_plugins_new_writes_the_files_that_the_guide_shows(name: str):
         assert shown[path] == text, path
 
 
-@pytest.mark.parametrize(("name", "passed"), [("blanks", 8), ("marks", 6)])
+@pytest.mark.parametrize(("name", "passed"), [("blanks", 9), ("marks", 6)])
 def test_its_own_tests_pass(name: str, passed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     package = _write(name, tmp_path / name)
     monkeypatch.setenv("PYTHONPATH", str(package / "src"), prepend=":")

@@ -100,6 +100,13 @@ def test_a_row_of_json_lines_is_found_by_the_image_that_it_names(tmp_path):
     assert of[0].lines == ("I0886",)
 
 
+def test_a_file_of_rows_may_be_named_after_its_volume(tmp_path):
+    for book in ("I0886", "I0887"):
+        (tmp_path / f"W22084-{book}-a1b2c3.jsonl").write_text(f'{{"image": "0001.jpg", "lines": ["{book}"]}}')
+    of = Truth(load_truth(tmp_path)).of(VOLUME, [Page(0, "0001.jpg")])
+    assert of[0].lines == ("I0886",)
+
+
 def test_an_images_whole_name_goes_before_its_stem(tmp_path):
     rows = [{"image": name, "lines": [name]} for name in ("0001.jpg", "0001.tif")]
     (tmp_path / "pages.jsonl").write_text("\n".join(map(json.dumps, rows)))

@@ -63,8 +63,17 @@ def test_an_empty_file_is_a_page_that_rightly_has_no_text(tmp_path):
 def test_json_lines(tmp_path):
     rows = '{"image": "W1/I2/0001.jpg", "lines": ["ཀ", "ཁ"]}\n\n{"image": "C:\\\\scans\\\\2.tif", "text": "ག\\nང"}\n'
     first, second = load_truth(written(tmp_path, "pages.jsonl", rows))
-    assert (first.lines, first.folders, first.source) == (("ཀ", "ཁ"), ("W1", "I2"), "pages.jsonl, line 1")
+    assert (first.lines, first.folders, first.source) == (
+        ("ཀ", "ཁ"),
+        ("pages", "W1", "I2"),
+        "pages.jsonl, line 1",
+    )
     assert (second.lines, second.images, second.source) == (("ག", "ང"), {"2.tif"}, "pages.jsonl, line 3")
+
+
+def test_lines_may_be_objects_with_a_text(tmp_path):
+    row = '{"image": "1.jpg", "lines": [{"text": "ཀ", "confidence": 0.5}, {"text": "ཁ"}]}'
+    assert only(written(tmp_path, "pages.jsonl", row)).lines == ("ཀ", "ཁ")
 
 
 def test_page_xml_in_reading_order(tmp_path):
@@ -156,6 +165,7 @@ DEEP = page_xml("<TextRegion>" * 300 + "</TextRegion>" * 300)
             '{"image": "1.jpg", "lines": ["ཀ"]}\n{"image": "2.jpg", "lines": [[0, 0, 9, 9]]}',
             "line 2: it has no text",
         ),
+        ("a.jsonl", '{"image": "1.jpg", "lines": [{"polygon": []}]}', "line 1: it has no text"),
         ("a.jsonl", '{"lines": []}', "line 1: it has no image"),
         ("a.jsonl", '{"image": "/", "lines": []}', "line 1: its image has no name"),
         ("a.jsonl", "[1]", "line 1: a row must be a JSON object"),

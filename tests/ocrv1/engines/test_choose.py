@@ -13,8 +13,8 @@ from bec_core import ResourceFile, SettingsError, WorkerSetup
 from bec_core.job_config import structure_config
 from bec_ocrv1.config import Ocrv1Config
 from bec_ocrv1.engines.choose import build_engine, providers
+from support.bar_volumes import LATIN
 from support.field_models import write_model, written
-from support.bar_pages import LATIN
 from support.tibetan_lines import LINE, TEXT, distance
 
 

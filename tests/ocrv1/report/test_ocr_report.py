@@ -16,8 +16,8 @@ from bec_ocrv1.artifacts import PageText
 from bec_ocrv1.report import pages as volume_pages
 from bec_ocrv1.report import write_report
 from bec_ocrv1.report.pictures import on_picture
+from support.bar_volumes import drawn_page
 from support.ocr_reports import DATA, FOLDER, HOSTILE, check_html, made_volume, read, small_volume
-from support.bar_pages import drawn_page
 
 
 def test_the_volume_shows_every_line_the_least_sure_first(tmp_path: Path) -> None:

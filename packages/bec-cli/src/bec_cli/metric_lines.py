@@ -32,6 +32,15 @@ def print_metrics(figures: Sequence[MetricFigure]) -> None:
     print_table("Metrics", columns, rows)
 
 
+def metric_lines(figures: Sequence[MetricFigure]) -> list[str]:
+    """The metrics that there are, a line each."""
+    return [
+        f"{one.metric.name}: {shown_value(one.metric, one.value)} ({_meaning(one.metric)})"
+        for one in figures
+        if one.value is not None
+    ]
+
+
 def print_changes(changes: Sequence[MetricChange], names: tuple[str, str], volumes: int) -> None:
     """The metrics of two runs side by side."""
     columns: list[Column] = [

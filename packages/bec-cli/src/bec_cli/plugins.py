@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
@@ -14,6 +14,10 @@ from bec_cli.plugins_new import new
 from bec_cli.printing import say
 from bec_core.job_config import ConfigField, config_fields
 from bec_core.plugins import load_plugins
+from bec_core.settings import setting_fields
+
+if TYPE_CHECKING:
+    from bec_core.job import JobType
 
 
 @click.group()
@@ -105,6 +109,9 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
                 "family": job_type.family,
                 "inputs": [attrs.asdict(one) for one in job_type.inputs],
                 "config": [attrs.asdict(one) for one in fields],
+                "resources": [attrs.asdict(one) for one in job_type.resources],
+                "metrics": [attrs.asdict(one) for one in job_type.metrics],
+                "settings": settings_rows(job_type),
             }
         )
         return
@@ -119,6 +126,69 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
     rows = [(one.name, _type(one), _default(one), one.allowed or "any", one.doc) for one in fields]
     print_table(None, ["Field", "Type", "Default", "Allowed", "Meaning"], rows)
     note("a job's config is a JSON object of these fields; what it leaves out has its default")
+    _print_resources(job_type)
+    _print_settings(job_type)
+    _print_metrics(job_type)
+
+
+def _print_resources(job_type: JobType) -> None:
+    if not job_type.resources:
+        return
+    rows = [
+        (
+            one.name,
+            "folder" if one.folder else "file",
+            "yes" if one.required else "no",
+            ", ".join(way for way in (one.option, one.environment) if way) or None,
+            one.doc,
+        )
+        for one in job_type.resources
+    ]
+    say()
+    print_table("Resources", ["Name", "Kind", "Needed", "Also named by", "Meaning"], rows)
+    note(
+        'a resource is named by --resource NAME=PLACE or, in a job\'s config, {"resources": {"NAME": "PLACE"}};'
+        " a place is a path, an s3:// or an https:// URL, with #sha256=…"
+    )
+
+
+def _print_settings(job_type: JobType) -> None:
+    rows = [
+        (one["variable"], one["type"], one["default"], one["allowed"] or "any", one["doc"])
+        for one in settings_rows(job_type)
+    ]
+    if rows:
+        say()
+        print_table("Settings", ["Variable", "Type", "Default", "Allowed", "Meaning"], rows)
+
+
+def settings_rows(job_type: JobType) -> list[dict[str, Any]]:
+    """The job type's own settings: each variable with its type, default, what is allowed, what it means."""
+    rows = []
+    for one in setting_fields(job_type):
+        kind = getattr(one.type, "__name__", None) or str(one.type)
+        needed = one.default is attrs.NOTHING
+        plain = isinstance(one.default, (str, int, float, bool))
+        rows.append(
+            {
+                "variable": job_type.variable(one.name),
+                "type": str(one.type) if "|" in str(one.type) else kind,
+                "default": "must be set" if needed else one.default if plain else None,
+                "allowed": one.metadata.get("allowed", ""),
+                "doc": one.metadata.get("doc", ""),
+            }
+        )
+    return rows
+
+
+def _print_metrics(job_type: JobType) -> None:
+    rows = [
+        (one.name, f"mean by {one.weight}" if one.weight else "sum", one.better, one.doc)
+        for one in job_type.metrics
+    ]
+    if rows:
+        say()
+        print_table("Metrics", ["Name", "Over volumes", "Better", "Meaning"], rows)
 
 
 def _default(one: ConfigField) -> str:
@@ -129,7 +199,10 @@ def _default(one: ConfigField) -> str:
 
 def _type(one: ConfigField) -> str:
     """The type in JSON's words."""
-    words = {"bool": "true/false", "int": "integer", "float": "number", "str": "string", "None": "null"}
+    words = {
+        "bool": "true/false", "int": "integer", "float": "number", "str": "string", "None": "null",
+        "dict[str, str]": "object of strings",
+    }  # fmt: skip
     if one.type.startswith("Literal["):
         return "string"
     return " or ".join(words.get(part.strip(), part.strip()) for part in one.type.split("|"))

@@ -78,6 +78,7 @@ def check(
     name: str,
     pages: Path | None,
     inputs: tuple[str, ...],
+    resources: tuple[str, ...],
     config: Path | None,
     config_text: str | None,
     any_bytes: bool,
@@ -97,11 +98,14 @@ def check(
       bec plugins check ocrv1 --input lines=out/ldv1 --pages scans/I0001
     """
     settings_of(ctx, quiet=True)
+    env_file: Path | None = ctx.find_root().obj["env_file"]
     request = {
         "name": name,
         "path": sys.path,
         "pages": None if pages is None else str(pages.resolve()),
-        "inputs": _folders(inputs),
+        "inputs": _paths("--input", inputs),
+        "resources": _paths("--resource", resources),
+        "env_file": str(env_file.resolve()) if env_file else None,
         "config": read_config(config, config_text) or {},
         "any_bytes": any_bytes,
         "within_s": within_s,
@@ -119,15 +123,15 @@ def check(
     return Exit.SOME_FAILED if found.problems else Exit.OK
 
 
-def _folders(inputs: tuple[str, ...]) -> dict[str, str]:
+def _paths(option: str, given: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for one in inputs:
-        name, equals, folder = one.partition("=")
-        if not (name and equals and Path(folder).is_dir()):
-            raise SettingsError(f"--input {one}: write NAME=FOLDER, with a folder that is there")
+    for one in given:
+        name, equals, path = one.partition("=")
+        if not (name and equals and Path(path).exists()):
+            raise SettingsError(f"{option} {one}: write NAME=PATH, with a path that is there")
         if name in found:
-            raise SettingsError(f"--input {name} is given twice")
-        found[name] = str(Path(folder).resolve())
+            raise SettingsError(f"{option} {name} is given twice")
+        found[name] = str(Path(path).resolve())
     return found
 
 

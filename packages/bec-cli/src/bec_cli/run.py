@@ -24,12 +24,16 @@ from rich.text import Text
 
 from bec_cli.common import err, read_config, settings_of
 from bec_cli.exits import Exit
+from bec_cli.metric_lines import metric_lines
+from bec_cli.resource_options import WorkerCommand, named_resources
 from bec_cli.signals import stopping_on_signals
 from bec_core.admin import folder_run, reports
+from bec_core.admin.metrics import of_markers
 from bec_core.admin.session import Session
 from bec_core.admin.working import worker_for
 from bec_core.errors import BecError
 from bec_core.models import Volume, VolumeRef
+from bec_core.resources import NamedResources
 from bec_core.text import shown
 from bec_core.worker import End, WorkerObserver, WorkerOptions
 
@@ -84,7 +88,7 @@ def _say(console: Console, text: str) -> None:
     console.print(shown(text), markup=False, soft_wrap=True)
 
 
-@click.command()
+@click.command(cls=WorkerCommand)
 @click.argument("job_types", metavar="JOB_TYPE[,JOB_TYPE…]")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
@@ -103,11 +107,6 @@ def _say(console: Console, text: str) -> None:
 @click.option(
     "--config-text", "config_texts", multiple=True, metavar="[JOB_TYPE=]JSON", help="The same as JSON text."
 )
-@click.option(
-    "--model-path",
-    type=click.Path(path_type=Path),
-    help="The model's checkpoint. [default: the model in the box]",
-)
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads for pages. [default: by the cores]")
 @click.option("--force", is_flag=True, help="Do again what is done.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write the HTML report.")
@@ -119,7 +118,6 @@ def run(
     output: Path | None,
     configs: tuple[str, ...],
     config_texts: tuple[str, ...],
-    model_path: Path | None,
     threads: int | None,
     force: bool,
     report: bool,
@@ -138,7 +136,7 @@ def run(
       bec run ldv1,ocrv1 scans/ --config-text 'ocrv1={"decoder": "greedy"}'
     """
     output = (output or Path(f"{folder.resolve().name}-bec")).absolute()
-    settings = settings_of(ctx, model_path=model_path, dest_url=output.as_uri(), quiet=True)
+    settings = settings_of(ctx, dest_url=output.as_uri(), quiet=True)
     console = err()
     options = WorkerOptions(
         poll_wait_s=0.5,
@@ -154,7 +152,9 @@ def run(
     names = [name.strip() for name in job_types.split(",") if name.strip()]
     if not names:
         raise click.UsageError("say which job types: bec run ldv1 FOLDER")
+    named = named_resources(ctx)
     with Session(settings) as session:
+        named.check([session.plugins.job_type(name) for name in names])
         runs = folder_run.prepare(
             session,
             job_types=names,
@@ -165,7 +165,7 @@ def run(
         )
         jobs = ", ".join(prepared.job.name for prepared in runs)
         _say(console, f"{len(runs[0].volumes)} volumes in {folder} ({_job_word(len(runs))} {jobs})")
-        end, before = _work(console, session, runs, options)
+        end, before = _work(console, session, runs, options, named)
         if end is End.STOPPED:
             _say(console, "stopped; the same command goes on from here")
             return Exit.INTERRUPTED
@@ -203,7 +203,11 @@ def _configs(
 
 
 def _work(
-    console: Console, session: Session, runs: Sequence[folder_run.FolderRun], options: WorkerOptions
+    console: Console,
+    session: Session,
+    runs: Sequence[folder_run.FolderRun],
+    options: WorkerOptions,
+    named: NamedResources,
 ) -> tuple[End, dict[str, int]]:
     """Run one worker after the other until nothing is left of any job.
 
@@ -222,7 +226,7 @@ def _work(
             what = f"{prepared.job.type} " if len(runs) > 1 else ""
             bar = _Bar(progress, total, what)
             with (
-                worker_for(session, prepared.job, options, observers=[bar]) as worker,
+                worker_for(session, prepared.job, options, observers=[bar], resources=named) as worker,
                 stopping_on_signals(worker, at_once=True),
             ):
                 started = time.monotonic()
@@ -258,13 +262,16 @@ def _conclude(
     for run in runs:
         what = f"{run.job.type}: " if len(runs) > 1 else ""
         finished = reports.finished_volumes(session, run.job, run.volumes)
-        failed_pages = sum(int(volume.marker.get("nb_errors", 0)) for volume in finished)
+        markers = [volume.marker for volume in finished]
+        failed_pages = sum(int(marker.get("nb_errors", 0)) for marker in markers)
         were = before.get(run.job.name, 0)
         already = f" ({were} were before)" if were else ""
         _say(
             console,
             f"{what}{len(finished)} of {len(run.volumes)} volumes are done{already}; {failed_pages} pages failed",
         )
+        for line in metric_lines(of_markers(session.plugins.job_type(run.job.type).metrics, markers)):
+            _say(console, f"{what}{line}")
         if len(finished) < len(run.volumes):
             all_done = False
             _say(console, f"what failed and why: bec errors top --job-name {run.job.name}")

@@ -28,6 +28,7 @@ from bec_core.job_config import between, option
 from bec_core.logs import in_context
 from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef
 from bec_core.pages.stages import timed
+from bec_core.settings import Secret
 from bec_core.text import shown
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Resource",
     "ResourceFile",
     "RetryableTaskError",
+    "Secret",
     "SettingsError",
     "StopSignal",
     "TaskContext",

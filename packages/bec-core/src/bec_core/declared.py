@@ -24,7 +24,9 @@ def shape_problems(job_type: JobType) -> list[str]:
         value = said[name]
         if not isinstance(value, str) and not (value is None and name in _WORDS_OR_NONE):
             problems.append(f"its {name} must be a string, not {value!r}")
-    problems += _class_problems(said["config"])
+    problems += _class_problems("config", said["config"])
+    if said["settings"] is not None:
+        problems += _class_problems("settings", said["settings"])
     for field in attrs.fields(JobType):
         if isinstance(field.default, tuple):
             problems += _tuple_problems(f"its {field.name}", said[field.name], _one_of(field))
@@ -34,19 +36,19 @@ def shape_problems(job_type: JobType) -> list[str]:
     return problems
 
 
-def _class_problems(config: Any) -> Iterator[str]:
-    if not (isinstance(config, type) and attrs.has(config)):
-        yield f"its config class {config!r} is no attrs class"
+def _class_problems(what: str, found: Any) -> Iterator[str]:
+    if not (isinstance(found, type) and attrs.has(found)):
+        yield f"its {what} class {found!r} is no attrs class"
         return
     try:
-        attrs.resolve_types(config)
+        attrs.resolve_types(found)
     except Exception as error:  # noqa: BLE001 - whatever an annotation raises is what is to be reported
-        yield f"a type of its config class {config.__name__} can't be found: {type(error).__name__}: {error}"
+        yield f"a type of its {what} class {found.__name__} can't be found: {type(error).__name__}: {error}"
 
 
 def _one_of(field: attrs.Attribute[Any]) -> str:
     """``Input`` of ``tuple[Input, ...]``, as the class has it in words."""
-    return str(field.type).partition("[")[2].partition(",")[0]
+    return str(field.type).partition("[")[2].partition(",")[0].rpartition(".")[2]
 
 
 def _tuple_problems(what: str, value: object, kind: str) -> Iterator[str]:

@@ -6,12 +6,13 @@ A job never sees a queue, a database or a bucket: it reads pages and writes arti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeVar, runtime_checkable
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume
 
@@ -144,6 +145,10 @@ class JobType:
     metrics: tuple[Metric, ...] = ()
     settings: type[Any] | None = None
 
+    def variable(self, name: str) -> str:
+        """The environment's variable of the field ``name`` of ``settings``."""
+        return f"BEC_{re.sub('[^A-Za-z0-9]+', '_', self.name)}_{name}".upper()
+
 
 @frozen
 class Ingredients:
@@ -164,7 +169,6 @@ class WorkerSetup:
 
     Attributes:
         config: the job's config, structured as the plugin's config class.
-        model_path: the checkpoint that the operator named, or None.
         concurrency: how many tasks may call ``run`` at the same time.
         options: the operator's per-process wishes (``threads`` …); unknown ones are to be ignored.
         resources: the declared resources that were given, by name.
@@ -173,7 +177,6 @@ class WorkerSetup:
     """
 
     config: Any
-    model_path: Path | None = None
     concurrency: int = 1
     options: Mapping[str, Any] = field(factory=dict)
     resources: Mapping[str, ResourceFile] = field(factory=dict)
@@ -369,9 +372,11 @@ class WithIngredients(Protocol):
         ...
 
 
-def ingredients_of(worker: JobWorker) -> Ingredients:
-    """What a worker says that it works with; nothing, if it says nothing."""
-    return worker.ingredients if isinstance(worker, WithIngredients) else Ingredients()
+def ingredients_of(worker: JobWorker, resources: Mapping[str, ResourceFile] | None = None) -> Ingredients:
+    """What a worker works with: the ``resources`` that it was given, and what it says itself, which counts."""
+    said = worker.ingredients if isinstance(worker, WithIngredients) else Ingredients()
+    given = {name: file.sha256 for name, file in (resources or {}).items()}
+    return evolve(said, resources={**given, **said.resources})
 
 
 class WorkerFactory(Protocol):

@@ -90,12 +90,15 @@ class Plugins:
         raise PluginError(message)
 
 
-def load_plugins(*, strict: bool = False, found: Iterable[EntryPoint] | None = None) -> Plugins:
+def load_plugins(
+    *, strict: bool = False, found: Iterable[EntryPoint] | None = None, quiet: bool = False
+) -> Plugins:
     """Load every plugin of this environment.
 
     Args:
         strict: raise for a plugin that fails to load, instead of leaving it out with a warning.
         found: the entry points; default those of group ``bec`` of all installed distributions.
+        quiet: without a word of what fails to load: somebody else says it.
 
     Raises:
         PluginError: ``strict``, and a plugin fails to load, or two claim one job type.
@@ -123,7 +126,7 @@ def load_plugins(*, strict: bool = False, found: Iterable[EntryPoint] | None = N
         loaded.remove(plugin)
         manager.unregister(name=_registered(plugin.distribution, plugin.name))
         broken.append(BrokenPlugin(plugin.name, plugin.distribution, reason, plugin.version))
-    for one in broken:
+    for one in () if quiet else broken:
         logger.warning("plugin {} of {} can't be loaded: {}", one.name, one.distribution, one.reason)
     return Plugins(manager, tuple(loaded), tuple(broken))
 

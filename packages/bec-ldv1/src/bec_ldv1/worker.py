@@ -77,7 +77,8 @@ def _failed_record(page: Page, failure: PageFailure | None) -> PageRecord:
 def build_worker(setup: WorkerSetup) -> Ldv1Worker:
     """The job's worker factory; raises what :func:`bec_ldv1.setup.start_engine` raises."""
     config: Ldv1Config = setup.config
-    engine = start_engine(setup.model_path, config)
+    model = setup.resource("model")
+    engine = start_engine(model.path if model else None, config)
     # On a CPU more pages in flight than cores only wait for each other.
     most = config.batch_size if engine.model.device.type == "cuda" else min(config.batch_size, cores() + 2)
     return Ldv1Worker(engine, pages_in_flight=int(setup.options.get("threads") or most))

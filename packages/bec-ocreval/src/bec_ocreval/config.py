@@ -17,7 +17,7 @@ class OcrEvalConfig:
         **between(0, 10),
     )
     min_confidence: float = option(
-        0.7, "A page is flagged when the mean confidence of its lines is below this.", **between(0, 1)
+        0.5, "A page is flagged when the mean confidence of its lines is below this.", **between(0, 1)
     )
     min_well_formed: float = option(
         0.9, "A page is flagged when a smaller share of its syllables is spelt by the rules.", **between(0, 1)

@@ -64,9 +64,9 @@ def check_config(session: Session, job_type: str, config: Mapping[str, Any]) -> 
             f"no plugin here brings the job type {job_type!r}: the config was not checked"
             + "".join(f" ({reason})" for reason in broken),
         )
-    from bec_core.job_config import structure_config
+    from bec_core.job_config import structure_job
 
-    structure_config(config, session.plugins.job_type(job_type).config)
+    structure_job(config, session.plugins.job_type(job_type))
     return ()
 
 

@@ -12,6 +12,7 @@ from attrs import evolve
 from bec_core.admin.session import Session
 from bec_core.errors import SettingsError
 from bec_core.models import Job
+from bec_core.resources import NamedResources, ResourceCache, ResourceFinder
 from bec_core.worker import BECWorker, Services, WorkerObserver, WorkerOptions, open_worker
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ def worker_for(
     *,
     observers: Sequence[WorkerObserver] = (),
     queues: tuple[TaskQueue, TaskQueue] | None = None,
+    resources: NamedResources | None = None,
 ) -> Iterator[BECWorker]:
-    """A worker of ``job``; closed on leaving. ``queues``: in place of the job's queue and dead-letter queue.
+    """A worker of ``job``; closed on leaving.
+
+    ``queues``: in place of the job's queue and dead-letter queue. ``resources``: what the command line names.
 
     Raises:
         SettingsError: the folder for large artifacts is none; and what :func:`open_worker` raises.
@@ -51,7 +55,11 @@ def worker_for(
         services=services,
         options=options,
         name=session.settings.worker_name,
-        model_path=session.settings.model_path,
+        finder=ResourceFinder(
+            ResourceCache(session.settings.home / "cache", session.s3),
+            resources or NamedResources(),
+            session.settings.environment,
+        ),
         observers=observers,
     ) as worker:
         yield worker

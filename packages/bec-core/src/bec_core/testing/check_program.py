@@ -20,6 +20,7 @@ from attrs import frozen
 from bec_core.declared import shape_problems
 from bec_core.job import JobType
 from bec_core.plugins import Plugins, load_plugins
+from bec_core.settings import load_settings
 from bec_core.testing.conformance import NO_IMAGE, find_problems
 from bec_core.testing.declaration import declaration_problems
 from bec_core.testing.local import write_pages
@@ -41,6 +42,8 @@ class Request:
         pages: a folder of good pages; None for the sample pages.
         inputs: folders of earlier runs' artifacts, by input.
         config: the job's config for the runs.
+        resources: files and folders, by the resources' names.
+        env_file: a file of settings, for what the job type reads of the environment.
         any_bytes: no page can be bad.
         within_s: how long one run may take.
         stop_within_s: how soon a run must end once it is told to.
@@ -51,6 +54,8 @@ class Request:
     pages: str | None
     inputs: Mapping[str, str]
     config: Mapping[str, Any]
+    resources: Mapping[str, str]
+    env_file: str | None
     any_bytes: bool
     within_s: float
     stop_within_s: float
@@ -92,7 +97,8 @@ class Check:
         self._doing("reading the pages and the inputs", DECLARE_S)
         given = {name: EarlierRun.read(Path(folder)) for name, folder in request.inputs.items()}
         pages = self._pages(given)
-        maker = InputMaker(job_type, installed, given) if job_type.inputs else None
+        named = load_settings(env_file=Path(request.env_file) if request.env_file else None)
+        maker = InputMaker(job_type, installed, given, named.environment) if job_type.inputs else None
         with tempfile.TemporaryDirectory(prefix="bec-check-") as folder:
             if maker is not None:
                 makers = ", ".join(maker.makers.values()) or "nothing"
@@ -105,6 +111,8 @@ class Check:
                 bad_page=None if request.any_bytes else NO_IMAGE,
                 config=request.config,
                 inputs=maker,
+                resources={name: Path(path) for name, path in request.resources.items()},
+                environment=named.environment,
                 run_within_s=request.within_s,
                 stop_within_s=request.stop_within_s,
                 only_these=bool(given),

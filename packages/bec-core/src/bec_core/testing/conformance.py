@@ -13,7 +13,7 @@ from typing import Any
 
 from bec_core.declared import shape_problems
 from bec_core.job import JobType
-from bec_core.job_config import structure_config
+from bec_core.job_config import structure_job
 from bec_core.testing.declaration import declaration_problems
 from bec_core.testing.local import Inputs, InputsOf
 from bec_core.testing.probe import Probe
@@ -30,7 +30,8 @@ def check_job_type(
     plugin: str | None = None,
     config: Mapping[str, Any] | None = None,
     inputs: Inputs | InputsOf | None = None,
-    model_path: Path | None = None,
+    resources: Mapping[str, Path] | None = None,
+    environment: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
     same: Callable[[str, bytes, bytes], bool] | None = None,
     stop_within_s: float = 10.0,
@@ -53,7 +54,8 @@ def check_job_type(
         config: the job's config for the runs.
         inputs: for a job with inputs, their artifacts: ``{(input, suffix): bytes}``, or a function that makes them for
             a folder of pages. It runs on several volumes made of ``pages``, so a function suits best.
-        model_path: the checkpoint for the runs.
+        resources: files and folders for the runs, by the resources' names.
+        environment: what the job type's own settings read, for the runs.
         options: as :class:`~bec_core.job.WorkerSetup` has them.
         same: whether two artifacts of one suffix are the same (suffix, one, other); default: equal bytes.
         stop_within_s: how soon ``run`` must end once it is told to stop.
@@ -70,7 +72,8 @@ def check_job_type(
         plugin=plugin,
         config=config,
         inputs=inputs,
-        model_path=model_path,
+        resources=resources,
+        environment=environment,
         options=options,
         same=same,
         stop_within_s=stop_within_s,
@@ -90,7 +93,8 @@ def find_problems(
     plugin: str | None = None,
     config: Mapping[str, Any] | None = None,
     inputs: Inputs | InputsOf | None = None,
-    model_path: Path | None = None,
+    resources: Mapping[str, Path] | None = None,
+    environment: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
     same: Callable[[str, bytes, bytes], bool] | None = None,
     stop_within_s: float = 10.0,
@@ -102,7 +106,7 @@ def find_problems(
     if shape_problems(job_type):
         return problems
     try:
-        structure_config(config or {}, job_type.config)
+        structure_job(config or {}, job_type)
     except Exception as error:  # noqa: BLE001 - a validator may raise anything
         if config:
             problems.append(f"the config for the runs is refused: {error}")
@@ -116,7 +120,8 @@ def find_problems(
             bad_page=bad_page,
             config=dict(config or {}),
             inputs=inputs if callable(inputs) else dict(inputs or {}),
-            model_path=model_path,
+            resources=dict(resources or {}),
+            environment=dict(environment or {}),
             options=dict(options or {}),
             same=same or (lambda _, one, other: one == other),
             stop_within_s=stop_within_s,

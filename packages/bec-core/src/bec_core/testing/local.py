@@ -23,7 +23,7 @@ from bec_core.artifacts import MARKER_NAME, artifact_of, recipe_of
 from bec_core.db.tasks import Claim
 from bec_core.errors import InputArtifactMissing, ObjectNotFound, RetryableTaskError
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
-from bec_core.job_config import structure_config
+from bec_core.job_config import structure_job
 from bec_core.models import (
     Job,
     JobStatus,
@@ -37,6 +37,8 @@ from bec_core.models import (
 )
 from bec_core.pages.pools import PagePools
 from bec_core.plugins import load_object
+from bec_core.resources import NamedResources, ResourceFinder
+from bec_core.settings import plugin_settings
 from bec_core.worker.context import RunningTask
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.marker import marker_content, outcome_of
@@ -163,7 +165,7 @@ class LocalTask(RunningTask):
         self.job_type = job_type
         self._job_config = dict(config or {})
         self._artifacts = dict(inputs(folder) if callable(inputs) else inputs or {})
-        typed, _ = structure_config(self._job_config, job_type.config)
+        typed, _ = structure_job(self._job_config, job_type)
         volume = _FOLDERS.resolve(VolumeRef("W1TEST", "I0001", folder.resolve().as_uri()))
         self._own_pools = pools = PagePools()
         super().__init__(
@@ -244,18 +246,33 @@ def local_worker(
     job_type: JobType,
     config: Mapping[str, Any] | None = None,
     *,
-    model_path: Path | None = None,
+    resources: Mapping[str, Path] | None = None,
+    environment: Mapping[str, str] | None = None,
     concurrency: int = 1,
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[JobWorker]:
     """Build the job's worker from its import path, and close it at the end.
 
+    ``resources`` are files and folders by the resources' names, ``environment`` what the job type's own settings and
+    resources may read.
+
     Raises:
         JobConfigError: the config does not fit the job type.
+        SettingsError: a resource is missing, or a setting is bad.
         PluginError: the worker can't be imported.
     """
-    typed, _ = structure_config(config or {}, job_type.config)
-    setup = WorkerSetup(typed, model_path=model_path, concurrency=concurrency, options=dict(options or {}))
+    typed, runtime = structure_job(config or {}, job_type)
+    named = NamedResources({name: str(path) for name, path in (resources or {}).items()})
+    named.check([job_type])
+    finder = ResourceFinder(None, named, dict(environment or {}))
+    setup = WorkerSetup(
+        typed,
+        concurrency=concurrency,
+        options=dict(options or {}),
+        resources=finder.find(job_type, runtime.resources),
+        declared=tuple(resource.name for resource in job_type.resources),
+        settings=plugin_settings(finder.environment, job_type),
+    )
     with closing(load_object(job_type.worker)(setup)) as worker:
         yield worker
 

@@ -92,20 +92,26 @@ class InputMaker:
         job_type: the job.
         installed: the job types that may make an input.
         given: what there is of earlier runs, by input.
+        environment: what the makers read of the environment.
 
     Raises:
         NoInput: no installed job type makes one of its inputs.
     """
 
     def __init__(
-        self, job_type: JobType, installed: Sequence[JobType], given: Mapping[str, EarlierRun]
+        self,
+        job_type: JobType,
+        installed: Sequence[JobType],
+        given: Mapping[str, EarlierRun],
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._environment = dict(environment or {})
         others = [one for one in installed if one.name != job_type.name]  # so that no chain is without end
         self._job_type = job_type
         self._given = given
         self._made: dict[str, Inputs] = {}
         self._makers = {
-            one.name: (maker, InputMaker(maker, others, {}))
+            one.name: (maker, InputMaker(maker, others, {}, environment))
             for one in job_type.inputs
             if one.name not in given
             for maker in [_maker_of(one, others)]
@@ -128,7 +134,7 @@ class InputMaker:
             for name, earlier in self._given.items():
                 found.update({(name, suffix): data for suffix, data in earlier.files.items()})
             for name, (maker, before) in self._makers.items():
-                made = _run(name, maker, folder, before(folder))
+                made = _run(name, maker, folder, before(folder), self._environment)
                 found.update({(name, suffix): data for suffix, data in made.items()})
             self._made[key] = found
         return self._made[key]
@@ -154,10 +160,12 @@ def _maker_of(one: Input, installed: Sequence[JobType]) -> JobType:
     return min(fit, key=lambda maker: (len(maker.inputs), maker.name))
 
 
-def _run(name: str, maker: JobType, folder: Path, inputs: Inputs) -> dict[str, bytes]:
+def _run(
+    name: str, maker: JobType, folder: Path, inputs: Inputs, environment: Mapping[str, str]
+) -> dict[str, bytes]:
     try:
         # built anew each time, so that it leaves no thread for the job's own when threads are counted
-        with local_worker(maker) as worker:
+        with local_worker(maker, environment=environment) as worker:
             outcome = LocalTask(maker, folder, inputs=inputs).run(worker)
     except (Exception, SystemExit) as error:
         raise NoInput(

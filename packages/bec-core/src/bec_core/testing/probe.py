@@ -31,7 +31,8 @@ class Probe:
     bad_page: bytes | None
     config: Mapping[str, Any]
     inputs: Inputs | InputsOf
-    model_path: Path | None
+    resources: Mapping[str, Path]
+    environment: Mapping[str, str]
     options: Mapping[str, Any]
     same: Callable[[str, bytes, bytes], bool]
     stop_within_s: float

@@ -40,7 +40,12 @@ def _problems(probe: Probe) -> list[str]:
     except PluginError:
         return []  # which the declaration's checks have said
     building = local_worker(
-        probe.job_type, probe.config, model_path=probe.model_path, concurrency=2, options=probe.options
+        probe.job_type,
+        probe.config,
+        resources=probe.resources,
+        environment=probe.environment,
+        concurrency=2,
+        options=probe.options,
     )
     built = start(building.__enter__)
     if not has_ended(built, probe.run_within_s):

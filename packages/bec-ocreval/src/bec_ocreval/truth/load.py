@@ -7,7 +7,7 @@ middle of a run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from loguru import logger
@@ -96,7 +96,10 @@ def _xml(file: Path, inside: Path) -> Iterator[TruthPage]:
 
 
 def _rows(file: Path, inside: Path) -> Iterator[TruthPage]:
-    """The pages of JSON lines: ``image``, and ``lines`` (texts) or ``text``."""
+    """The pages of JSON lines: ``image``, and ``lines`` (texts, or objects with one) or ``text``.
+
+    The file's own name may be its volume's, as a folder's may.
+    """
     for number, row in enumerate(_text(file).split("\n"), start=1):
         if not row.strip():
             continue
@@ -109,7 +112,7 @@ def _rows(file: Path, inside: Path) -> Iterator[TruthPage]:
             raise ValueError(f"line {number}: its image has no name")
         stems = frozenset({name, stem_of(name)})
         source = f"{inside}, line {number}"
-        yield TruthPage(lines, frozenset({name}), stems, inside.parts[:-1] + folders, source)
+        yield TruthPage(lines, frozenset({name}), stems, (*inside.parts[:-1], inside.stem, *folders), source)
 
 
 def _row(row: object) -> tuple[str, tuple[str, ...]]:
@@ -119,12 +122,11 @@ def _row(row: object) -> tuple[str, tuple[str, ...]]:
     image, lines, text = row.get("image"), row.get("lines"), row.get("text")
     if not isinstance(image, str):
         raise ValueError("it has no image, or one that is not a name")
-    if (
-        isinstance(lines, Sequence)
-        and not isinstance(lines, str)
-        and all(isinstance(line, str) for line in lines)
-    ):
-        return image, tuple(lines)
-    if lines is None and isinstance(text, str):
+    if isinstance(lines, list):
+        found = [line.get("text") if isinstance(line, Mapping) else line for line in lines]
+        texts = tuple(line for line in found if isinstance(line, str))
+        if len(texts) == len(lines):
+            return image, texts
+    elif lines is None and isinstance(text, str):
         return image, tuple(text.splitlines())
-    raise ValueError("it has no text: neither lines (a list of texts) nor text")
+    raise ValueError("it has no text: neither lines (texts, or objects with a text) nor text")
