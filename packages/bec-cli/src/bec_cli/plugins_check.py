@@ -51,6 +51,13 @@ class Found:
     help="What an earlier run wrote, for an input; may be given once for each.  [default: its job type is run]",
 )
 @click.option(
+    "--resource",
+    "resources",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="A file or folder of a declared resource; may be given once for each.",
+)
+@click.option(
     "--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A config, as JSON."
 )
 @click.option("--config-text", help="A config as JSON text.")
