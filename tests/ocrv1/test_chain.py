@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from bec_ocrv1.artifacts import read_texts
+from support.bar_volumes import LATIN
 from support.cli import Bec
+from support.field_models import write_model
 from support.places import ROOT
 
 SAMPLES = ROOT / "samples" / "Works" / "f4" / "W1BEC1" / "images"
@@ -65,6 +67,17 @@ def test_a_folder_of_scans_becomes_text(desk: Path) -> None:
     assert (desk / "out" / "report" / "ocrv1" / "index.html").is_file()
     bec("ocrv1", "export", "--format", "txt", "out", "--out", "text")
     assert (desk / "text" / parquet.stem / "0002.txt").read_text() == page.text + "\n"
+
+    model = write_model(desk / "Bars", LATIN, steps=400)
+    config = json.dumps({"model": "onnx", "resources": {"model": str(model)}})
+    said = bec(
+        "run", "ldv1,ocrv1", "scans", "--out", "out", "--no-report", "--config-text", f"ocrv1={config}"
+    )
+    assert "ldv1: 1 of 1 volumes are done (1 were before)" in said
+    redone = json.loads((parquet.parent / "success.json").read_text())
+    assert redone["details"]["engine"] == "Bars Easter2 2026_1_12_6_10"
+    assert redone["recipe_contents"]["resources"]["model"] == redone["details"]["model_sha256"]
+    assert redone["recipe"] != marker["recipe"]
 
 
 def test_without_its_engine_the_worker_ends_before_any_volume(bec: Bec) -> None:
