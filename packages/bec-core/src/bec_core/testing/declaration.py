@@ -15,6 +15,7 @@ from bec_core.errors import JobConfigError, PluginError, SettingsError
 from bec_core.job import JobType
 from bec_core.job_config import RuntimeConfig, structure_config
 from bec_core.plugins import load_object, load_plugins
+from bec_core.testing.given import given_problems
 
 HEAVY = frozenset(
     {
@@ -43,6 +44,7 @@ def declaration_problems(job_type: JobType, plugin: str | None) -> list[str]:
         *_import_problems(job_type, plugin),
         *_word_problems(job_type),
         *_config_problems(job_type),
+        *given_problems(job_type),
         *_path_problems(job_type),
     ]
 
