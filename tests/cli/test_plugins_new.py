@@ -50,13 +50,18 @@ def _run(package: Path, *module: str) -> str:
     ],
 )
 def test_a_new_plugin_passes_its_tests_ruff_and_mypy(
-    arguments: list[str], next_command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    next_command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     assert _new(*arguments) == 0
     name = arguments[0]
     said = capsys.readouterr().out
-    assert f"pip install -e bec-{name} pytest && pytest bec-{name}\n  bec plugins check {name}\n" in said
-    assert next_command in said
+    assert f"  python -m pip install -e bec-{name} pytest && python -m pytest bec-{name}\n" in said
+    assert f"  bec plugins check {name}\n  {next_command}\n" in said
     package = installed(tmp_path / f"bec-{name}")
     assert "passed" in _run(package, "pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
     _run(package, "mypy", "--cache-dir", str(tmp_path / "mypy"))
@@ -122,3 +127,15 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert _new("stamps", "--directory", "nowhere") == 2
     assert _new("seals", "--directory", "packages") == 0
     assert (tmp_path / "packages" / "bec-seals" / "src" / "bec_seals" / "worker.py").is_file()
+
+
+def test_programs_of_another_environment_are_not_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("python", "bec"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _new("stamps") == 0
+    folder = Path(sys.executable).parent
+    assert f"  {folder}/bec plugins check stamps\n" in capsys.readouterr().out

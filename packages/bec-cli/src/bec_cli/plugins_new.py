@@ -5,6 +5,8 @@ from __future__ import annotations
 import keyword
 import re
 import shlex
+import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -55,10 +57,17 @@ def new(ctx: click.Context, name: str, input_type: str | None, report: bool, dir
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     say(f"{folder} has {len(files)} files. What to change is said in its README.md. Next:")
-    place = shlex.quote(str(folder))
-    say(f"  pip install -e {place} pytest && pytest {place}")
-    say(f"  bec plugins check {name}")
-    say(f"  bec run {f'{input_type},' if input_type else ''}{name} FOLDER")
+    place, python, bec = shlex.quote(str(folder)), _program("python"), _program("bec")
+    say(f"  {python} -m pip install -e {place} pytest && {python} -m pytest {place}")
+    say(f"  {bec} plugins check {name}")
+    say(f"  {bec} run {f'{input_type},' if input_type else ''}{name} FOLDER")
+
+
+def _program(name: str) -> str:
+    """How to call a program of this environment: by its path, if another one is found by its name."""
+    here = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    return name if found is None or Path(found).parent == here.parent else shlex.quote(str(here))
 
 
 def _check(plugin: PluginName) -> None:
