@@ -190,7 +190,7 @@ def test_it_is_given_resources_and_what_it_reads_of_the_environment(
 
 _READS = _in_run(
     "known = json.loads(ctx.input('lines').read('.json')); assert ctx.input('lines').marker"
-).replace("sums[page.filename] =", "sums[page.filename + known.get(page.filename, '')] =")
+).replace("sums[page.filename] =", "sums[page.filename + known[page.filename]] =")
 _TWO = _PLUGIN.replace(
     "    return [",
     """    return [JobType("reads", Config, "kit_reads:Worker", "1.0", "Reads.",
