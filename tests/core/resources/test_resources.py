@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from bec_core import JobType, Resource
@@ -123,6 +124,20 @@ def test_what_no_job_type_declares_is_refused() -> None:
         NamedResources({"modell": "x"}).check([AUTHOR])
     with pytest.raises(SettingsError, match="--other is for another job type, not for author"):
         NamedResources({}, {"--other": "x"}).check([AUTHOR])
+
+
+def test_where_several_job_types_are_run_a_name_says_whose_it_is(tmp_path: Path) -> None:
+    one, two = (attrs.evolve(AUTHOR, name=name) for name in ("one", "two"))
+    with pytest.raises(
+        SettingsError, match=r"several of the job types have one; say one\.model or two\.model"
+    ):
+        NamedResources({"model": "x"}).check([one, two])
+    named = NamedResources({"two.model": "x"})
+    named.check([one, two])
+    model = next(resource for resource in AUTHOR.resources if resource.name == "model")
+    assert (named.of(one, model), named.of(two, model)) == (None, "x")
+    with pytest.raises(SettingsError, match="declares no such resource"):
+        NamedResources({"three.model": "x"}).check([one, two])
 
 
 # -- from S3 ------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def _by_name() -> click.Option:
     return click.Option(
         ["--resource"],
         multiple=True,
-        metavar="NAME=PLACE",
+        metavar="[JOB_TYPE.]NAME=PLACE",
         expose_value=False,
         callback=remember,
         help="A resource of the job type: a path, an s3:// or an https:// URL, with #sha256=…; may be given often.",

@@ -19,7 +19,10 @@ from bec_core.resources.hashes import file_sha256, folder_sha256
 
 @frozen
 class NamedResources:
-    """What the command line names: by a resource's name (``--resource``), or by an option of its own."""
+    """What the command line names: by a resource's name (``--resource``), or by an option of its own.
+
+    A name may say whose it is, where several job types are run: ``ocrv1.model``.
+    """
 
     by_name: Mapping[str, str] = field(factory=dict)
     by_option: Mapping[str, str] = field(factory=dict)
@@ -34,8 +37,13 @@ class NamedResources:
         declared = [resource for one in types for resource in one.resources]
         names = ", ".join(sorted({one.name for one in declared})) or "none"
         whose = " or ".join(one.name for one in types)
+        qualified = {f"{one.name}.{resource.name}" for one in types for resource in one.resources}
         for name in self.by_name:
-            if name not in {one.name for one in declared}:
+            owners = [one.name for one in types if name in {resource.name for resource in one.resources}]
+            if len(owners) > 1:
+                choice = " or ".join(f"{owner}.{name}" for owner in owners)
+                raise SettingsError(f"--resource {name}: several of the job types have one; say {choice}")
+            if not owners and name not in qualified:
                 raise SettingsError(
                     f"--resource {name}: {whose} declares no such resource (declared: {names})"
                 )
@@ -43,13 +51,13 @@ class NamedResources:
             if option not in {one.option for one in declared}:
                 raise SettingsError(f"{option} is for another job type, not for {whose}")
 
-    def of(self, resource: Resource) -> str | None:
-        """The place named for this resource.
+    def of(self, job_type: JobType, resource: Resource) -> str | None:
+        """The place named for this resource of the job type.
 
         Raises:
             SettingsError: two places are named.
         """
-        named = self.by_name.get(resource.name)
+        named = self.by_name.get(f"{job_type.name}.{resource.name}", self.by_name.get(resource.name))
         by_option = self.by_option.get(resource.option) if resource.option else None
         if named is not None and by_option is not None and named != by_option:
             raise SettingsError(f"--resource {resource.name} and {resource.option} name two places")
@@ -79,7 +87,7 @@ class ResourceFinder:
         """
         found = {}
         for resource in job_type.resources:
-            text = self._place_of(resource, in_config or {})
+            text = self._place_of(job_type, resource, in_config or {})
             if text is not None:
                 found[resource.name] = self._get(resource, parse_place(text))
             elif resource.required:
@@ -88,8 +96,8 @@ class ResourceFinder:
                 )
         return found
 
-    def _place_of(self, resource: Resource, in_config: Mapping[str, str]) -> str | None:
-        named = self.named.of(resource)
+    def _place_of(self, job_type: JobType, resource: Resource, in_config: Mapping[str, str]) -> str | None:
+        named = self.named.of(job_type, resource)
         if named is not None:
             return named
         if resource.name in in_config:
