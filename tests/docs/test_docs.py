@@ -225,3 +225,15 @@ def test_the_commands_that_a_page_shows_exist(page):
 
 def test_the_guide_names_all_that_a_job_may_use():
     assert [name for name in bec_core.__all__ if not re.search(rf"\b{name}\b", GUIDE)] == []
+
+
+def test_the_drop_in_of_the_guide_replaces_what_the_unit_says():
+    (drop_in,) = re.findall(r"^```ini\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    unit = (ROOT / "systemd" / "bec-worker@.service").read_text()
+    said = [line for line in unit.splitlines() if "/opt/bec/" in line]
+    assert len(said) == 2
+    assert drop_in.splitlines() == ["[Service]"] + [
+        part
+        for line in said
+        for part in (line.partition("=")[0] + "=", line.replace("/opt/bec/", "/opt/bec-marks/"))
+    ]

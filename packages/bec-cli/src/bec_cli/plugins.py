@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
 from bec_cli.common import json_option, note, print_json, print_table, settings_of
+from bec_cli.plugins_check import check
+from bec_cli.plugins_new import new
 from bec_cli.printing import say
 from bec_core.job_config import ConfigField, config_fields
 from bec_core.plugins import load_plugins
@@ -19,37 +22,65 @@ if TYPE_CHECKING:
 
 @click.group()
 def plugins() -> None:
-    """The installed job types."""
+    """The installed job types, and new ones."""
+
+
+plugins.add_command(new)
+plugins.add_command(check)
 
 
 @plugins.command("list")
 @json_option
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the job types, their versions, and the fields of their configs.
+    """List the job types, their versions, and the fields of their configs; broken plugins too, with the reason.
 
     \b
     Example:
       bec plugins list
     """
-    settings = settings_of(ctx)
+    settings = settings_of(ctx, quiet=True)  # what is broken stands in the list, and need not be logged too
     found = load_plugins(strict=settings.strict_plugins)
     rows = [
         {
             "name": job_type.name,
             "version": job_type.version,
             "distribution": plugin.distribution,
+            "status": "ok",
+            "reason": None,
             "summary": job_type.summary,
             "config": [field.name for field in config_fields(job_type.config)],
         }
         for plugin in found.loaded
         for job_type in plugin.job_types
     ]
+    rows += [
+        {
+            "name": broken.name,
+            "version": broken.version,
+            "distribution": broken.distribution,
+            "status": "broken",
+            "reason": broken.reason,
+            "summary": "",
+            "config": [],
+        }
+        for broken in found.broken
+    ]
     if as_json:
         print_json(rows)
         return
-    columns = ["Name", "Version", "Distribution", "Summary", "Config"]
-    print_table(None, columns, [[*list(row.values())[:4], ", ".join(row["config"])] for row in rows])
+    columns = ["Name", "Version", "Distribution", "Status", "Summary", "Config"]
+    print_table(None, columns, [_cells(row) for row in rows])
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    """A row of the table; a broken plugin has its reason, in one line, where others have their summary."""
+    said = row["summary"] if row["reason"] is None else " ".join(row["reason"].split())
+    return [
+        *(row[key] for key in ("name", "version", "distribution", "status")),
+        said,
+        ", ".join(row["config"]),
+    ]
 
 
 @plugins.command()

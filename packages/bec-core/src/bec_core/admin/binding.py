@@ -85,10 +85,15 @@ def bindings(session: Session, name: str, job_type: str, given: Mapping[str, str
     What is not given is the only job of the input's type, else the one *named* as that type (or family).
 
     Raises:
-        SettingsError: an input is given that the job type has not.
+        SettingsError: an input is given that the job type has not, or nobody here knows which it has.
         NotFoundError: a job is given that there is not.
         ConflictError: a job is given that is of another type, or several would do and none is given.
     """
+    if given and job_type not in session.plugins.job_types:
+        raise SettingsError(
+            f"no plugin here brings the job type {job_type!r}, so its inputs can't be bound: call this where it is"
+            " installed"
+        )
     declared = session.plugins.job_types[job_type].inputs if job_type in session.plugins.job_types else ()
     by_name = {one.name: one for one in declared}
     if unknown := sorted(set(given) - set(by_name)):

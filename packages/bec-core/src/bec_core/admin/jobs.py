@@ -61,8 +61,8 @@ def check_config(session: Session, job_type: str, config: Mapping[str, Any]) -> 
     if job_type not in session.plugins.job_types:
         broken = [f"{b.distribution} could not be loaded: {b.reason}" for b in session.plugins.broken]
         return (
-            f"no plugin here brings the job type {job_type!r}: the config was not checked"
-            + "".join(f" ({reason})" for reason in broken),
+            f"no plugin here brings the job type {job_type!r}: the config was not checked, and inputs that it may"
+            " have are not bound" + "".join(f" ({reason})" for reason in broken),
         )
     from bec_core.job_config import structure_job
 

@@ -385,7 +385,7 @@ def looked_at(connection: Connection, job_id: int, volume_ids: Sequence[int]) ->
 
 
 def blocked(connection: Connection, job_id: int) -> tuple[int, int, int]:
-    """How many volumes of a job are blocked; of how many every missing input is on its way; of how many none is missing."""
+    """How many volumes are blocked; how many of those have all missing inputs on their way, how many miss none."""
     row = connection.execute(
         f"""
         SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (

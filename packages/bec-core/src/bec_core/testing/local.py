@@ -44,7 +44,11 @@ from bec_core.worker.hold import HeldTask
 from bec_core.worker.marker import marker_content, outcome_of
 
 Inputs = Mapping[tuple[str, str], bytes | Callable[[Volume], bytes]]
-"""``{(input, suffix): artifact}``; a function makes the artifact for the volume at hand."""
+"""``{(input, suffix): artifact}``; a function makes the artifact for the volume at hand. The marker of an input is
+``(input, "success.json")``."""
+
+InputsOf = Callable[[Path], Inputs]
+"""Makes the artifacts of a job's inputs for a folder of pages."""
 
 _FOLDERS = Sources({}, allow_folders=True)
 
@@ -141,7 +145,7 @@ class LocalTask(RunningTask):
         job_type: the job.
         folder: the page images; the volume is called W1TEST/I0001.
         config: the job's config as JSON would say it; default: the defaults.
-        inputs: the artifacts of its inputs; an input without any is not done.
+        inputs: the artifacts of its inputs, or what makes them for a folder; an input without any is not done.
         attempt: which attempt this is.
 
     Raises:
@@ -155,12 +159,12 @@ class LocalTask(RunningTask):
         folder: Path,
         *,
         config: Mapping[str, Any] | None = None,
-        inputs: Inputs | None = None,
+        inputs: Inputs | InputsOf | None = None,
         attempt: int = 1,
     ) -> None:
         self.job_type = job_type
         self._job_config = dict(config or {})
-        self._artifacts = dict(inputs or {})
+        self._artifacts = dict(inputs(folder) if callable(inputs) else inputs or {})
         typed, _ = structure_job(self._job_config, job_type)
         volume = _FOLDERS.resolve(VolumeRef("W1TEST", "I0001", folder.resolve().as_uri()))
         self._own_pools = pools = PagePools()
@@ -218,7 +222,8 @@ class LocalTask(RunningTask):
         if not found:
             raise RetryableTaskError(f"the input {name} has not done {self.volume.ref} yet")
         files = {s: made(self.volume) if callable(made) else made for s, made in found.items()}
-        return LocalInput(name, self.basename, files)
+        marker = json.loads(files.pop(MARKER_NAME, b"{}"))
+        return LocalInput(name, self.basename, files, marker)
 
     def _job(self) -> Job:
         now = datetime.now(UTC)

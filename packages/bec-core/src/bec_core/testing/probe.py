@@ -15,7 +15,7 @@ from attrs import frozen
 from bec_core.job import JobType
 from bec_core.models import Page, PageData
 from bec_core.pages.values import PageValues
-from bec_core.testing.local import Inputs, LocalTask, write_pages
+from bec_core.testing.local import Inputs, InputsOf, LocalTask, write_pages
 from bec_core.testing.round_trip import CheckedValues
 
 R = TypeVar("R")
@@ -24,19 +24,20 @@ T = TypeVar("T")
 
 @frozen
 class Probe:
-    """The arguments of :func:`~bec_core.testing.conformance.check_job_type`, and a folder to work in."""
+    """The arguments of :func:`~bec_core.testing.conformance.find_problems`, and a folder to work in."""
 
     job_type: JobType
     pages: Mapping[str, bytes]
     bad_page: bytes | None
     config: Mapping[str, Any]
-    inputs: Inputs
+    inputs: Inputs | InputsOf
     resources: Mapping[str, Path]
     environment: Mapping[str, str]
     options: Mapping[str, Any]
     same: Callable[[str, bytes, bytes], bool]
     stop_within_s: float
     run_within_s: float
+    only_these: bool
     folder: Path
 
     def task(
@@ -54,7 +55,7 @@ class WatchedTask(LocalTask):
         self,
         probe: Probe,
         folder: Path,
-        inputs: Inputs,
+        inputs: Inputs | InputsOf,
         on_page: Callable[[WatchedTask], None] | None,
     ) -> None:
         super().__init__(probe.job_type, folder, config=probe.config, inputs=inputs)
@@ -62,7 +63,9 @@ class WatchedTask(LocalTask):
         self._after_page = on_page
         self.read: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
+        self.early: list[str] = []
         self.told_to_stop: float | None = None
+        self.read_when_told = 0
         self.unkept: list[str] = []
 
     def page_values(self, returns: type[R]) -> PageValues[R]:
@@ -72,6 +75,8 @@ class WatchedTask(LocalTask):
     def read_page(self, page: Page) -> PageData:
         """The page's bytes."""
         with self._watch_lock:
+            if self.done[page.filename] and not self.read[page.filename]:
+                self.early.append(page.filename)
             self.read[page.filename] += 1
         return super().read_page(page)
 
@@ -85,7 +90,10 @@ class WatchedTask(LocalTask):
 
 
 def start(work: Callable[[], T]) -> Future[T]:
-    """Run ``work`` in a thread of its own, which does not keep the process alive if it hangs."""
+    """Run ``work`` in a thread of its own, which does not keep the process alive if it hangs.
+
+    A job's own threads are daemons then, too: a thread is one by what started it.
+    """
     future: Future[T] = Future()
 
     def body() -> None:
