@@ -13,7 +13,7 @@ from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO
 
-from bec_core.errors import ObjectNotFound, SettingsError, StorageError, StorageRefused
+from bec_core.errors import ObjectNotFound, SettingsError, StorageError
 from bec_core.resources.hashes import is_hidden, listing_sha256
 from bec_core.storage import S3Options, Store, check_key, open_store
 
@@ -109,7 +109,7 @@ def fetch_s3(url: str, s3: S3Options, to: Path, *, folder: bool) -> str:
     store, key = store_of(url, s3)
     if not folder:
         try:
-            return _object(store, key, to)
+            return _write(store.chunks(key), to)
         except ObjectNotFound as error:
             raise SettingsError(f"{url}: there is no such object") from error
     names = [name for one in store.list(key) if not is_hidden(name := one.key.removeprefix(f"{key}/"))]
@@ -119,24 +119,10 @@ def fetch_s3(url: str, s3: S3Options, to: Path, *, folder: bool) -> str:
     def fetch(name: str) -> tuple[str, str]:
         path = to / check_key(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        return name, _object(store, f"{key}/{name}", path)
+        return name, _write(store.chunks(f"{key}/{name}"), path)
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="bec-resource") as pool:
         return listing_sha256(list(pool.map(fetch, names)))
-
-
-def _object(store: Store, key: str, to: Path) -> str:
-    """Write an object into a file; a body that breaks off is asked for again (requests are repeated by the store)."""
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return _write(store.chunks(key), to)
-        except StorageRefused:
-            raise
-        except StorageError:
-            if attempt == _ATTEMPTS or not to.exists() or not to.stat().st_size:
-                raise
-            time.sleep(_FIRST_PAUSE_S * 2 ** (attempt - 1))
-    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _write(pieces: Iterable[bytes] | Iterator[bytes], to: Path) -> str:
