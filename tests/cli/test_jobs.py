@@ -82,8 +82,9 @@ def test_a_job_of_the_same_name_is_a_conflict(bec: Bec) -> None:
 
 
 def test_a_job_type_that_nobody_brings_is_a_warning(bec: Bec) -> None:
-    made = bec.ok("jobs", "create", "--name", "ocr", "--config-text", '{"lang": "bod"}')
-    assert "warning: no plugin here brings the job type 'ocr': the config was not checked" in made.err
+    made = bec.ok("jobs", "create", "--name", "translation", "--config-text", '{"lang": "bod"}')
+    assert "warning: no plugin here brings the job type 'translation': the config was not checked" in made.err
+    assert "(installed: checksum" in made.err
 
 
 def test_dry_run_creates_nothing(bec: Bec) -> None:
