@@ -124,7 +124,7 @@ def test_a_job_that_others_read_is_deleted_only_if_that_is_said(chain: Bec, tmp_
     create(chain, "reader")
     refused = chain("jobs", "delete", "checksum", "--yes")
     assert refused.code == 4
-    assert "reader read job checksum" in refused.err
+    assert "job checksum is read by reader, blocked without it" in refused.err
     assert "needs --unbind-readers" in chain.ok("jobs", "delete", "checksum", "--dry-run").err
     chain.ok("jobs", "delete", "checksum", "--yes", "--unbind-readers")
     assert "Input lines: bound to no job" in chain.ok("jobs", "show", "reader").out
