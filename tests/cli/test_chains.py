@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import boto3
+import psycopg
 import pytest
 
 from bec_core import TaskContext, TaskResult
@@ -13,6 +15,7 @@ from bec_core.db import inputs
 from bec_core.testing.checksum_job import ChecksumWorker
 from support.cli import Bec, install_reader_plugin, write_archive_volume
 from support.reading_job import Reader
+from support.services import PostgresServer
 
 WORK = ("--poll-wait", "0", "--shutdown-after-empty", "1")
 
@@ -294,3 +297,17 @@ def test_waiting_for_inputs_ends_when_one_is_done(
     began = time.monotonic()
     chain.ok("queue", "wait", "--job-name", "reader", "--at-most", "60")
     assert time.monotonic() - began < 10, "it can be released"
+
+
+def test_what_was_done_by_an_unknown_recipe_is_said_to_be_unknown(
+    chain: Bec, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    create(chain, "checksum")
+    enqueue(chain, "checksum", "--volume", volume(tmp_path, "I0001"))
+    work(chain, "checksum")
+    assert "unknown" not in chain.ok("jobs", "stale", "checksum").err
+    with psycopg.connect(postgres.dsn(os.environ["BEC_SQL_DATABASE"]), autocommit=True) as connection:
+        connection.execute("UPDATE task_executions SET recipe = NULL")
+    shown = chain.ok("jobs", "stale", "checksum")
+    assert "1 volume done by a recipe that nobody knows" in shown.err
+    assert shown.out == "Nothing is out of date\n"

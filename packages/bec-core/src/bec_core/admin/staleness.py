@@ -41,6 +41,12 @@ def stale_volumes(session: Session, job: Job, *, by: Collection[Reason] = ()) ->
     return [one for one in found if not by or any(reason in one.reasons for reason in by)]
 
 
+def unknown_volumes(session: Session, job: Job) -> int:
+    """How many volumes were done by a recipe that nobody knows (the earlier system's): they are never stale."""
+    with session.database.reading() as connection:
+        return rows.count_unknown(connection, job.id)
+
+
 def _reasons(one: rows.StaleVolume) -> Mapping[Reason, str]:
     reasons: dict[Reason, str] = {}
     if one.inputs:
