@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import boto3
@@ -123,7 +124,7 @@ def test_a_job_that_others_read_is_deleted_only_if_that_is_said(chain: Bec, tmp_
     create(chain, "reader")
     refused = chain("jobs", "delete", "checksum", "--yes")
     assert refused.code == 4
-    assert "reader read job checksum" in refused.err
+    assert "job checksum is read by reader, blocked without it" in refused.err
     assert "needs --unbind-readers" in chain.ok("jobs", "delete", "checksum", "--dry-run").err
     chain.ok("jobs", "delete", "checksum", "--yes", "--unbind-readers")
     assert "Input lines: bound to no job" in chain.ok("jobs", "show", "reader").out
@@ -269,3 +270,27 @@ def test_an_audit_finds_and_mends_what_is_blocked_although_its_input_is_done(
     assert [one["kind"] for one in found.json["findings"]] == ["blocked-ready"]
     chain.ok("audit", "--job-name", "reader", "--repair", "--yes")
     assert states(chain, "reader") == {"waiting": 1}
+
+
+def test_waiting_for_inputs_ends_when_one_is_done(
+    chain: Bec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(chain, "checksum")
+    create(chain, "reader")
+    one = volume(tmp_path, "I0001")
+    wait = ("queue", "wait", "--job-name", "reader", "--at-most", "0.6")
+    enqueue(chain, "reader", "--volume", one)
+    began = time.monotonic()
+    chain.ok(*wait)
+    assert time.monotonic() - began < 0.5, "nothing is on its way"
+    enqueue(chain, "checksum", "--volume", one)
+    began = time.monotonic()
+    chain.ok(*wait)
+    assert time.monotonic() - began > 0.5, "its input is"
+    assert "1 blocked, their inputs on their way" in chain("worker", "--job-name", "reader", *WORK).err
+    with pytest.MonkeyPatch.context() as patch:  # a worker of the version before
+        patch.setattr(inputs, "before_finishing", lambda connection, job_id: False)
+        work(chain, "checksum")
+    began = time.monotonic()
+    chain.ok("queue", "wait", "--job-name", "reader", "--at-most", "60")
+    assert time.monotonic() - began < 10, "it can be released"

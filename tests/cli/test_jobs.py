@@ -83,7 +83,8 @@ def test_a_job_of_the_same_name_is_a_conflict(bec: Bec) -> None:
 
 def test_a_job_type_that_nobody_brings_is_a_warning(bec: Bec) -> None:
     made = bec.ok("jobs", "create", "--name", "nobody", "--config-text", '{"lang": "bod"}')
-    assert "warning: no plugin here brings the job type 'nobody': the config was not checked" in made.err
+    assert "warning: no plugin here brings the job type 'nobody' (installed: checksum" in made.err
+    assert "the config was not checked" in made.err
     bound = bec("jobs", "create", "--name", "other", "--type", "nobody", "--input", "lines=ldv1")
     assert bound.code == 2
     assert "no plugin here brings the job type 'nobody', so its inputs can't be bound" in bound.err

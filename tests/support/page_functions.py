@@ -49,6 +49,9 @@ def see(page: Page, data: PageData) -> Seen:
             raise SystemExit(3)
         case b"killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        case b"signalled":
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                os.kill(os.getpid(), number)
         case b"slow":
             time.sleep(0.2)
         case b"wrong":

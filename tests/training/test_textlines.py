@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from support.places import ROOT
 
@@ -15,6 +16,7 @@ sys.path.insert(0, str(ROOT / "training"))
 from bec_ocrv1.box.prepare import HEIGHT
 from linepages import fonts
 from textlines import faults, learn, score, shards
+from textlines.curve import draw_curve
 from textlines.network import STEP, LineNet, Shape
 from textlines.texts import ALPHABET, Corpus, Writer, folded, split
 
@@ -53,7 +55,7 @@ def test_writing_is_seeded_and_keeps_to_the_alphabet(tmp_path: Path) -> None:
 
     assert lines(1) == lines(1)
     assert lines(1) != lines(2)
-    assert {char for line in lines(3) for word in line for char in word} <= {*ALPHABET, " "}
+    assert {char for line in lines(3) for word in line for char in word} <= {*ALPHABET, " ", "༎"}
 
 
 def test_the_held_out_part_is_none_that_is_trained_on(tmp_path: Path) -> None:
@@ -156,6 +158,16 @@ def test_a_run_that_was_stopped_goes_on_as_if_unbroken(tmp_path: Path) -> None:
             assert torch.equal(value, other.state_dict()[name]), name
     rows = (tmp_path / "curve.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["step", "4", "8"]
+
+
+def test_a_curve_is_drawn_of_what_was_watched(tmp_path: Path) -> None:
+    rows = [
+        {"step": k, "minutes": k / 10, "loss": 1.0, "rendered": 1 / k, "TCCG": 0.9 / k}
+        for k in (1.0, 5.0, 9.0)
+    ]
+    draw_curve(rows, tmp_path / "curve.png")
+    picture = np.asarray(Image.open(tmp_path / "curve.png"))
+    assert {tuple(colour) for colour in picture.reshape(-1, 3)} >= {(0x22, 0x22, 0x22), (0xC0, 0x39, 0x2B)}
 
 
 def test_the_network_answers_every_four_columns() -> None:

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from bec_ocrv1.box.prepare import Gray
 from textlines import shards
+from textlines.curve import draw_curve
 from textlines.network import STEP, LineNet, Shape
 from textlines.real import RealLines
 from textlines.score import collapsed, error_rate
@@ -255,13 +256,14 @@ def run(
             for name, (images, truths) in watched.items():
                 row[name] = error_rate(zip(truths, read(state.mean, images), strict=True))
             state.curve.append(row)
-            print("  ".join(f"{key} {value:.4g}" for key, value in row.items()), flush=True)
+            shown = [f"{key} {value:.4g}" for key, value in row.items() if key != "step"]
+            print("  ".join([f"step {state.step}", *shown]), flush=True)
             write_curve(state.curve, folder / "curve.csv")
+            draw_curve(state.curve, folder / "curve.png")
             state.save(folder / "state.pt")
         elif state.step % 100 == 0:
             state.save(folder / "state.pt")
-            if state.step % 100 == 0:
-                print(f"step {state.step}  minutes {state.minutes:.1f}  loss {mean:.4f}", flush=True)
+            print(f"step {state.step}  minutes {state.minutes:.1f}  loss {mean:.4f}", flush=True)
 
 
 def write_curve(rows: list[dict[str, float]], path: Path) -> None:

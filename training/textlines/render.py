@@ -12,7 +12,7 @@ import numpy as np
 
 from bec_ocrv1.box.prepare import BODY, END, HEIGHT, Gray, prepared
 from linepages.fonts import Face, load_faces
-from linepages.ink import Pen, stamp
+from linepages.ink import Pen, Piece, stamp
 from textlines import faults
 from textlines.texts import Writer, folded
 
@@ -20,6 +20,7 @@ WIDTH = 640
 """Columns of a prepared training line."""
 EASY_WIDTH = 320
 
+_DIGITS = "༠༡༢༣༤༥༦༧༨༩0123456789"
 _TIMES_MORE = {"TibetanMachineUni.ttf": 2.0, "DDC_Uchen.ttf": 1.5, "Jomolhari-alpha3c-0605331.ttf": 1.5}
 """Faces like those that books and blocks are set in come more often."""
 
@@ -51,6 +52,7 @@ class Manner:
         lift: spread of syllables' height.
         tsheg_lost, tsheg_near: shares of the tshegs that are gone, or touch the letter before.
         pitch: distance of the neighbouring lines; 0: none are seen.
+        raised: the size of numbers that are set small and high, as those of notes; 0: they are like letters.
     """
 
     stretch: float
@@ -61,6 +63,7 @@ class Manner:
     tsheg_lost: float
     tsheg_near: float
     pitch: float
+    raised: float = 0.0
 
 
 class Case:
@@ -107,6 +110,18 @@ def draw_manner(rng: np.random.Generator, easy: bool) -> Manner:
         tsheg_lost=float(rng.choice([0.0, 0.03, 0.15], p=[0.5, 0.25, 0.25])) if carved else 0.0,
         tsheg_near=float(rng.choice([0.0, 0.2, 0.6], p=[0.4, 0.35, 0.25])) if carved else 0.0,
         pitch=float(rng.uniform(1.9, 3.8)) if rng.random() < 0.72 else 0.0,
+        raised=float(rng.uniform(0.45, 0.75)) if rng.random() < 0.4 else 0.0,
+    )
+
+
+def _raised(piece: Piece, pen: Pen, size: float) -> Piece:
+    """Return a piece smaller, its top a little above the headline."""
+    height, width = piece.mask.shape
+    mask = cv2.resize(
+        piece.mask, (max(1, round(width * size)), max(1, round(height * size))), interpolation=cv2.INTER_AREA
+    )
+    return Piece(
+        np.asarray(mask, np.uint8), piece.left * size, pen.body_top - 0.25 * pen.body, piece.advance * size
     )
 
 
@@ -119,13 +134,14 @@ def set_line(
     for word in words:
         start = x
         bare = word.rstrip(" ")
-        core = bare.rstrip("་།༔")
+        core = bare.rstrip("་།༔༎")
         marks = bare[len(core) :]
-        pieces = [core, *marks] if core else [*marks]
+        digits = core[: len(core) - len(core.lstrip(_DIGITS))] if manner.raised else ""
+        pieces = [part for part in (digits, core[len(digits) :]) if part] + [*marks]
         lift = float(rng.normal(0, manner.lift)) * body if manner.lift else 0.0
         places = []
         for piece in pieces:
-            shape = pen.piece(piece)
+            shape = _raised(pen.piece(piece), pen, manner.raised) if piece == digits else pen.piece(piece)
             back = 0.0
             if piece == "་":
                 if rng.random() < manner.tsheg_lost:
@@ -133,14 +149,6 @@ def set_line(
                     continue
                 if rng.random() < manner.tsheg_near:
                     back = float(rng.uniform(0.05, 0.2)) * body
-            elif (
-                piece in "།༔"
-                and drawn
-                and drawn[-1].endswith(("། ", "༔ "))
-                and len(pieces) == 1
-                and not places
-            ):
-                back = 0.0
             places.append((shape, x - back))
             x += shape.advance - back
         if x > right:

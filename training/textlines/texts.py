@@ -37,6 +37,7 @@ _OTHER = "0123456789()[]-–.,/“”‘’*"
 ALPHABET = "".join(map(chr, sorted([*_LETTERS, *_BELOW, *_SIGNS, *_MARKS, *_DIGITS]))) + _OTHER
 """The network's classes in order (its blank comes before them): code points, no spaces."""
 
+NYIS_SHAD = "༎"
 _KNOWN = {*ALPHABET, " "}
 
 _RARE = "༄༅༆༇༈༏༐༑༔༼༽༺༻྅ྃཾཿ྄༹༵༷"
@@ -108,7 +109,20 @@ class Writer:
         if rng.random() < 0.06:
             words = [str(rng.choice(HEADS)) + " ", *words]
         words = [word for word in words[:count] if _KNOWN.issuperset(word)]
+        if not gter and rng.random() < 0.15:
+            words = _doubled(words)
         return [word.replace(SHAD, GTER_TSHEG) for word in words] if gter else words
+
+
+def _doubled(words: list[str]) -> list[str]:
+    """Return words with two shads in a row as the one sign that stands for them."""
+    out: list[str] = []
+    for word in words:
+        if word == SHAD and out and out[-1].endswith(SHAD + " "):
+            out[-1] = out[-1][:-2] + NYIS_SHAD + " "
+        else:
+            out.append(word.replace(SHAD + SHAD, NYIS_SHAD))
+    return out
 
 
 def _invented(rng: np.random.Generator, count: int) -> list[str]:

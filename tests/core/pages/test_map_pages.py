@@ -281,6 +281,20 @@ def test_a_single_page_larger_than_the_bound_is_worked_on(
     assert len(got) == 5
 
 
+@pytest.mark.timeout(20)
+@HOWS
+def test_whoever_waits_is_told_and_need_not_look(
+    task: Callable[..., Task], how: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bec_core.pages.flow._POLL_S", 60.0)
+    got, _ = run(
+        task(b"passing", b"bad", b"slow", b"plain"), lambda ctx: list(ctx.map_pages(see, returns=Seen, **how))
+    )
+    assert len(got) == 4
+    with pytest.raises(TerminalTaskError):
+        run(task(b"slow", b"terminal"), lambda ctx: list(ctx.map_pages(see, returns=Seen, **how)))
+
+
 # -- stopping -----------------------------------------------------------------------------------------------
 
 
@@ -296,9 +310,17 @@ def test_a_stop_ends_it_soon_and_lets_pages_at_work_end(task: Callable[..., Task
         at_work.append(-1)
         return b""
 
+    left: list[int] = []
+
+    def body(ctx: TaskContext) -> None:
+        try:
+            list(ctx.map_pages(work, returns=bytes, threads=2))
+        finally:
+            left.append(sum(at_work))
+
     with pytest.raises(ShutdownRequested):
-        run(made, lambda ctx: list(ctx.map_pages(work, returns=bytes, threads=2)))
-    assert sum(at_work) == 0, "run came back before its pages did"
+        run(made, body)
+    assert left == [0], "it ended before its pages did"
     assert len(at_work) < 20
     assert made.failures == []
 
@@ -480,6 +502,14 @@ def test_a_page_that_kills_its_process_costs_only_itself(task: Callable[..., Tas
     got, outcome = run(made, lambda ctx: list(ctx.map_pages(see, returns=Seen, processes=2)))
     assert [page.filename for page, seen in got if seen is None] == ["0003.jpg"]
     assert [(f.stage, f.error_type) for f in outcome.failures] == [("run", "ProcessDied")]
+
+
+def test_signals_to_the_whole_group_are_the_workers_business(task: Callable[..., Task]) -> None:
+    got, outcome = run(
+        task(b"signalled", b"plain"), lambda ctx: list(ctx.map_pages(see, returns=Seen, processes=1))
+    )
+    assert outcome.failures == ()
+    assert len({seen.process for _, seen in got}) == 1, "its process lives on"
 
 
 def test_a_function_that_cant_be_sent_is_refused_with_what_can(task: Callable[..., Task]) -> None:

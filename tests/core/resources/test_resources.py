@@ -253,6 +253,30 @@ def test_a_service_in_trouble_is_no_mistake_of_anybody(
         ResourceCache(tmp_path, impatient).get(MODEL, parse_place(f"s3://{bucket}/m.pt"))
 
 
+@pytest.mark.parametrize(("times", "whole"), [(2, True), (99, False)])
+def test_a_body_that_breaks_off_is_asked_for_again(
+    bucket: str,
+    impatient: S3Options,
+    tmp_path: Path,
+    proxy: FaultyProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    times: int,
+    whole: bool,
+) -> None:
+    monkeypatch.setattr("bec_core.resources.fetch._FIRST_PAUSE_S", 0.01)
+    data = os.urandom(3_000_000)
+    open_store(f"s3://{bucket}", s3=impatient).put("m.pt", data)
+    proxy.fail(Fault("truncate"), method="GET", path="m.pt", times=times)
+    cache = ResourceCache(tmp_path / "cache", impatient)
+    place = parse_place(f"s3://{bucket}/m.pt#sha256={sha(data)}")
+    if whole:
+        assert cache.get(MODEL, place).path.read_bytes() == data
+    else:
+        with pytest.raises(StorageError):
+            cache.get(MODEL, place)
+        assert [path.name for path in (tmp_path / "cache").iterdir()] == ["locks"]
+
+
 def test_a_place_that_can_not_be_written_is_said(remote: Remote) -> None:
     remote.store.put("m.pt", b"model")
     remote.folder.write_text("a file in the way")

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 
+import bec_core
 from bec_cli.plugin_files import PluginName, render
 from support.cli import Bec, write_archive_volume
 from support.places import ROOT
@@ -39,6 +41,19 @@ def _write(name: str, folder: Path) -> Path:
 def package(tmp_path: Path) -> Path:
     """The first chapter's package."""
     return _write("blanks", tmp_path / "bec-blanks")
+
+
+def test_every_other_piece_of_its_code_runs():
+    """Pieces that are no file use what a job may import, and nothing else."""
+    text = (ROOT / "docs" / "plugin-guide.md").read_text()
+    pieces = [
+        code
+        for code in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        if not _FILE.match(f"```python\n{code}```")
+    ]
+    assert len(pieces) >= 2
+    for code in pieces:
+        exec(compile(code, "plugin-guide.md", "exec"), {**vars(bec_core), "frozen": attrs.frozen})
 
 
 @pytest.fixture

@@ -345,7 +345,7 @@ def delete(
     if dry_run:
         say(f"Would delete {takes}; {fate}")
         if readers:
-            note(f"warning: {', '.join(readers)} read it: needs --unbind-readers")
+            note(f"warning: it is read by {', '.join(readers)}: needs --unbind-readers")
         return
     if not unbind_readers:
         refuse_read(session, job)

@@ -35,7 +35,7 @@ def print_metrics(figures: Sequence[MetricFigure]) -> None:
 def metric_lines(figures: Sequence[MetricFigure]) -> list[str]:
     """The metrics that there are, a line each."""
     return [
-        f"{one.metric.name}: {shown_value(one.metric, one.value)} ({_meaning(one.metric)})"
+        f"{one.metric.name}: {shown_value(one.metric, one.value)} ({one.metric.doc.rstrip('.')})"
         for one in figures
         if one.value is not None
     ]

@@ -110,14 +110,18 @@ def enqueue(
         refs = _done_by(session, done_by) if done_by else []
         if files or volumes or not done_by:
             refs += _named(files, volumes, source, i_version)
-    if with_inputs:
-        _ask_inputs(session, job, refs)
+    upstream = _ask_inputs(session, job, refs) if with_inputs else []
     done = _enqueue(session, job, refs, want=want, reasons=reasons, dry_run=dry_run, limit=limit)
     if as_json:
-        print_json(_as_dict(done, dry_run))
+        inputs = [{"job": one.name, **_as_dict(asked, dry_run)} for one, asked in upstream]
+        print_json({**_as_dict(done, dry_run), **({"inputs": inputs} if with_inputs else {})})
     else:
+        for one, asked in upstream:
+            _print(asked, one, dry_run)
         _print(done, job, dry_run)
-    return Exit.SOME_FAILED if done.refused else Exit.OK
+        if done.blocked and not with_inputs:
+            note("to ask the jobs that it reads for them too: --with-inputs")
+    return Exit.SOME_FAILED if any(one.refused for one in (done, *(of for _, of in upstream))) else Exit.OK
 
 
 def _reasons(stale: str | None) -> tuple[Reason, ...]:
@@ -143,12 +147,11 @@ def _done_by(session: Session, name: str) -> list[VolumeRef]:
     return found
 
 
-def _ask_inputs(session: Session, job: Job, refs: list[VolumeRef]) -> None:
-    """Ask the jobs that this one reads, those that they read first."""
+def _ask_inputs(session: Session, job: Job, refs: list[VolumeRef]) -> list[tuple[Job, Asked]]:
+    """Ask the jobs that this one reads, those that they read first; what became of it."""
     from bec_core.admin.asking import ask, read_by
 
-    for one in read_by(session, job):
-        _print(ask(session, one, refs), one, False)
+    return [(one, ask(session, one, refs)) for one in read_by(session, job)]
 
 
 def _named(

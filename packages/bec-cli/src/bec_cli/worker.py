@@ -177,7 +177,7 @@ def _work(session: Session, job: Job, options: WorkerOptions, named: NamedResour
 def _what_waits(summary: WorkerSummary) -> str:
     """How many volumes wait, why, and until when."""
     left = summary.left
-    if left is None or not left.total:
+    if left is None or not (left.total or left.coming):
         return ""
     parts = [
         f"{number} {what}"
@@ -185,6 +185,7 @@ def _what_waits(summary: WorkerSummary) -> str:
             (left.due, "due, their messages not to be had yet"),
             (left.backing_off, "in back-off"),
             (left.running, "running elsewhere"),
+            (left.coming, "blocked, their inputs on their way"),
         )
         if number
     ]

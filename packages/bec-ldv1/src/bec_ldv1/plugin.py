@@ -18,6 +18,7 @@ def bec_job_types() -> list[JobType]:
     return [
         JobType(
             name="ldv1",
+            family="ldv",
             config=Ldv1Config,
             worker="bec_ldv1.worker:build_worker",
             version=version("bec-ldv1"),

@@ -153,9 +153,10 @@ def read_by(session: Session, job: Job) -> list[Job]:
 
 
 def _release(session: Session, job: Job, tally: _Tally) -> None:
-    """What is blocked may be done by whatever nobody told the database; of many, idle workers look."""
-    if not tally.blocked:
-        return
+    """What is blocked, also since earlier, may be done by whatever nobody told the database; workers look for more."""
+    with session.database.connection() as connection:
+        if not inputs.bound(connection, job.id):
+            return
     found = release(
         session.database,
         session.queue,

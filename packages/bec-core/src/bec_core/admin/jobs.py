@@ -60,9 +60,10 @@ def check_config(session: Session, job_type: str, config: Mapping[str, Any]) -> 
     """
     if job_type not in session.plugins.job_types:
         broken = [f"{b.distribution} could not be loaded: {b.reason}" for b in session.plugins.broken]
+        known = ", ".join(sorted(session.plugins.job_types)) or "none"
         return (
-            f"no plugin here brings the job type {job_type!r}: the config was not checked, and inputs that it may"
-            " have are not bound" + "".join(f" ({reason})" for reason in broken),
+            f"no plugin here brings the job type {job_type!r} (installed: {known}): the config was not checked, and"
+            " inputs that it may have are not bound" + "".join(f" ({reason})" for reason in broken),
         )
     from bec_core.job_config import structure_job
 
@@ -205,7 +206,10 @@ def precheck(
     with session.database.connection() as connection:
         present = rows.list_all(connection)
     if any(job.name == name for job in present):
-        raise ConflictError(f"there is a job named {name!r} already; see: bec jobs show {name}")
+        raise ConflictError(
+            f"there is a job named {name!r} already; see: bec jobs show {name};"
+            f" to give it another config: bec jobs update {name}"
+        )
     if not share_prefix and not is_folder_run(name):
         _refuse_taken_prefix(present, name, config)
     return Plan(chosen, why, found, warnings)
@@ -318,7 +322,7 @@ def refuse_read(session: Session, job: Job) -> None:
         readers = input_rows.readers(connection, job.id)
     if readers:
         raise ConflictError(
-            f"{', '.join(readers)} read job {job.name}, and would be blocked without it: bind them to another job"
+            f"job {job.name} is read by {', '.join(readers)}, blocked without it: bind what reads it to another job"
             " (bec jobs update READER --input NAME=JOB), or say --unbind-readers"
         )
 

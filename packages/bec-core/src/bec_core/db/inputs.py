@@ -384,20 +384,21 @@ def looked_at(connection: Connection, job_id: int, volume_ids: Sequence[int]) ->
     )
 
 
-def blocked(connection: Connection, job_id: int) -> tuple[int, int]:
-    """How many volumes of a job are blocked, and of how many of them every missing input is on its way."""
+def blocked(connection: Connection, job_id: int) -> tuple[int, int, int]:
+    """How many volumes are blocked; how many of those have all missing inputs on their way, how many miss none."""
     row = connection.execute(
         f"""
         SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (
             SELECT FROM job_inputs i LEFT JOIN ledger u ON (u.job_id, u.volume_id) = (i.input_job_id, l.volume_id)
             WHERE i.job_id = l.job_id AND NOT coalesce(u.state IN ('waiting', 'blocked'), false)
-              AND NOT {_DONE.format(job="i.input_job_id", volume="l.volume_id")}))
+              AND NOT {_DONE.format(job="i.input_job_id", volume="l.volume_id")})),
+            count(*) FILTER (WHERE {_READY})
         FROM ledger l WHERE l.job_id = %s AND l.state = 'blocked'
         """.encode(),
         (job_id,),
     ).fetchone()
     assert row is not None
-    return row[0], row[1]
+    return row[0], row[1], row[2]
 
 
 # Figures ------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ class Left:
         next_s: seconds until the first of those backing off or running may be due; None without any.
         blocked: those that don't wait but are blocked: an input of theirs is not done.
         coming: of the blocked, those whose inputs will be done: they are asked for where they are missing.
+        ready: of the blocked, those whose inputs are done by now: whoever looks releases them.
     """
 
     due: int
@@ -32,6 +33,7 @@ class Left:
     next_s: float | None
     blocked: int = 0
     coming: int = 0
+    ready: int = 0
 
     @property
     def total(self) -> int:
@@ -63,8 +65,7 @@ def left(connection: Connection, job_id: int) -> Left:
     ).fetchone()
     assert row is not None
     due, backing_off, running, next_s = row
-    blocked, coming = inputs.blocked(connection, job_id)
-    return Left(due, backing_off, running, next_s, blocked, coming)
+    return Left(due, backing_off, running, next_s, *inputs.blocked(connection, job_id))
 
 
 def job_status(connection: Connection, job_id: int) -> JobStatus | None:
