@@ -62,10 +62,13 @@ class Stack:
             self.put(f"{place}/dimensions.json", gzip.compress(manifest, mtime=0))
 
     def truths(self) -> Iterator[tuple[str, bytes]]:
-        """The ground truth's files. The sample's text is nowhere but on its leaves: any text gives a rate."""
+        """The ground truth's files."""
         for i_id, pages in PAGES.items():
             for page in pages:
-                yield f"{i_id}/{page}.txt", "བཀྲ་ཤིས་བདེ་ལེགས།\n".encode()
+                yield (
+                    f"{i_id}/{page}.txt",
+                    (SAMPLES / "truth" / "W1BEC1" / FIRST / f"{page}.txt").read_bytes(),
+                )
 
     def bec(self, *arguments: str, status: int = 0) -> str:
         """What a command prints and says; it must end with ``status``."""
@@ -296,5 +299,5 @@ def figures(stack: Stack) -> None:
     metrics = stack.json("jobs", "stats", "ocreval")["metrics"]
     values = {one["name"]: one["value"] for one in metrics}
     assert values["scored"] == sum(len(pages) for pages in PAGES.values())
-    assert values["cer"] > 0.5, "the truth is of other leaves"
+    assert 0 < values["cer"] < 0.35, "a third of the leaves are askew, bent or in handwriting"
     assert values["chars"] > 0
