@@ -85,8 +85,8 @@ PROTECTIONS = [
     ),
     Protection(
         "the message is deleted last", "worker/settle.py",
-        "    ending = _row_and_ledger(place, message, ending)\n",
-        "    place.services.queue.delete(message)\n    ending = _row_and_ledger(place, message, ending)\n", LIFE,
+        "    ending, released = _row_and_ledger(place, message, ending)\n",
+        "    place.services.queue.delete(message)\n    ending, released = _row_and_ledger(place, message, ending)\n", LIFE, "World",
     ),
     Protection(
         "a message whose task another worker holds is left, not deleted", "worker/settle.py",
@@ -181,11 +181,11 @@ PROTECTIONS = [
     ),
     Protection(
         "a deleted job's worker sets nothing aside", "worker/settle.py",
-        "    if left.job_status(connection, place.job.id) is None:", "    if False:", FAULT, "not_even_nonsense",
+        "    if left.job_status(connection, place.job.id) is None:\n        raise JobGone(f\"job {place.job.name} was deleted\")\n    if ending.ref is not None:", "    if ending.ref is not None:", FAULT, "not_even_nonsense",
     ),
     Protection(
         "what is left is asked of the ledger", "worker/process.py",
-        "        if found.total == 0:\n            if queue_was_empty:", "        if True:\n            if True:", FAULT, "work_left",
+        "        elif found.total == 0 and (options.until_drained or not found.coming):\n            if queue_was_empty:", "        elif True:\n            if True:", FAULT, "work_left",
     ),
     Protection(
         "pages that may pass make the task retryable", "worker/attempt.py",
