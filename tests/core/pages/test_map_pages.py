@@ -321,7 +321,7 @@ def test_a_stop_ends_it_soon_and_lets_pages_at_work_end(task: Callable[..., Task
     with pytest.raises(ShutdownRequested):
         run(made, body)
     assert left == [0], "it ended before its pages did"
-    assert len(at_work) < 20
+    assert len(at_work) < 100, "two entries a page: it went on through half of them"
     assert made.failures == []
 
 
