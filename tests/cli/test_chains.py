@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import attrs
 import boto3
 import pytest
 
-from bec_core import TaskContext, TaskResult
+from bec_core import Input, TaskContext, TaskResult
 from bec_core.db import inputs
 from bec_core.testing.checksum_job import ChecksumWorker
-from support.cli import Bec, install_reader_plugin, write_archive_volume
-from support.reading_job import Reader
+from support.cli import Bec, install_plugin, install_reader_plugin, write_archive_volume
+from support.reading_job import READER, Reader
 
 WORK = ("--poll-wait", "0", "--shutdown-after-empty", "1")
 
@@ -294,3 +295,35 @@ def test_waiting_for_inputs_ends_when_one_is_done(
     began = time.monotonic()
     chain.ok("queue", "wait", "--job-name", "reader", "--at-most", "60")
     assert time.monotonic() - began < 10, "it can be released"
+
+
+def test_what_failed_further_up_the_chain_is_on_nobodys_way(
+    chain: Bec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    further = attrs.evolve(READER, name="further", family=None, inputs=(Input("text", family="reading"),))
+    monkeypatch.setattr("support.reading_job.FURTHER", further, raising=False)
+    install_plugin(tmp_path / "plugins", "further", "support.reading_job:FURTHER")
+    for name in ("checksum", "reader", "further"):
+        create(chain, name)
+    good, bad = volume(tmp_path, "I0001"), volume(tmp_path, "I0002", b"!terminal")
+    both = ("--volume", good, "--volume", bad)
+    enqueue(chain, "further", *both)
+    assert "Blocked: 2 (text: 2 not asked for)" in chain.ok("jobs", "stats", "further").out
+    enqueue(chain, "reader", *both)
+    assert "Blocked: 2 (text: 2 not asked for)" in chain.ok("jobs", "stats", "further").out, (
+        "nor what it reads"
+    )
+    assert work(chain, "further") == 0
+    enqueue(chain, "checksum", *both)
+    assert "Blocked: 2 (text: 2 waiting)" in chain.ok("jobs", "stats", "further").out
+    assert work(chain, "further") == 75
+    work(chain, "checksum")
+    assert "Blocked: 2 (text: 1 waiting, 1 failed)" in chain.ok("jobs", "stats", "further").out
+    assert work(chain, "reader") == 0
+    assert "1 failed" in chain.ok("jobs", "stats", "further").out
+    volume(tmp_path, "I0002", b"good now")
+    enqueue(chain, "checksum", "--volume", bad)
+    assert "Blocked: 1 (text: 1 waiting)" in chain.ok("jobs", "stats", "further").out
+    work(chain, "checksum")
+    work(chain, "reader")
+    assert chain.ok("jobs", "stats", "further", "--json").json["progress"]["blocked"] == 0
