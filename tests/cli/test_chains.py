@@ -204,7 +204,12 @@ def test_what_is_out_of_date_and_why(chain: Bec, tmp_path: Path) -> None:
     chain.ok("queue", "enqueue", "--job-name", "reader", "--with-inputs", *two)
     work(chain, "checksum")
     work(chain, "reader")
-    assert chain.ok("jobs", "stale", "reader").out == "Nothing is out of date\n"
+    none = chain.ok("jobs", "stale", "reader")
+    assert (none.out, "no worker" in none.err) == ("Nothing is out of date\n", False)
+    chain.ok("jobs", "update", "reader", "--config-text", '{"page_ms": 1}')
+    unseen = chain.ok("jobs", "stale", "reader").err
+    assert "no worker of job reader has started since its revision 2" in unseen
+    chain.ok("jobs", "update", "reader", "--config-text", "{}")
     enqueue(chain, "checksum", "--volume", "W1,I0001", "--force")
     work(chain, "checksum")
     assert chain.ok("jobs", "stale", "reader").out == "Nothing is out of date\n", (
