@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import attrs
 import boto3
+import psycopg
 import pytest
 
 from bec_core import Input, TaskContext, TaskResult
@@ -14,6 +16,7 @@ from bec_core.db import inputs
 from bec_core.testing.checksum_job import ChecksumWorker
 from support.cli import Bec, install_plugin, install_reader_plugin, write_archive_volume
 from support.reading_job import READER, Reader
+from support.services import PostgresServer
 
 WORK = ("--poll-wait", "0", "--shutdown-after-empty", "1")
 
@@ -139,7 +142,8 @@ def test_from_asking_to_done_with_everything_watched_in_between(chain: Bec, tmp_
     asked = chain.ok("queue", "enqueue", "--job-name", "reader", *both)
     assert "Blocked 2 volumes, an input is not done: W1/I0001, W1/I0002" in asked.out
     assert "Blocked: 2 (lines: 2 not asked for)" in chain.ok("jobs", "stats", "reader").out
-    assert work(chain, "reader") == 0, "nothing is on its way"
+    idle = chain.ok("worker", "--job-name", "reader", *WORK)  # nothing is on its way
+    assert "2 volumes blocked by inputs that nobody is doing: bec jobs stats reader" in idle.err
     chain.ok("queue", "enqueue", "--job-name", "reader", *both, "--with-inputs")
     assert states(chain, "checksum") == {"waiting": 2}
     assert "Blocked: 2 (lines: 2 waiting)" in chain.ok("jobs", "stats", "reader").out
@@ -332,3 +336,17 @@ def test_what_failed_further_up_the_chain_is_on_nobodys_way(
     work(chain, "checksum")
     work(chain, "reader")
     assert chain.ok("jobs", "stats", "further", "--json").json["progress"]["blocked"] == 0
+
+
+def test_what_was_done_by_an_unknown_recipe_is_said_to_be_unknown(
+    chain: Bec, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    create(chain, "checksum")
+    enqueue(chain, "checksum", "--volume", volume(tmp_path, "I0001"))
+    work(chain, "checksum")
+    assert "unknown" not in chain.ok("jobs", "stale", "checksum").err
+    with psycopg.connect(postgres.dsn(os.environ["BEC_SQL_DATABASE"]), autocommit=True) as connection:
+        connection.execute("UPDATE task_executions SET recipe = NULL")
+    shown = chain.ok("jobs", "stale", "checksum")
+    assert "1 volume done by a recipe that nobody knows" in shown.err
+    assert shown.out == "Nothing is out of date\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     clean_environment(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    for name in [name for name in sys.modules if name.startswith("kit_")]:
+        monkeypatch.delitem(sys.modules, name)  # another test's plugin, which was run in this process
 
     def run_check(
         *arguments: str, plugin: str = _PLUGIN, work: str = _WORK, name: str = "sums"

@@ -47,6 +47,12 @@ def revision_unseen(session: Session, job: Job) -> bool:
         return rows.revision_unseen(connection, job.id)
 
 
+def unknown_volumes(session: Session, job: Job) -> int:
+    """How many volumes were done by a recipe that nobody knows (the earlier system's): they are never stale."""
+    with session.database.reading() as connection:
+        return rows.count_unknown(connection, job.id)
+
+
 def _reasons(one: rows.StaleVolume) -> Mapping[Reason, str]:
     reasons: dict[Reason, str] = {}
     if one.inputs:

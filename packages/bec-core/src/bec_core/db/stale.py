@@ -94,6 +94,18 @@ def revision_unseen(connection: Connection, job_id: int) -> bool:
     return row is not None and bool(row[0])
 
 
+def count_unknown(connection: Connection, job_id: int) -> int:
+    """How many volumes a job has done last by a recipe that nobody knows: they are never out of date."""
+    row = connection.execute(
+        "SELECT count(*) FROM (SELECT DISTINCT ON (volume_id) recipe FROM task_executions"
+        " WHERE job_id = %s AND status = 'done' ORDER BY volume_id, done_at DESC NULLS LAST, id DESC) t"
+        " WHERE recipe IS NULL",
+        (job_id,),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def stale(connection: Connection, job_id: int) -> list[StaleVolume]:
     """The volumes whose latest result is out of date, and that were not asked for again since; by name."""
     columns = (
