@@ -6,15 +6,16 @@ import os
 import time
 from pathlib import Path
 
+import attrs
 import boto3
 import psycopg
 import pytest
 
-from bec_core import TaskContext, TaskResult
+from bec_core import Input, TaskContext, TaskResult
 from bec_core.db import inputs
 from bec_core.testing.checksum_job import ChecksumWorker
-from support.cli import Bec, install_reader_plugin, write_archive_volume
-from support.reading_job import Reader
+from support.cli import Bec, install_plugin, install_reader_plugin, write_archive_volume
+from support.reading_job import READER, Reader
 from support.services import PostgresServer
 
 WORK = ("--poll-wait", "0", "--shutdown-after-empty", "1")
@@ -141,7 +142,8 @@ def test_from_asking_to_done_with_everything_watched_in_between(chain: Bec, tmp_
     asked = chain.ok("queue", "enqueue", "--job-name", "reader", *both)
     assert "Blocked 2 volumes, an input is not done: W1/I0001, W1/I0002" in asked.out
     assert "Blocked: 2 (lines: 2 not asked for)" in chain.ok("jobs", "stats", "reader").out
-    assert work(chain, "reader") == 0, "nothing is on its way"
+    idle = chain.ok("worker", "--job-name", "reader", *WORK)  # nothing is on its way
+    assert "2 volumes blocked by inputs that nobody is doing: bec jobs stats reader" in idle.err
     chain.ok("queue", "enqueue", "--job-name", "reader", *both, "--with-inputs")
     assert states(chain, "checksum") == {"waiting": 2}
     assert "Blocked: 2 (lines: 2 waiting)" in chain.ok("jobs", "stats", "reader").out
@@ -206,7 +208,12 @@ def test_what_is_out_of_date_and_why(chain: Bec, tmp_path: Path) -> None:
     chain.ok("queue", "enqueue", "--job-name", "reader", "--with-inputs", *two)
     work(chain, "checksum")
     work(chain, "reader")
-    assert chain.ok("jobs", "stale", "reader").out == "Nothing is out of date\n"
+    none = chain.ok("jobs", "stale", "reader")
+    assert (none.out, "no worker" in none.err) == ("Nothing is out of date\n", False)
+    chain.ok("jobs", "update", "reader", "--config-text", '{"page_ms": 1}')
+    unseen = chain.ok("jobs", "stale", "reader").err
+    assert "no worker of job reader has started since its revision 2" in unseen
+    chain.ok("jobs", "update", "reader", "--config-text", "{}")
     enqueue(chain, "checksum", "--volume", "W1,I0001", "--force")
     work(chain, "checksum")
     assert chain.ok("jobs", "stale", "reader").out == "Nothing is out of date\n", (
@@ -297,6 +304,38 @@ def test_waiting_for_inputs_ends_when_one_is_done(
     began = time.monotonic()
     chain.ok("queue", "wait", "--job-name", "reader", "--at-most", "60")
     assert time.monotonic() - began < 10, "it can be released"
+
+
+def test_what_failed_further_up_the_chain_is_on_nobodys_way(
+    chain: Bec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    further = attrs.evolve(READER, name="further", family=None, inputs=(Input("text", family="reading"),))
+    monkeypatch.setattr("support.reading_job.FURTHER", further, raising=False)
+    install_plugin(tmp_path / "plugins", "further", "support.reading_job:FURTHER")
+    for name in ("checksum", "reader", "further"):
+        create(chain, name)
+    good, bad = volume(tmp_path, "I0001"), volume(tmp_path, "I0002", b"!terminal")
+    both = ("--volume", good, "--volume", bad)
+    enqueue(chain, "further", *both)
+    assert "Blocked: 2 (text: 2 not asked for)" in chain.ok("jobs", "stats", "further").out
+    enqueue(chain, "reader", *both)
+    assert "Blocked: 2 (text: 2 not asked for)" in chain.ok("jobs", "stats", "further").out, (
+        "nor what it reads"
+    )
+    assert work(chain, "further") == 0
+    enqueue(chain, "checksum", *both)
+    assert "Blocked: 2 (text: 2 waiting)" in chain.ok("jobs", "stats", "further").out
+    assert work(chain, "further") == 75
+    work(chain, "checksum")
+    assert "Blocked: 2 (text: 1 waiting, 1 failed)" in chain.ok("jobs", "stats", "further").out
+    assert work(chain, "reader") == 0
+    assert "1 failed" in chain.ok("jobs", "stats", "further").out
+    volume(tmp_path, "I0002", b"good now")
+    enqueue(chain, "checksum", "--volume", bad)
+    assert "Blocked: 1 (text: 1 waiting)" in chain.ok("jobs", "stats", "further").out
+    work(chain, "checksum")
+    work(chain, "reader")
+    assert chain.ok("jobs", "stats", "further", "--json").json["progress"]["blocked"] == 0
 
 
 def test_what_was_done_by_an_unknown_recipe_is_said_to_be_unknown(

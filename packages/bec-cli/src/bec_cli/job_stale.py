@@ -29,7 +29,7 @@ def stale(ctx: click.Context, job_name: str, why: bool, as_json: bool) -> None:
       bec jobs stale ocr --why
       bec queue enqueue --job-name ocr --stale=input
     """
-    from bec_core.admin.staleness import stale_volumes, unknown_volumes
+    from bec_core.admin.staleness import revision_unseen, stale_volumes, unknown_volumes
 
     session, job = session_and_job(ctx, job_name)
     found = stale_volumes(session, job)
@@ -41,6 +41,11 @@ def stale(ctx: click.Context, job_name: str, why: bool, as_json: bool) -> None:
             ]
         )
         return
+    if revision_unseen(session, job):
+        note(
+            f"no worker of job {job.name} has started since its revision {job.config_revision}:"
+            " what its config makes out of date is known once one has"
+        )
     if unknown := unknown_volumes(session, job):
         note(f"{count(unknown, 'volume')} done by a recipe that nobody knows: never counted as out of date")
     if not found:

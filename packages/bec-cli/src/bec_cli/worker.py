@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bec_cli.common import ago, job_option, local_time, note, session_of
+from bec_cli.common import ago, count, job_option, local_time, note, session_of
 from bec_cli.exits import Exit
 from bec_cli.resource_options import WorkerCommand, named_resources
 from bec_core.errors import SettingsError
@@ -161,6 +161,9 @@ def _work(session: Session, job: Job, options: WorkerOptions, named: NamedResour
         return None
     if summary.end in (End.NOTHING_LEFT, End.COMPLETED):
         lines.say("Worker completed successfully")
+        if summary.left is not None and summary.left.blocked:
+            them = count(summary.left.blocked, "volume")
+            note(f"{them} blocked by inputs that nobody is doing: bec jobs stats {job.name}")
     else:
         note(f"the worker ended: {summary.end.value}{_what_waits(summary)}")
     lines.say("Worker shutdown complete")

@@ -41,6 +41,12 @@ def stale_volumes(session: Session, job: Job, *, by: Collection[Reason] = ()) ->
     return [one for one in found if not by or any(reason in one.reasons for reason in by)]
 
 
+def revision_unseen(session: Session, job: Job) -> bool:
+    """Whether no worker has started since the job got its present revision; what that changes is not known before."""
+    with session.database.connection() as connection:
+        return rows.revision_unseen(connection, job.id)
+
+
 def unknown_volumes(session: Session, job: Job) -> int:
     """How many volumes were done by a recipe that nobody knows (the earlier system's): they are never stale."""
     with session.database.reading() as connection:

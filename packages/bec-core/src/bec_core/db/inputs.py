@@ -384,18 +384,36 @@ def looked_at(connection: Connection, job_id: int, volume_ids: Sequence[int]) ->
     )
 
 
+def _missing() -> str:
+    """A recursive query's table: what a job's blocked volumes wait for, also through others that are blocked there.
+
+    ``missing(volume_id, name, job_id, state)``: by the job's own input, each job up the chain that has not done the
+    volume, and how it stands in that job's ledger (NULL: not asked for).
+    """
+    stands = "LEFT JOIN ledger u ON (u.job_id, u.volume_id) = (i.input_job_id, {above}.volume_id)"
+    done = _DONE.format(job="i.input_job_id", volume="{above}.volume_id")
+    own = f"""
+        SELECT l.volume_id, i.name, i.input_job_id, u.state::text
+        FROM ledger l JOIN job_inputs i ON i.job_id = l.job_id {stands.format(above="l")}
+        WHERE l.job_id = %(job)s AND l.state = 'blocked' AND NOT {done.format(above="l")}"""
+    through = f"""
+        SELECT m.volume_id, m.name, i.input_job_id, u.state::text
+        FROM missing m JOIN job_inputs i ON i.job_id = m.job_id {stands.format(above="m")}
+        WHERE m.state = 'blocked' AND NOT {done.format(above="m")}"""
+    return f"missing (volume_id, name, job_id, state) AS ({own} UNION {through})"
+
+
 def blocked(connection: Connection, job_id: int) -> tuple[int, int, int]:
     """How many volumes are blocked; how many of those have all missing inputs on their way, how many miss none."""
     row = connection.execute(
         f"""
-        SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (
-            SELECT FROM job_inputs i LEFT JOIN ledger u ON (u.job_id, u.volume_id) = (i.input_job_id, l.volume_id)
-            WHERE i.job_id = l.job_id AND NOT coalesce(u.state IN ('waiting', 'blocked'), false)
-              AND NOT {_DONE.format(job="i.input_job_id", volume="l.volume_id")})),
-            count(*) FILTER (WHERE {_READY})
-        FROM ledger l WHERE l.job_id = %s AND l.state = 'blocked'
+        WITH RECURSIVE {_missing()}, stuck AS (
+            SELECT DISTINCT volume_id FROM missing WHERE state IS NULL OR state IN ('failed', 'done'))
+        SELECT count(*), count(*) FILTER (WHERE s.volume_id IS NULL), count(*) FILTER (WHERE {_READY})
+        FROM ledger l LEFT JOIN stuck s ON s.volume_id = l.volume_id
+        WHERE l.job_id = %(job)s AND l.state = 'blocked'
         """.encode(),
-        (job_id,),
+        {"job": job_id},
     ).fetchone()
     assert row is not None
     return row[0], row[1], row[2]
@@ -411,9 +429,9 @@ class BlockedOn:
     Attributes:
         input: the slot's name.
         job_name: the job that it is bound to; None: to none.
-        waiting: will be done there (asked for, or blocked there themselves).
-        failed: given up there.
-        not_asked: that job was never asked for them, or did them at another version only.
+        waiting: will be done there: asked for, or blocked there by what will be done.
+        failed: given up there, or by a job further up the chain that blocks it there.
+        not_asked: that job (or one further up) was never asked for them, or did them at another version only.
     """
 
     input: str
@@ -432,17 +450,18 @@ def blocked_on(connection: Connection, job_id: int) -> list[BlockedOn]:
     """What blocks a job's volumes; one that two inputs block is counted at both."""
     rows = connection.execute(
         f"""
+        WITH RECURSIVE {_missing()}, standing AS (
+            SELECT volume_id, name, coalesce(bool_or(state = 'failed'), false) AS failed,
+                   bool_or(state IS NULL OR state = 'done') AS not_asked
+            FROM missing GROUP BY volume_id, name)
         SELECT i.name, j.name,
-               count(*) FILTER (WHERE u.state IN ('waiting', 'blocked')),
-               count(*) FILTER (WHERE u.state = 'failed'),
-               count(*) FILTER (WHERE u.state IS NULL OR u.state = 'done')
-        FROM ledger l JOIN job_inputs i ON i.job_id = l.job_id
+               count(*) FILTER (WHERE NOT s.failed AND NOT s.not_asked),
+               count(*) FILTER (WHERE s.failed),
+               count(*) FILTER (WHERE s.not_asked AND NOT s.failed)
+        FROM standing s JOIN job_inputs i ON (i.job_id, i.name) = (%(job)s, s.name)
         LEFT JOIN jobs j ON j.id = i.input_job_id
-        LEFT JOIN ledger u ON (u.job_id, u.volume_id) = (i.input_job_id, l.volume_id)
-        WHERE l.job_id = %s AND l.state = 'blocked'
-          AND NOT {_DONE.format(job="i.input_job_id", volume="l.volume_id")}
         GROUP BY i.name, j.name ORDER BY i.name
         """.encode(),
-        (job_id,),
+        {"job": job_id},
     )
     return [BlockedOn(*row) for row in rows]

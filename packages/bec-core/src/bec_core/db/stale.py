@@ -83,6 +83,17 @@ def count_stale(connection: Connection, job_id: int) -> int:
     return int(row[0])
 
 
+def revision_unseen(connection: Connection, job_id: int) -> bool:
+    """Whether the job got its present revision after its newest worker had started (which says the newest recipe)."""
+    row = connection.execute(
+        "SELECT max(r.declared_at) < c.created_at FROM jobs j"
+        " JOIN job_config_revisions c ON (c.job_id, c.revision) = (j.id, j.config_revision)"
+        " JOIN job_recipes r ON r.job_id = j.id WHERE j.id = %s GROUP BY c.created_at",
+        (job_id,),
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 def count_unknown(connection: Connection, job_id: int) -> int:
     """How many volumes a job has done last by a recipe that nobody knows: they are never out of date."""
     row = connection.execute(

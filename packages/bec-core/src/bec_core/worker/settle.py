@@ -282,7 +282,7 @@ def _release(place: Workplace, ending: Ending, released: tuple[Released, ...]) -
         tell_unlisted(place.database, ending.read, volume=ending.held.volume)
     if released:
         sent = send_released(place.database, place.services.open_queue, released)
-        logger.info("released {} volumes of jobs that read this one", sent)
+        logger.info("released {} volume(s) of jobs that read this one", sent)
         place.watchers.step(Step.RELEASED)
 
 
