@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from bec_ldv1.artifacts.writing.errors import ExportError
 from bec_ldv1.cli import ldv1
 from bec_ldv1.details import Flag, PageDetails
-from bec_ldv1.export.pages import ExportError
 from bec_ldv1.export.read import find_artifacts, read_volume
 from bec_ldv1.lines import Line
 from bec_ldv1.records import SCHEMA, PageRecord, to_parquet

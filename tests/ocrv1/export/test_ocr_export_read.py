@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from bec_ldv1.artifacts.writing.errors import ExportError
 from bec_ocrv1.artifacts import CONTRACT, PageText, ReadLine
 from bec_ocrv1.cli import ocrv1
-from bec_ocrv1.export.pages import ExportError
 from bec_ocrv1.export.read import find_artifacts, read_volume
 from bec_ocrv1.records import to_parquet
 

@@ -62,7 +62,7 @@ def export(
         raise click.UsageError("--crops and --images go together: crops are cut from the page images")
     if form is None and crops is None:
         raise click.UsageError("say what to write: --format FORMAT --out DIR, or --crops DIR --images DIR")
-    from bec_ldv1.export.pages import ExportError
+    from bec_ldv1.artifacts.writing.errors import ExportError
 
     uncut = 0
     try:
@@ -81,7 +81,7 @@ def export(
 
 def _volumes(sources: tuple[str, ...]) -> Iterator[ExportVolume]:
     """Every source's volumes, read one at a time; what is left out is said on stderr."""
-    from bec_ldv1.export.pages import ExportError
+    from bec_ldv1.artifacts.writing.errors import ExportError
     from bec_ldv1.export.read import find_artifacts, read_volume
 
     artifacts = {}

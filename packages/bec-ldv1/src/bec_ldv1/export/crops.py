@@ -8,10 +8,10 @@ from pathlib import Path
 from PIL import Image
 
 from bec_ldv1.artifacts import PageProblem, cut_line, decode_page
+from bec_ldv1.artifacts.writing.image_folders import images_of
+from bec_ldv1.artifacts.writing.names import file_stems
 from bec_ldv1.decode import Plane
-from bec_ldv1.export.names import file_stems
 from bec_ldv1.export.pages import ExportPage, ExportVolume
-from bec_ldv1.image_folders import images_of
 
 
 def write_crops(volume: ExportVolume, images: Path, out: Path, *, mask: bool = True) -> tuple[int, list[str]]:

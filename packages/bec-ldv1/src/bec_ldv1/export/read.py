@@ -11,7 +11,8 @@ import attrs
 from pyarrow import fs  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from bec_ldv1.artifacts import read_lines
-from bec_ldv1.export.pages import ExportError, ExportVolume, page_of
+from bec_ldv1.artifacts.writing.errors import ExportError
+from bec_ldv1.export.pages import ExportVolume, page_of
 
 _SUFFIX, _MARKER = ".parquet", "success.json"
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bec_ldv1.artifacts.writing.names import file_stems
 from bec_ldv1.export.alto import to_alto
 from bec_ldv1.export.coco import to_coco
 from bec_ldv1.export.csv_table import to_csv
 from bec_ldv1.export.hocr import to_hocr
 from bec_ldv1.export.jsonl import to_jsonl
-from bec_ldv1.export.names import file_stems
 from bec_ldv1.export.page_xml import to_page_xml
 from bec_ldv1.export.pages import ExportPage, ExportVolume
 

@@ -42,7 +42,7 @@ def export(sources: tuple[str, ...], form: str, out: Path, images: Path | None) 
     """
     if (form == "pdf") != (images is not None):
         raise click.UsageError("--format pdf and --images go together: a PDF shows the page images")
-    from bec_ocrv1.export.pages import ExportError
+    from bec_ldv1.artifacts.writing.errors import ExportError
 
     left_out = 0
     try:
@@ -61,7 +61,7 @@ def export(sources: tuple[str, ...], form: str, out: Path, images: Path | None) 
 
 def _artifacts(sources: tuple[str, ...]) -> Iterator[Artifact]:
     """Every source's volumes; what is left out is said on stderr."""
-    from bec_ocrv1.export.pages import ExportError
+    from bec_ldv1.artifacts.writing.errors import ExportError
     from bec_ocrv1.export.read import find_artifacts
 
     artifacts = {}

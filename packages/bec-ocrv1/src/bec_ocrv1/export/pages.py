@@ -6,14 +6,11 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from bec_ldv1.artifacts.writing.errors import ExportError
 from bec_ocrv1.artifacts import PageText, Point, ReadLine
 
 Pixels = tuple[tuple[int, int], ...]
 """Points x, y: whole pixels from (0, 0), the image's upper left corner, to (width, height)."""
-
-
-class ExportError(ValueError):
-    """What was to be exported can't be; the message names the file and the way out."""
 
 
 @frozen

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from attrs import frozen
 from pyarrow import fs
 
+from bec_ldv1.artifacts.writing.errors import ExportError
 from bec_ocrv1.artifacts import CONTRACT, PageText, read_texts
-from bec_ocrv1.export.pages import ExportError, ExportLine, ExportPage, ExportVolume, page_of
+from bec_ocrv1.export.pages import ExportLine, ExportPage, ExportVolume, page_of
 
 _SUFFIX, _MARKER = ".parquet", "success.json"
 

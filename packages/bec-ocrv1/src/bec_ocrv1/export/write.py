@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bec_ldv1.artifacts.writing.names import file_stems
 from bec_ocrv1.export.alto import to_alto
 from bec_ocrv1.export.hocr import to_hocr
 from bec_ocrv1.export.jsonl import to_jsonl
-from bec_ocrv1.export.names import file_stems
 from bec_ocrv1.export.page_xml import to_page_xml
 from bec_ocrv1.export.pages import ExportPage, ExportVolume
 from bec_ocrv1.export.text import to_text
