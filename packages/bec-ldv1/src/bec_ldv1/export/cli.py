@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,19 +82,10 @@ def export(
 
 def _volumes(sources: tuple[str, ...]) -> Iterator[ExportVolume]:
     """Every source's volumes, read one at a time; what is left out is said on stderr."""
-    from bec_ldv1.artifacts.writing.errors import ExportError
-    from bec_ldv1.export.read import find_artifacts, read_volume
+    from bec_ldv1.artifacts.writing.find import artifacts_of, find_artifacts
+    from bec_ldv1.export.read import read_volume
 
-    artifacts = {}
-    for source in sources:
-        found = find_artifacts(source)
-        for path in found.unfinished:
-            say(f"left out, as no success.json says that it is finished: {path}", err=True)
-        for artifact in found.artifacts:
-            if artifact.name in artifacts:
-                raise ExportError(f"there are two volumes {artifact.name}; export them one at a time")
-            artifacts[artifact.name] = artifact
-    return map(read_volume, artifacts.values())
+    return map(read_volume, artifacts_of(sources, find_artifacts, partial(say, err=True)))
 
 
 def _write(volume: ExportVolume, form: str, out: Path) -> None:
