@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from lxml import etree, html
 
+from bec_ldv1.artifacts.writing.volume import ExportVolume
 from bec_ldv1.evaluation.pages import PageLines
 from bec_ldv1.evaluation.readers import read_jsonl, read_xml
 from bec_ldv1.export.alto import to_alto
@@ -20,7 +21,7 @@ from bec_ldv1.export.csv_table import to_csv
 from bec_ldv1.export.hocr import quoted, to_hocr
 from bec_ldv1.export.jsonl import to_jsonl
 from bec_ldv1.export.page_xml import to_page_xml
-from bec_ldv1.export.pages import ExportLine, ExportPage, ExportVolume
+from bec_ldv1.export.pages import ExportLine, ExportPage
 
 with warnings.catch_warnings():  # they are not ours to mend
     warnings.simplefilter("ignore")

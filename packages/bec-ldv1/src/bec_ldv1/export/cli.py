@@ -12,7 +12,8 @@ import click
 from bec_ldv1.printing import say
 
 if TYPE_CHECKING:
-    from bec_ldv1.export.pages import ExportVolume
+    from bec_ldv1.artifacts.writing.volume import ExportVolume
+    from bec_ldv1.export.pages import ExportPage
 
 FORMATS = ("page", "alto", "hocr", "coco", "csv", "jsonl")
 _SOME_FAILED = 6  # the exit status that `bec` has for work of which a part failed
@@ -80,7 +81,7 @@ def export(
     return 0
 
 
-def _volumes(sources: tuple[str, ...]) -> Iterator[ExportVolume]:
+def _volumes(sources: tuple[str, ...]) -> Iterator[ExportVolume[ExportPage]]:
     """Every source's volumes, read one at a time; what is left out is said on stderr."""
     from bec_ldv1.artifacts.writing.find import artifacts_of, find_artifacts
     from bec_ldv1.export.read import read_volume
@@ -88,7 +89,7 @@ def _volumes(sources: tuple[str, ...]) -> Iterator[ExportVolume]:
     return map(read_volume, artifacts_of(sources, find_artifacts, partial(say, err=True)))
 
 
-def _write(volume: ExportVolume, form: str, out: Path) -> None:
+def _write(volume: ExportVolume[ExportPage], form: str, out: Path) -> None:
     from bec_ldv1.export.write import write_volume
 
     files = write_volume(volume, form, out)
@@ -97,7 +98,7 @@ def _write(volume: ExportVolume, form: str, out: Path) -> None:
     say(f"{volume.name}: {len(volume.pages)} pages, {lines} lines, {files} files{failed}")
 
 
-def _crop(volume: ExportVolume, crops: Path, images: Path, *, mask: bool) -> int:
+def _crop(volume: ExportVolume[ExportPage], crops: Path, images: Path, *, mask: bool) -> int:
     """Cut a volume's lines; the number of pages that could not be cut."""
     from bec_ldv1.export.crops import write_crops
 

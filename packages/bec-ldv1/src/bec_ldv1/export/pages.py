@@ -35,21 +35,6 @@ class ExportPage:
     flags: Sequence[str] = ()
 
 
-@attrs.frozen(eq=False)
-class ExportVolume:
-    """A volume's pages in reading order.
-
-    Attributes:
-        name: of its artifacts, ``{W_ID}-{I_ID}-{version}``.
-        pages: those that were processed.
-        failed: the image names of those that were not.
-    """
-
-    name: str
-    pages: Sequence[ExportPage]
-    failed: Sequence[str] = ()
-
-
 def page_of(page: PageLines) -> ExportPage:
     """The page to export from what the artifact says of it.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from bec_ldv1.artifacts import read_lines
 from bec_ldv1.artifacts.writing.errors import ExportError
 from bec_ldv1.artifacts.writing.find import Artifact
-from bec_ldv1.export.pages import ExportVolume, page_of
+from bec_ldv1.artifacts.writing.volume import ExportVolume, volume_of
+from bec_ldv1.export.pages import ExportPage, page_of
 
 
-def read_volume(artifact: Artifact) -> ExportVolume:
+def read_volume(artifact: Artifact) -> ExportVolume[ExportPage]:
     """A volume's pages from its Parquet file.
 
     Raises:
@@ -20,8 +21,4 @@ def read_volume(artifact: Artifact) -> ExportVolume:
             f"{artifact.path} has only the contract's columns, which hold no whole lines and no page sizes; "
             f"run the job again over the volume"
         )
-    try:
-        exported = [page_of(page) for page in pages if page.ok]
-    except ExportError as error:
-        raise ExportError(f"{artifact.path}: {error}") from error
-    return ExportVolume(artifact.name, exported, [page.image for page in pages if not page.ok])
+    return volume_of(artifact, pages, page_of)

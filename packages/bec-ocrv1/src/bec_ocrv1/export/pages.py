@@ -39,21 +39,6 @@ class ExportPage:
         return "".join(f"{line.text}\n" for line in self.lines)
 
 
-@frozen
-class ExportVolume:
-    """A volume's pages in reading order.
-
-    Attributes:
-        name: of its artifacts, ``{W_ID}-{I_ID}-{version}``.
-        pages: those that were processed.
-        failed: the image names of those that were not.
-    """
-
-    name: str
-    pages: Sequence[ExportPage]
-    failed: Sequence[str] = ()
-
-
 def page_of(page: PageText) -> ExportPage:
     """The page to export from what is recorded of it.
 

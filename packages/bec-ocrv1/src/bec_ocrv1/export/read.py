@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bec_ldv1.artifacts.writing.errors import ExportError
 from bec_ldv1.artifacts.writing.find import Artifact, Found, find_artifacts
+from bec_ldv1.artifacts.writing.volume import ExportVolume, volume_of
 from bec_ocrv1.artifacts import CONTRACT, PageText, read_texts
-from bec_ocrv1.export.pages import ExportLine, ExportPage, ExportVolume, page_of
+from bec_ocrv1.export.pages import ExportLine, ExportPage, page_of
 
 
 def find_texts(source: str) -> Found:
@@ -22,7 +22,7 @@ def read_texts_of(artifact: Artifact) -> list[PageText]:
     return artifact.read(read_texts)
 
 
-def read_volume(artifact: Artifact, *, places: bool = True) -> ExportVolume:
+def read_volume(artifact: Artifact, *, places: bool = True) -> ExportVolume[ExportPage]:
     """A volume's pages from its Parquet file.
 
     Without ``places``, files that have only the contract's columns do: their lines have no outlines then.
@@ -30,12 +30,7 @@ def read_volume(artifact: Artifact, *, places: bool = True) -> ExportVolume:
     Raises:
         ExportError: the file can't be read, holds no text, or not the places of its lines.
     """
-    texts = read_texts_of(artifact)
-    try:
-        pages = [page_of(page) if places else _without_places(page) for page in texts if page.ok]
-    except ExportError as error:
-        raise ExportError(f"{artifact.path}: {error}") from error
-    return ExportVolume(artifact.name, pages, [page.image for page in texts if not page.ok])
+    return volume_of(artifact, read_texts_of(artifact), page_of if places else _without_places)
 
 
 def _without_places(page: PageText) -> ExportPage:
