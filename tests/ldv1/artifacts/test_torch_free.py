@@ -84,7 +84,7 @@ def test_the_worker_says_what_to_install(without_torch):
         from bec_core.plugins import load_object
         build = load_object(bec_job_types()[0].worker)
         try:
-            build(WorkerSetup(config=Ldv1Config()))
+            build(WorkerSetup(config=Ldv1Config(), declared=("model",)))
         except SettingsError as error:
             print(error)
         """
