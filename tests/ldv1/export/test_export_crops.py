@@ -4,14 +4,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 from click.testing import CliRunner
 from PIL import Image
 
 from bec_ldv1.cli import ldv1
 from bec_ldv1.details import PageDetails
-from bec_ldv1.export.pages import ExportError
-from bec_ldv1.image_folders import images_of
 from bec_ldv1.lines import Line
 from bec_ldv1.records import PageRecord, to_parquet
 from support.drawn_lines import HEIGHT, WIDTH, course, drawn, outline, stored
@@ -53,18 +50,3 @@ def test_the_command_writes_images_and_a_list(tmp_path):
     ]
     with Image.open(folder / "p1_001.png") as crop:
         assert (crop.mode, list(crop.size)) == ("L", rows[0]["size"])
-
-
-def test_the_images_folder_is_found_by_the_volumes_name(tmp_path):
-    for folder in ("W1/images/W1-0001", "W1/images/W1-0002", "W1/images/W1-I3KG1", "half"):
-        (tmp_path / folder).mkdir(parents=True)
-        for name in ("1.jpg", "2.jpg")[: 1 if folder == "half" else 2]:
-            (tmp_path / folder / name).touch()
-    pages = ["1.jpg", "2.jpg"]
-    assert images_of("W1-I0002-abcdef", pages, tmp_path).name == "W1-0002"
-    assert images_of("W1-I3KG1-abcdef", pages, tmp_path).name == "W1-I3KG1"
-    assert images_of("anything", pages, tmp_path / "W1/images/W1-0001").name == "W1-0001"
-    with pytest.raises(ExportError, match="more than one folder"):
-        images_of("W1-I0009-abcdef", pages, tmp_path)
-    with pytest.raises(ExportError, match=r"2\.jpg is not in .*half"):
-        images_of("W1-I0001-abcdef", pages, tmp_path / "half")

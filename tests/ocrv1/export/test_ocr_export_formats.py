@@ -9,11 +9,12 @@ from urllib.parse import unquote
 import pytest
 from lxml import etree, html
 
+from bec_ldv1.artifacts.writing.volume import ExportVolume
 from bec_ocrv1.export.alto import to_alto
 from bec_ocrv1.export.hocr import to_hocr
 from bec_ocrv1.export.jsonl import to_jsonl
 from bec_ocrv1.export.page_xml import to_page_xml
-from bec_ocrv1.export.pages import ExportLine, ExportPage, ExportVolume
+from bec_ocrv1.export.pages import ExportLine, ExportPage
 from bec_ocrv1.export.text import to_text
 
 with warnings.catch_warnings():  # they are not ours to mend

@@ -18,8 +18,6 @@ from bec_ldv1.artifacts import PageImage
 from bec_ldv1.orientation import to_upright as upright_in_ldv1
 from bec_ocrv1.artifacts import PageText, ReadLine
 from bec_ocrv1.cli import ocrv1
-from bec_ocrv1.export.images import images_of
-from bec_ocrv1.export.pages import ExportError
 from bec_ocrv1.export.pdf import write_pdf
 from bec_ocrv1.records import to_parquet
 from bec_ocrv1.upright import to_upright
@@ -223,21 +221,6 @@ def test_pdf_and_images_go_together(arguments: list[str]) -> None:
     result = CliRunner().invoke(ocrv1, ["export", *arguments, "x", "--out", "y"])
     assert result.exit_code == 2
     assert "go together" in result.output
-
-
-def test_the_folder_of_a_volume_is_found_or_asked_for(tmp_path: Path) -> None:
-    for folder in ("W1/images/W1-0001", "W1/images/W1-0002", "other"):
-        (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / "1.jpg").touch()
-    assert images_of(NAME, ["1.jpg"], tmp_path) == tmp_path / "W1/images/W1-0001"
-    assert images_of(NAME, ["1.jpg"], tmp_path / "other") == tmp_path / "other"
-    with pytest.raises(ExportError, match="more than one folder may hold"):
-        images_of("W2-I9-abcdef", ["1.jpg"], tmp_path)
-    with pytest.raises(ExportError, match=r"no folder in .* holds all pages of .* \(2\.jpg"):
-        images_of(NAME, ["2.jpg"], tmp_path)
-    for name in ("../1.jpg", "/etc/passwd"):
-        with pytest.raises(ExportError, match="which is no file's name"):
-            images_of(NAME, [name], tmp_path)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from bec_ldv1.artifacts.writing.errors import ExportError
 from bec_ocrv1.artifacts import CONTRACT, PageText, ReadLine
 from bec_ocrv1.cli import ocrv1
-from bec_ocrv1.export.pages import ExportError
-from bec_ocrv1.export.read import find_artifacts, read_volume
+from bec_ocrv1.export.read import find_texts, read_volume
 from bec_ocrv1.records import to_parquet
 
 LINE = ReadLine(
@@ -54,7 +54,7 @@ def call(*arguments: str | Path) -> Result:
 
 
 def test_pages_are_whole_pixels_inside_the_image(tmp_path):
-    (artifact,) = find_artifacts(str(volume(tmp_path))).artifacts
+    (artifact,) = find_texts(str(volume(tmp_path))).artifacts
     found = read_volume(artifact)
     assert (found.name, list(found.failed)) == ("W1-I0001-abcdef", ["3.jpg"])
     page, blank = found.pages
@@ -68,20 +68,20 @@ def test_a_folder_means_its_finished_volumes_with_text(tmp_path):
     volume(tmp_path, "I0001")
     late = volume(tmp_path, "I0003", marker=False)
     lines_of(tmp_path)
-    found = find_artifacts(str(tmp_path))
+    found = find_texts(str(tmp_path))
     assert [artifact.name for artifact in found.artifacts] == ["W1-I0001-abcdef"]
     assert [Path(path) for path in found.unfinished] == [late]
-    assert find_artifacts(tmp_path.as_uri()).artifacts == found.artifacts
+    assert find_texts(tmp_path.as_uri()).artifacts == found.artifacts
 
 
 def test_without_text_or_marker_it_is_said(tmp_path):
     lines_of(tmp_path)
     with pytest.raises(ExportError, match=r"no \.parquet file with recognised text"):
-        find_artifacts(str(tmp_path))
+        find_texts(str(tmp_path))
     path = volume(tmp_path, "I0002", marker=False)
     with pytest.raises(ExportError, match=r"no volume .* is finished: .*success\.json"):
-        find_artifacts(str(tmp_path))
-    assert find_artifacts(str(path)).artifacts
+        find_texts(str(tmp_path))
+    assert find_texts(str(path)).artifacts
 
 
 @pytest.mark.parametrize("source", ["nowhere", "empty", "ftp://host/x", "s3:/x"])

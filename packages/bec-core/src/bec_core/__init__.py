@@ -28,6 +28,8 @@ from bec_core.job_config import between, option
 from bec_core.logs import in_context
 from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef
 from bec_core.pages.stages import timed
+from bec_core.reporting.kept import keep_row, kept_row, made_of
+from bec_core.reporting.volumes import error_messages, records_of, report_folders, volume_title
 from bec_core.settings import Secret
 from bec_core.text import shown
 
@@ -59,9 +61,16 @@ __all__ = [
     "VolumeRef",
     "WorkerSetup",
     "between",
+    "error_messages",
     "hookimpl",
     "in_context",
+    "keep_row",
+    "kept_row",
+    "made_of",
     "option",
+    "records_of",
+    "report_folders",
     "shown",
     "timed",
+    "volume_title",
 ]

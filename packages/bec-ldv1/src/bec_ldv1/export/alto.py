@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
+from bec_ldv1.artifacts.writing.xml_text import child, to_bytes
 from bec_ldv1.export.pages import ExportPage, Pixels, box
-from bec_ldv1.export.xml_text import child, to_bytes
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"

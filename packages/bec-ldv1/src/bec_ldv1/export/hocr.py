@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 
+from bec_ldv1.artifacts.writing.xml_text import child, clean, to_bytes
 from bec_ldv1.export.pages import ExportLine, ExportPage, box
-from bec_ldv1.export.xml_text import child, clean, to_bytes
 
 _RESERVED = re.compile('[%";\x00-\x1f\x7f]')
 

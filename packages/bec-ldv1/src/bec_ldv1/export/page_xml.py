@@ -7,9 +7,9 @@ from datetime import datetime
 
 import numpy as np
 
+from bec_ldv1.artifacts.writing.xml_text import child, to_bytes
 from bec_ldv1.details import Flag
 from bec_ldv1.export.pages import ExportPage, box, pairs
-from bec_ldv1.export.xml_text import child, to_bytes
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"

@@ -9,13 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bec_ldv1.artifacts import PageLines, TextLine
+from bec_ldv1.artifacts.writing.errors import ExportError
 
 Pixels = npt.NDArray[np.int32]
 """Points, n × 2 (x, y): whole pixels from (0, 0), the image's upper left corner, to (width, height)."""
-
-
-class ExportError(ValueError):
-    """What was to be exported can't be; the message names the file and the way out."""
 
 
 @attrs.frozen(eq=False)
@@ -36,21 +33,6 @@ class ExportPage:
     height: int
     lines: Sequence[ExportLine]
     flags: Sequence[str] = ()
-
-
-@attrs.frozen(eq=False)
-class ExportVolume:
-    """A volume's pages in reading order.
-
-    Attributes:
-        name: of its artifacts, ``{W_ID}-{I_ID}-{version}``.
-        pages: those that were processed.
-        failed: the image names of those that were not.
-    """
-
-    name: str
-    pages: Sequence[ExportPage]
-    failed: Sequence[str] = ()
 
 
 def page_of(page: PageLines) -> ExportPage:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bec_core import ReportVolume
+from bec_core import ReportVolume, volume_title
 from bec_ocreval.report.compare_page import Change, ComparedPage, ComparedVolume, comparison_page
-from bec_ocreval.report.markup import save, volume_title
+from bec_ocreval.report.markup import save
 from bec_ocreval.results import PAGES, PageResult, read_pages
 from bec_ocreval.scoring.normal import normalised
 from bec_ocreval.scoring.rates import score

@@ -14,7 +14,6 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from bec_core import Volume
 from bec_ocreval.figures import percent
 from bec_ocreval.report.pieces import Mark, Pieces
 
@@ -80,12 +79,6 @@ def texts_table(heads: Sequence[str], rows: Iterable[Sequence[Pieces]]) -> str:
     cells = ("".join(f'<td lang="bo">{pieces(side)}</td>' for side in row) for row in rows if any(row))
     body = "".join(f"<tr>{row}</tr>" for row in cells)
     return f'<table class="texts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def volume_title(volume: Volume) -> str:
-    """The volume as people name it."""
-    work, book = volume.ref.w_id, volume.ref.i_id
-    return work if work == book else f"{work} · {book}"
 
 
 @cache

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bec_core import ReportVolume
+from bec_core import ReportVolume, report_folders, volume_title
 from bec_ocreval.report.job_page import WORST, VolumeRow, job_page
-from bec_ocreval.report.markup import save, volume_title
+from bec_ocreval.report.markup import save
 from bec_ocreval.report.volume_page import volume_page, worst_first
 from bec_ocreval.results import PAGES, SUMMARY, read_pages, read_summary
 
@@ -24,7 +23,8 @@ def write_report(volumes: Sequence[ReportVolume], directory: Path) -> Path:
     """
     directory.mkdir(parents=True, exist_ok=True)
     rows = [
-        _part(volume, directory, folder) for volume, folder in zip(volumes, _folders(volumes), strict=True)
+        _part(volume, directory, folder)
+        for volume, folder in zip(volumes, report_folders(volumes), strict=True)
     ]
     first = directory / "index.html"
     save(first, job_page(rows, "Written by BEC's evaluation of recognised text."))
@@ -45,16 +45,3 @@ def _part(volume: ReportVolume, directory: Path, folder: str) -> VolumeRow:
     save(directory / folder / "index.html", volume_page(title, version, result, pages, footer))
     bad = [page for page in worst_first(pages) if page.result.truth is not None and page.result.reasons]
     return VolumeRow(title, version, folder, result, bad[:WORST])
-
-
-def _folders(volumes: Sequence[ReportVolume]) -> list[str]:
-    """A folder's name per volume: its artifacts' basename, made safe, and numbered where it comes twice."""
-    folders: list[str] = []
-    for volume in volumes:
-        safe = re.sub(r"[^A-Za-z0-9._-]", "_", volume.basename).lstrip(".") or "volume"
-        name, number = safe, 1
-        while name.lower() in {folder.lower() for folder in folders}:
-            number += 1
-            name = f"{safe}-{number}"
-        folders.append(name)
-    return folders

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import click
 from bec_ocrv1.printing import say
 
 if TYPE_CHECKING:
-    from bec_ocrv1.export.read import Artifact
+    from bec_ldv1.artifacts.writing.find import Artifact
 
 FORMATS = ("txt", "page", "alto", "hocr", "jsonl", "pdf")
 _SOME_FAILED = 6  # the exit status that `bec` has for work of which a part failed
@@ -42,11 +42,13 @@ def export(sources: tuple[str, ...], form: str, out: Path, images: Path | None) 
     """
     if (form == "pdf") != (images is not None):
         raise click.UsageError("--format pdf and --images go together: a PDF shows the page images")
-    from bec_ocrv1.export.pages import ExportError
+    from bec_ldv1.artifacts.writing.errors import ExportError
+    from bec_ldv1.artifacts.writing.find import artifacts_of
+    from bec_ocrv1.export.read import find_texts
 
     left_out = 0
     try:
-        for artifact in _artifacts(sources):
+        for artifact in artifacts_of(sources, find_texts, partial(say, err=True)):
             if images is None:
                 _write(artifact, form, out)
             else:
@@ -57,23 +59,6 @@ def export(sources: tuple[str, ...], form: str, out: Path, images: Path | None) 
         say(f"{left_out} pages could not be written; the reasons are above", err=True)
         return _SOME_FAILED
     return 0
-
-
-def _artifacts(sources: tuple[str, ...]) -> Iterator[Artifact]:
-    """Every source's volumes; what is left out is said on stderr."""
-    from bec_ocrv1.export.pages import ExportError
-    from bec_ocrv1.export.read import find_artifacts
-
-    artifacts = {}
-    for source in sources:
-        found = find_artifacts(source)
-        for path in found.unfinished:
-            say(f"left out, as no success.json says that it is finished: {path}", err=True)
-        for artifact in found.artifacts:
-            if artifact.name in artifacts:
-                raise ExportError(f"there are two volumes {artifact.name}; export them one at a time")
-            artifacts[artifact.name] = artifact
-    return iter(artifacts.values())
 
 
 def _write(artifact: Artifact, form: str, out: Path) -> None:

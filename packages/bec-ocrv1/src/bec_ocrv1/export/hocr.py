@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
+from bec_ldv1.artifacts.writing.xml_text import child, clean, to_bytes
 from bec_ocrv1.export.pages import ExportLine, ExportPage, Pixels, box
-from bec_ocrv1.export.xml_text import child, clean, to_bytes
 
 _RESERVED = re.compile('[%";\x00-\x1f\x7f]')
 

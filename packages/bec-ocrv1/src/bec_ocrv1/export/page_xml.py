@@ -5,8 +5,8 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from datetime import datetime
 
+from bec_ldv1.artifacts.writing.xml_text import child, to_bytes
 from bec_ocrv1.export.pages import ExportPage, box, pairs
-from bec_ocrv1.export.xml_text import child, to_bytes
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"

@@ -6,14 +6,11 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from bec_ldv1.artifacts.writing.errors import ExportError
 from bec_ocrv1.artifacts import PageText, Point, ReadLine
 
 Pixels = tuple[tuple[int, int], ...]
 """Points x, y: whole pixels from (0, 0), the image's upper left corner, to (width, height)."""
-
-
-class ExportError(ValueError):
-    """What was to be exported can't be; the message names the file and the way out."""
 
 
 @frozen
@@ -40,21 +37,6 @@ class ExportPage:
     def text(self) -> str:
         """The lines' texts, each ended by a line feed."""
         return "".join(f"{line.text}\n" for line in self.lines)
-
-
-@frozen
-class ExportVolume:
-    """A volume's pages in reading order.
-
-    Attributes:
-        name: of its artifacts, ``{W_ID}-{I_ID}-{version}``.
-        pages: those that were processed.
-        failed: the image names of those that were not.
-    """
-
-    name: str
-    pages: Sequence[ExportPage]
-    failed: Sequence[str] = ()
 
 
 def page_of(page: PageText) -> ExportPage:

@@ -12,9 +12,9 @@ from PIL import Image
 
 from bec_core import PageError
 from bec_ldv1.artifacts import PageImage, decode_page
+from bec_ldv1.artifacts.writing.errors import ExportError
+from bec_ldv1.artifacts.writing.image_folders import images_of
 from bec_ocrv1.artifacts import PageText, Point, ReadLine
-from bec_ocrv1.export.images import images_of
-from bec_ocrv1.export.pages import ExportError
 from bec_ocrv1.export.pdf_file import PdfFile, text_string
 from bec_ocrv1.export.pdf_text import HiddenFonts, PlacedText
 from bec_ocrv1.upright import to_upright

@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bec_ldv1.artifacts.writing.volume import ExportVolume, write_pages
 from bec_ocrv1.export.alto import to_alto
 from bec_ocrv1.export.hocr import to_hocr
 from bec_ocrv1.export.jsonl import to_jsonl
-from bec_ocrv1.export.names import file_stems
 from bec_ocrv1.export.page_xml import to_page_xml
-from bec_ocrv1.export.pages import ExportPage, ExportVolume
+from bec_ocrv1.export.pages import ExportPage
 from bec_ocrv1.export.text import to_text
 
 _SOFTWARE = "bec-ocrv1"
 
 
-def write_volume(volume: ExportVolume, form: str, out: Path) -> int:
+def write_volume(volume: ExportVolume[ExportPage], form: str, out: Path) -> int:
     """Write a volume below ``out``; the number of files.
 
     ``jsonl`` is one file, ``out/{volume}.jsonl``; the other formats have a file per page,
@@ -32,12 +32,7 @@ def write_volume(volume: ExportVolume, form: str, out: Path) -> int:
         (out / f"{volume.name}.jsonl").write_bytes(to_jsonl(volume))
         return 1
     suffix, write_page = _PAGE_FORMS[form]
-    folder = out / volume.name
-    folder.mkdir(parents=True, exist_ok=True)
-    stems = file_stems([page.image for page in volume.pages])
-    for page, stem in zip(volume.pages, stems, strict=True):
-        (folder / f"{stem}{suffix}").write_bytes(write_page(page))
-    return len(stems)
+    return write_pages(volume, suffix, write_page, out)
 
 
 def creator() -> str:

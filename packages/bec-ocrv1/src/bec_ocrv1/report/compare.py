@@ -8,13 +8,13 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from bec_core import Page, PageData, ReportVolume
+from bec_core import Page, PageData, ReportVolume, volume_title
 from bec_ocrv1.artifacts import PageText
 from bec_ocrv1.report.compare_page import ComparedVolume, ShownLine, comparison_page
 from bec_ocrv1.report.differences import LineDifference, paired_lines
 from bec_ocrv1.report.markup import save
 from bec_ocrv1.report.pictures import open_image, save_line
-from bec_ocrv1.report.recorded import RecordedPage, recorded_pages, text_file, volume_title
+from bec_ocrv1.report.recorded import RecordedPage, recorded_pages, text_file
 from bec_ocrv1.report.write import THREADS
 
 SHOWN = 500

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from attrs import frozen
 
-from bec_core import Page, ReportVolume, Volume
+from bec_core import Page, ReportVolume, error_messages, records_of
 from bec_ocrv1.artifacts import PageText, read_texts
 
-_PARQUET, _ERRORS = ".parquet", "-errors.jsonl"
+_PARQUET = ".parquet"
 
 STAGES = {
     "fetch": "The image could not be fetched",
@@ -42,19 +40,11 @@ def recorded_pages(volume: ReportVolume, parquet: bytes) -> list[RecordedPage]:
     """
     texts = read_texts(parquet)
     pages = volume.volume.pages
-    aligned = [text.image for text in texts] == [page.filename for page in pages]
-    by_name = {text.image: text for text in texts}
-    matched = texts if aligned else [by_name.get(page.filename) for page in pages]
-    messages = _messages(volume) if any(text is not None and not text.ok for text in matched) else {}
+    matched = records_of(pages, texts, lambda text: text.image)
+    messages = error_messages(volume) if any(text is not None and not text.ok for text in matched) else {}
     return [
         RecordedPage(page, text, _error(text, messages)) for page, text in zip(pages, matched, strict=True)
     ]
-
-
-def volume_title(volume: Volume) -> str:
-    """The volume as people name it."""
-    work, book = volume.ref.w_id, volume.ref.i_id
-    return work if work == book else f"{work} · {book}"  # folders of one's own may have one name only
 
 
 def _error(text: PageText | None, messages: dict[str, str]) -> str | None:
@@ -66,19 +56,3 @@ def _error(text: PageText | None, messages: dict[str, str]) -> str | None:
     stage = text.error_stage or "unknown"
     words = STAGES.get(stage, f"The step “{stage}” failed")
     return f"{words}: {messages.get(text.image) or text.error_message or 'no message was recorded'}"
-
-
-def _messages(volume: ReportVolume) -> dict[str, str]:
-    """The failed pages' whole messages by file name: the Parquet file cuts them at 128 characters."""
-    try:
-        lines = volume.artifact(_ERRORS).decode("utf-8", "replace").splitlines()
-    except Exception:  # noqa: BLE001 - a lost errors file costs only the ends of long messages
-        return {}
-    messages = {}
-    for line in lines:
-        try:
-            entry = json.loads(line)
-            messages[str(entry["img_filename"])] = str(entry["message"])
-        except (ValueError, KeyError, TypeError):
-            continue  # one bad line of the file says nothing about the others
-    return messages

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import asdict, evolve, frozen
 
-from bec_core import ReportVolume
+from bec_core import ReportVolume, keep_row, kept_row, made_of, report_folders, volume_title
 from bec_ldv1.artifacts import PageImage
 from bec_ocrv1.artifacts import PageText
 from bec_ocrv1.report.job_page import VolumeRow, job_page, volume_row
-from bec_ocrv1.report.kept import keep_row, kept_row, made_of
 from bec_ocrv1.report.markup import save
 from bec_ocrv1.report.pages import page_page, volume_page
 from bec_ocrv1.report.pictures import on_picture, open_image, save_line, save_picture
-from bec_ocrv1.report.recorded import RecordedPage, recorded_pages, text_file, volume_title
+from bec_ocrv1.report.recorded import RecordedPage, recorded_pages, text_file
 from bec_ocrv1.report.view import LineView, PageView, VolumeView
 
 THREADS = max(1, min(8, os.cpu_count() or 1))
@@ -38,7 +36,8 @@ def write_report(volumes: Sequence[ReportVolume], directory: Path) -> Path:
     """
     directory.mkdir(parents=True, exist_ok=True)
     rows = [
-        _volume(volume, directory, folder) for volume, folder in zip(volumes, _folders(volumes), strict=True)
+        _volume(volume, directory, folder)
+        for volume, folder in zip(volumes, report_folders(volumes), strict=True)
     ]
     first = directory / "index.html"
     save(first, job_page(rows))
@@ -56,8 +55,8 @@ def _volume(volume: ReportVolume, directory: Path, folder: str) -> VolumeRow:
     )
     try:
         texts = text_file(volume)
-        ingredients = made_of(volume.marker, texts)
-        if (kept := kept_row(directory / folder, ingredients)) is not None:
+        ingredients = made_of("bec_ocrv1.report", volume.marker, texts)
+        if (kept := kept_row(directory / folder, ingredients, lambda noted: VolumeRow(**noted))) is not None:
             return kept
         recorded = recorded_pages(volume, texts)
     except Exception as error:  # noqa: BLE001 - one volume's lost artifacts must not cost the whole job's report
@@ -65,7 +64,9 @@ def _volume(volume: ReportVolume, directory: Path, folder: str) -> VolumeRow:
     view = _drawn(view, volume, recorded, directory / folder)
     row = volume_row(view)
     if all(page.unseen is None or page.error is not None for page in view.pages):
-        keep_row(directory / folder, ingredients, row)  # a picture that is missing may be had next time
+        keep_row(
+            directory / folder, ingredients, asdict(row)
+        )  # a picture that is missing may be had next time
     return row
 
 
@@ -134,18 +135,3 @@ def _plain_lines(text: PageText) -> tuple[LineView, ...]:
     return tuple(
         LineView(number, line.text, line.confidence or 0.0) for number, line in enumerate(text.lines, start=1)
     )
-
-
-def _folders(volumes: Sequence[ReportVolume]) -> list[str]:
-    """A folder's name per volume: its artifacts' basename, made safe, and numbered where it comes twice."""
-    taken: set[str] = set()
-    folders = []
-    for volume in volumes:
-        safe = re.sub(r"[^A-Za-z0-9._-]", "_", volume.basename).lstrip(".") or "volume"
-        name, number = safe, 1
-        while name.lower() in taken:
-            number += 1
-            name = f"{safe}-{number}"
-        taken.add(name.lower())
-        folders.append(name)
-    return folders

@@ -1,6 +1,6 @@
-"""File names for exported pages are safe, and no two alike."""
+"""File names for what is written out are safe, and no two alike."""
 
-from bec_ocrv1.export.names import file_stems
+from bec_ldv1.artifacts.writing.names import file_stems
 
 
 def test_file_names_are_safe_and_differ():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bec_ldv1.export.pages import ExportError
+from bec_ldv1.artifacts.writing.errors import ExportError
 
 
 def images_of(volume: str, names: Sequence[str], below: Path) -> Path:
@@ -20,8 +20,10 @@ def images_of(volume: str, names: Sequence[str], below: Path) -> Path:
         below: where to look.
 
     Raises:
-        ExportError: there is none, or more than one.
+        ExportError: there is none, or more than one; or a name is no file's.
     """
+    if odd := [name for name in names if Path(name).name != name]:
+        raise ExportError(f"{volume} has a page called {odd[0]!r}, which is no file's name")
     wanted = set(names)
     complete, most, best = [], -1, below
     for folder in sorted([below, *(path for path in below.rglob("*") if path.is_dir())]):
