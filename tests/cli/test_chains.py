@@ -72,6 +72,7 @@ def test_the_only_job_of_the_type_is_read_and_told(chain: Bec, tmp_path: Path) -
     shown = chain.ok("jobs", "show", "reading-1").out
     assert "Input lines: mychecks\n" in shown
     assert "Read by: reading-1\n" in chain.ok("jobs", "show", "mychecks").out
+    assert "reader-new is of job type reader, which its name begins with" in create(chain, "reader-new")
 
 
 def test_of_several_the_one_named_as_the_type_is_read_else_it_is_refused_with_the_choice(chain: Bec) -> None:

@@ -41,8 +41,9 @@ def is_folder_run(name: str) -> bool:
 def choose_type(session: Session, name: str, given: str | None) -> tuple[str, str | None]:
     """A new job's type, and a sentence if it was not simply the one given or of the job's name.
 
-    Without one given: the type of the job's name, else the one whose family the name begins with (``ocr``, ``ocr-new``,
-    ``ldv2``). Where nothing fits, the name itself: another machine may have the plugin.
+    Without one given: the type of the job's name, else the one that the name begins with (``ocrv1-new``), else the one
+    whose family it begins with (``ocr``, ``ocr-new``, ``ldv2``). Where nothing fits, the name itself: another machine
+    may have the plugin.
 
     Raises:
         SettingsError: several types are of that family.
@@ -50,6 +51,9 @@ def choose_type(session: Session, name: str, given: str | None) -> tuple[str, st
     known = session.plugins.job_types
     if given is not None or name in known:
         return given or name, None
+    if longer := [one for one in known if name.startswith((f"{one}-", f"{one}_"))]:
+        chosen = max(longer, key=len)
+        return chosen, f"job type {chosen}, which its name begins with"
     found = _FAMILY.match(name)
     family = found[0] if found else name
     fitting = sorted(one.name for one in known.values() if one.family == family)
