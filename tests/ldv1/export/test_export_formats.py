@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from lxml import etree, html
 
+from bec_ldv1.artifacts.writing.hocr import quoted
 from bec_ldv1.artifacts.writing.volume import ExportVolume
 from bec_ldv1.evaluation.pages import PageLines
 from bec_ldv1.evaluation.readers import read_jsonl, read_xml
 from bec_ldv1.export.alto import to_alto
 from bec_ldv1.export.coco import to_coco
 from bec_ldv1.export.csv_table import to_csv
-from bec_ldv1.export.hocr import quoted, to_hocr
+from bec_ldv1.export.hocr import to_hocr
 from bec_ldv1.export.jsonl import to_jsonl
 from bec_ldv1.export.page_xml import to_page_xml
 from bec_ldv1.export.pages import ExportLine, ExportPage

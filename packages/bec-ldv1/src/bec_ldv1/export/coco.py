@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from bec_ldv1.artifacts.writing.outlines import box
 from bec_ldv1.artifacts.writing.volume import ExportVolume
-from bec_ldv1.export.pages import ExportLine, ExportPage, Pixels, box
+from bec_ldv1.export.pages import ExportLine, ExportPage, Pixels
 
 _CATEGORY = {"id": 1, "name": "text line", "supercategory": "text"}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
+from bec_ldv1.artifacts.writing.outlines import box, pairs
 from bec_ldv1.artifacts.writing.volume import ExportVolume
-from bec_ldv1.export.pages import ExportPage, box, pairs
+from bec_ldv1.export.pages import ExportPage
 
 COLUMNS = (
     "volume", "image", "width", "height", "line", "confidence", "left", "top", "right", "bottom", "polygon", "baseline",

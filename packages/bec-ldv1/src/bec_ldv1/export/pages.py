@@ -58,16 +58,3 @@ def _line_of(line: TextLine, limits: npt.NDArray[np.int_]) -> ExportLine:
 
     confidence = 1.0 if line.confidence is None else min(1.0, max(0.0, line.confidence))
     return ExportLine(whole(line.polygon), whole(line.baseline), confidence)
-
-
-def box(*parts: Pixels) -> tuple[int, int, int, int]:
-    """The bounding box of all points: left, top, right, bottom."""
-    points = np.vstack(parts)
-    left, top = points.min(axis=0).tolist()
-    right, bottom = points.max(axis=0).tolist()
-    return left, top, right, bottom
-
-
-def pairs(points: Pixels) -> str:
-    """Points as PAGE writes them: ``x,y x,y``."""
-    return " ".join(f"{x},{y}" for x, y in points.tolist())

@@ -69,15 +69,3 @@ def _line_of(line: ReadLine, number: int, image: str, limits: tuple[int, int]) -
 def _whole(points: tuple[Point, ...], limits: tuple[int, int]) -> Pixels:
     width, height = limits
     return tuple((min(width, max(0, round(x))), min(height, max(0, round(y)))) for x, y in points)
-
-
-def box(*parts: Pixels) -> tuple[int, int, int, int]:
-    """The bounding box of all points: left, top, right, bottom."""
-    across = [x for part in parts for x, _ in part]
-    down = [y for part in parts for _, y in part]
-    return min(across), min(down), max(across), max(down)
-
-
-def pairs(points: Pixels) -> str:
-    """Points as PAGE writes them: ``x,y x,y``."""
-    return " ".join(f"{x},{y}" for x, y in points)
