@@ -17,6 +17,7 @@ from support.services import PostgresServer, moto_server, postgres_server
 
 SLOW_ROOMS = (
     "tests/cli/test_chains.py",
+    "tests/cli/test_every_state.py",
     "tests/cli/test_plugins_check.py",
     "tests/cli/test_plugins_new.py",
     "tests/crash/",
@@ -30,6 +31,7 @@ SLOW_ROOMS = (
     "tests/core/queues/",
     "tests/core/test_security.py",
     "tests/core/db/test_old_code.py",
+    "tests/core/testing/test_plugin_conformance.py",
     "tests/core/testing/test_plugin_guide.py",
     "tests/core/worker/test_inputs.py",
     "tests/core/worker/test_leases.py",
