@@ -28,7 +28,7 @@ BEGIN
         applied_at  timestamptz NOT NULL DEFAULT now(),
         by          text NOT NULL       -- which program, where
     );
-    IF EXISTS (SELECT FROM schema_migrations WHERE version > 5) THEN
+    IF EXISTS (SELECT FROM schema_migrations WHERE version > 7) THEN
         RAISE EXCEPTION 'this schema.sql is older than the database: take the one of the newest BEC that uses it';
     END IF;
     INSERT INTO schema_migrations (version, name, phase, oldest_code, by)
@@ -37,7 +37,9 @@ BEGIN
         (2, 'requests_and_recipes', 'before', 1),
         (3, 'running_tasks_by_worker', 'before', 1),
         (4, 'artifact_roots', 'after', 2),
-        (5, 'schema_state', 'after', 2)
+        (5, 'schema_state', 'after', 2),
+        (6, 'inputs', 'before', 1),
+        (7, 'metrics', 'before', 1)
     ) AS m (version, name, phase, oldest_code)
     WHERE m.phase = 'before' OR NOT numbered
     ON CONFLICT (version) DO NOTHING;
@@ -90,6 +92,16 @@ CREATE TABLE IF NOT EXISTS job_recipes (
     contents    jsonb NOT NULL,
     declared_at timestamptz NOT NULL DEFAULT now(),   -- when a worker with this recipe started last
     PRIMARY KEY (job_id, recipe)
+);
+
+-- What a job reads: each input is bound to another job, or (NULL) to none yet.
+CREATE TABLE IF NOT EXISTS job_inputs (
+    job_id       integer NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    name         text NOT NULL,
+    input_job_id integer REFERENCES jobs ON DELETE SET NULL,
+    artifacts    text[] NOT NULL DEFAULT '{}',     -- suffixes that a volume that is done there must have
+    follow       boolean NOT NULL DEFAULT false,   -- what gets done there is asked of this job by itself
+    PRIMARY KEY (job_id, name)
 );
 
 -- Volumes ----------------------------------------------------------------------------------------------
@@ -174,6 +186,9 @@ ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS runtime_faults integer NOT 
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS first_fault_at timestamptz;
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS alone boolean NOT NULL DEFAULT false;   -- try it alone in its process
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS page_errors jsonb;       -- of a failed task: its failed pages
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS artifacts jsonb;         -- what it published: {name: SHA-256}; NULL: unknown
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS lineage jsonb;           -- what it read: [{input, job, artifact, sha256}]
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS metrics jsonb;           -- of a done task: figures by name
 CREATE INDEX IF NOT EXISTS task_executions_recent ON task_executions (job_id, started_at DESC);
 -- Covers `bec jobs stats`: an index-only scan, no visit to the table.
 CREATE INDEX IF NOT EXISTS task_executions_stats ON task_executions (job_id, status)
@@ -199,13 +214,14 @@ WHERE j.id = t.job_id AND t.status = 'done' AND t.artifact_root IS NULL
 -- Ledger -----------------------------------------------------------------------------------------------
 
 -- What a job has been asked to do: one row per volume, whatever becomes of it.
--- `state` is waiting (a message is or should be in the queue), done or failed (dead-lettered).
+-- `state` is waiting (a message is or should be in the queue), blocked (an input is not done: no message), done, or
+-- failed (dead-lettered).
 CREATE TABLE IF NOT EXISTS ledger (
     job_id       integer NOT NULL REFERENCES jobs ON DELETE CASCADE,
     volume_id    integer NOT NULL REFERENCES volumes,
     source       text NOT NULL,
     i_version    text,
-    state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'failed')),
+    state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'blocked', 'done', 'failed')),
     requested_at timestamptz NOT NULL DEFAULT now(),
     changed_at   timestamptz NOT NULL DEFAULT now(),
     sent_at      timestamptz,                  -- NULL while waiting: its message was not yet handed to the queue
@@ -215,6 +231,16 @@ CREATE TABLE IF NOT EXISTS ledger (
 -- Asking again for what is done raises the number that a marker must answer; a marker without one answers 0.
 ALTER TABLE ledger ADD COLUMN IF NOT EXISTS request bigint NOT NULL DEFAULT 0;
 ALTER TABLE ledger ADD COLUMN IF NOT EXISTS config_revision integer;  -- of the job when the number was raised
+ALTER TABLE ledger ADD COLUMN IF NOT EXISTS released_at timestamptz;  -- it was blocked until then
+ALTER TABLE ledger ADD COLUMN IF NOT EXISTS looked_at timestamptz;    -- while blocked: its inputs' markers were looked for
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'ledger'::regclass AND conname = 'ledger_state_check'
+                   AND strpos(pg_get_constraintdef(oid), 'blocked') > 0) THEN
+        ALTER TABLE ledger DROP CONSTRAINT IF EXISTS ledger_state_check;
+        ALTER TABLE ledger ADD CONSTRAINT ledger_state_check
+            CHECK (state IN ('waiting', 'blocked', 'done', 'failed'));
+    END IF;
+END $$;
 CREATE INDEX IF NOT EXISTS ledger_state ON ledger (job_id, state);
 
 -- Queue ------------------------------------------------------------------------------------------------

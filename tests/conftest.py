@@ -16,6 +16,9 @@ from support.cli import Bec, clean_environment, install_checksum_plugin, use_pos
 from support.services import PostgresServer, moto_server, postgres_server
 
 SLOW_ROOMS = (
+    "tests/cli/test_chains.py",
+    "tests/cli/test_plugins_check.py",
+    "tests/cli/test_plugins_new.py",
     "tests/crash/",
     "tests/e2e/",
     "tests/training/",
@@ -26,11 +29,18 @@ SLOW_ROOMS = (
     "tests/core/db/test_upgrading.py",
     "tests/core/queues/",
     "tests/core/test_security.py",
+    "tests/core/db/test_old_code.py",
+    "tests/core/testing/test_plugin_guide.py",
+    "tests/core/worker/test_inputs.py",
     "tests/core/worker/test_leases.py",
+    "tests/core/worker/test_task_life_properties.py",
     "tests/core/worker/test_whose_fault.py",
     "tests/core/worker/test_worker_endings.py",
+    "tests/docs/test_ldv1_artifacts_page.py",
+    "tests/ldv1/artifacts/test_torch_free.py",
+    "tests/ldv1/model/test_traced.py",
 )
-"""Real processes and real waits throughout: no part of the fast tests."""
+"""Real processes, real waits or long searches throughout: no part of the fast tests."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,8 @@
 
     python training/make_samples.py
 
-The same pages come out every time (with the same fonts and Pillow). `samples/lines.jsonl` says where their lines are.
+The same pages come out every time (with the same fonts and Pillow). `samples/lines.jsonl` says where their lines are,
+`samples/truth/{W_ID}/{I_ID}/{page}.txt` what they say.
 """
 
 from __future__ import annotations
@@ -151,14 +152,18 @@ def main() -> None:
         volume.mkdir(parents=True, exist_ok=True)
     for index, leaf in enumerate(LEAVES):
         rng = np.random.default_rng(100 + index)
-        lines, other, polygons = bent(leaf_sheet(leaf, rng), leaf.bend, rng)
+        sheet = leaf_sheet(leaf, rng)
+        lines, other, polygons = bent(sheet, leaf.bend, rng)
         path = PECHA / leaf.name
         Image.fromarray(colour(lines, other, rng)).save(path, quality=58, optimize=True)
         records.append(_record(path, lines, polygons))
+        write_truth("I0001", path, sheet)
     for number in range(1, 5):
         rng = np.random.default_rng(220 + number)
-        lines, other, polygons = bent(book_sheet(number, rng), Bend(), rng)
+        sheet = book_sheet(number, rng)
+        lines, other, polygons = bent(sheet, Bend(), rng)
         path = MODERN / f"{number:04}.tif"
+        write_truth("I0002", path, sheet)
         ink = np.maximum(lines, other) > 110
         Image.fromarray(~ink).save(path, compression="group4", dpi=(150, 150))
         records.append(_record(path, lines, polygons))
@@ -166,6 +171,14 @@ def main() -> None:
     (SAMPLES / "lines.jsonl").write_text(text, encoding="utf-8")
     for volume in (PECHA, MODERN):
         write_manifest(volume)
+
+
+def write_truth(i_id: str, image: Path, sheet: Sheet) -> None:
+    """Write what a page's lines say, one a line, from the top; a page without lines has an empty file."""
+    path = SAMPLES / "truth" / "W1BEC1" / i_id / f"{image.stem}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bands = sorted(sheet.bands, key=lambda band: band.points[0][1])
+    path.write_text("".join(f"{band.text}\n" for band in bands), encoding="utf-8")
 
 
 def write_manifest(folder: Path) -> None:

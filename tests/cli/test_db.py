@@ -7,7 +7,7 @@ import pytest
 
 from support.cli import use_postgres
 from support.old_worker import OldWorker, old_init
-from support.schemas import NEWEST, PRODUCTION, assert_same, claim_newer, job
+from support.schemas import ALL, NEEDED, NEWEST, PRODUCTION, assert_same, claim_newer, job
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_fleet_is_upgraded_before_code_after(bec, connection):
     refused = bec("jobs", "list")
     assert refused.code == 5
     assert "run: bec db upgrade" in refused.err
-    assert states(bec) == [(n, "pending") for n in range(1, 6)]
+    assert states(bec) == [(n, "pending") for n in ALL]
     first = bec("db", "upgrade", "--phase", "after")
     assert first.code == 4
     assert "first: bec db upgrade --phase before" in first.err
@@ -69,7 +69,7 @@ def test_a_fleet_is_upgraded_before_code_after(bec, connection):
     assert f"{worker.id} (old-host)" in beside.err
     worker.stop()
     assert "has this version's schema" in bec.ok("db", "upgrade", "--phase", "after").err
-    assert states(bec) == [(n, "applied") for n in range(1, 6)]
+    assert states(bec) == [(n, "applied") for n in ALL]
     assert "has this version's schema" in bec.ok("db", "upgrade").err
 
 
@@ -81,7 +81,7 @@ def test_status_says_who_did_what_and_changes_nothing(bec, connection):
     assert "newer" in shown.out
     assert "✓ This version can work with it" in shown.err
     found = bec.ok("db", "status", "--json").json
-    assert found["code_level"] == 5
+    assert found["code_level"] == ALL[-1]
     assert found["unfit"] is None
     assert found["broken_indexes"] == []
     assert found["migrations"][0]["by"] == "schema.sql"
@@ -104,7 +104,7 @@ def test_a_worker_on_an_older_schema_ends_before_it_touches_a_volume(bec, connec
     )
     ended = bec("worker", "--job-name", str(number))
     assert ended.code == 5
-    assert "lacks 0001_baseline, 0002_requests_and_recipes; run: bec db upgrade" in ended.err
+    assert f"lacks {', '.join(one.label for one in NEEDED)}; run: bec db upgrade" in ended.err
     assert connection.execute("SELECT queue_id, receive_count FROM queue_messages").fetchall() == [(1, 0)]
 
 
@@ -117,6 +117,7 @@ def test_roles_of_workers_that_need_rights_on_new_tables_are_named_with_the_gran
     upgraded = bec.ok("db", "upgrade").err
     grants = bec.ok("db", "status", "--json").json["missing_grants"]
     assert grants == [
+        f"GRANT INSERT, SELECT, UPDATE ON job_inputs TO {role}",
         f"GRANT INSERT, SELECT, UPDATE ON job_recipes TO {role}",
         f"GRANT SELECT ON schema_migrations TO {role}",
     ]

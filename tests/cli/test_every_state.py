@@ -218,11 +218,11 @@ def test_what_an_older_recipe_did_is_counted_and_what_is_unknown_is_not(
             " (VALUES ('old', interval '0'), ('new', interval '1 s')) AS r (recipe, age)"
         )
     assert bec.ok(*stats, "--json").json["progress"]["stale"] == 0
-    assert "Older Recipe" not in bec.ok(*stats).out
+    assert "Out of Date" not in bec.ok(*stats).out
     with session.database.connection() as connection:
         connection.execute("UPDATE task_executions SET recipe = 'old'")
     assert bec.ok(*stats, "--json").json["progress"]["stale"] == 1
-    assert "Done by an Older Recipe: 1" in bec.ok(*stats).out
+    assert "Out of Date: 1" in bec.ok(*stats).out
     assert bec.ok("volumes", "list", "--json").json[0]["stale"] == ["checksum"]
     assert "checksum: done (older recipe)" in bec.ok("volumes", "list").out
     with session.database.connection() as connection:

@@ -88,7 +88,7 @@ def test_global_options() -> None:
 
 def test_settings() -> None:
     for field in attrs.fields(Settings):
-        for name in field.metadata["env"]:
+        for name in field.metadata.get("env", ()):
             assert f"`{name}`" in GUIDE
 
 

@@ -82,8 +82,13 @@ def test_a_job_of_the_same_name_is_a_conflict(bec: Bec) -> None:
 
 
 def test_a_job_type_that_nobody_brings_is_a_warning(bec: Bec) -> None:
-    made = bec.ok("jobs", "create", "--name", "ocr", "--config-text", '{"lang": "bod"}')
-    assert "warning: no plugin here brings the job type 'ocr': the config was not checked" in made.err
+    made = bec.ok("jobs", "create", "--name", "nobody", "--config-text", '{"lang": "bod"}')
+    assert "warning: no plugin here brings the job type 'nobody' (installed: checksum" in made.err
+    assert "the config was not checked" in made.err
+    bound = bec("jobs", "create", "--name", "other", "--type", "nobody", "--input", "lines=ldv1")
+    assert bound.code == 2
+    assert "no plugin here brings the job type 'nobody', so its inputs can't be bound" in bound.err
+    assert [job["name"] for job in bec.ok("jobs", "list", "--json").json] == ["nobody"]
 
 
 def test_dry_run_creates_nothing(bec: Bec) -> None:

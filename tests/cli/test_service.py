@@ -14,14 +14,14 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-import attrs
 import pytest
 from loguru import logger
 
 from bec_cli.exits import Exit
 from bec_cli.worker import worker
 from bec_core.logs import CONTEXT, configure_logging
-from bec_core.settings import Settings, load_settings
+from bec_core.plugins import load_plugins
+from bec_core.settings import core_fields, load_settings
 from support import real_systemd
 from support.places import ROOT
 
@@ -109,9 +109,10 @@ def test_the_environment_file_sets_what_bec_reads() -> None:
     values = dict(
         line.lstrip("#").split("=", 1) for line in text.splitlines() if re.match(r"#?[A-Z0-9_]+=", line)
     )
-    known = {name for field in attrs.fields(Settings) for name in field.metadata["env"]}
+    known = {name for names in core_fields().values() for name in names}
+    known |= {one.environment for one in load_plugins().job_type("ldv1").resources if one.environment}
     assert set(values) - {"BEC_WORKER_ARGS"} <= known
-    settings = load_settings({name: value for name, value in values.items() if name != "BEC_LD_MODEL_PATH"})
+    settings = load_settings(values)
     assert settings.queue_kind == "sqs"
     assert settings.dest_location == "s3://bdrc-artifacts"
 

@@ -2,11 +2,18 @@ import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 
+import click
 import pytest
+from attrs import evolve, frozen
 
-from bec_core import JobType, hookimpl
+from bec_core import Input, JobType, hookimpl
 from bec_core.errors import PluginError
 from bec_core.plugins import load_plugins
+
+
+@frozen
+class Config:
+    """Nothing to set."""
 
 
 class _Point:
@@ -31,7 +38,7 @@ def _module(**contents):
 def _plugin(*names):
     @hookimpl
     def bec_job_types():
-        return [JobType(name, dict, "nowhere:nothing", "1", "") for name in names]
+        return [JobType(name, Config, "nowhere:nothing", "1", "") for name in names]
 
     return _module(bec_job_types=bec_job_types)
 
@@ -75,9 +82,94 @@ def test_a_hook_that_does_not_exist_breaks_only_its_plugin():
     assert "bec_job_typos" in plugins.broken[0].reason
 
 
-def test_two_plugins_that_claim_one_name_are_an_error():
-    with pytest.raises(PluginError, match=r"bec-one and bec-two both bring .*'ldv1'"):
-        load_plugins(found=[_Point("a", _plugin("ldv1"), "bec-one"), _Point("b", _plugin("ldv1"), "bec-two")])
+def test_two_plugins_that_claim_one_name_are_both_broken_and_the_rest_works():
+    points = [
+        _Point("a", _plugin("ldv1", "of-one"), "bec-one"),
+        _Point("b", _plugin("ldv1"), "bec-two"),
+        _Point("c", _plugin("ocr"), "bec-three"),
+    ]
+    plugins = load_plugins(found=points)
+    assert set(plugins.job_types) == {"ocr"}
+    reason = "bec-one and bec-two both bring the job type 'ldv1'; uninstall one of them"
+    assert [(b.name, b.version, b.reason) for b in plugins.broken] == [
+        ("a", "1.2", reason),
+        ("b", "1.2", reason),
+    ]
+    assert plugins.manager.get_plugin("bec-one:a") is None
+    with pytest.raises(PluginError, match=r"no plugin brings .*'ldv1'.*uninstall one of them"):
+        plugins.job_type("ldv1")
+    with pytest.raises(PluginError, match="uninstall one of them"):
+        load_plugins(found=points, strict=True)
+
+
+def test_a_plugin_that_brings_one_name_twice_is_broken():
+    plugins = load_plugins(found=[_Point("a", _plugin("ldv1", "ldv1")), _Point("b", _plugin("ocr"))])
+    assert set(plugins.job_types) == {"ocr"}
+    assert [b.reason for b in plugins.broken] == ["bec_job_types returned two job types 'ldv1'"]
+
+
+class _Ends:
+    """An entry point whose module ends the process when it is imported."""
+
+    name, value, dist = "ends", "ends", None
+
+    def load(self):
+        sys.exit("no licence")
+
+
+def _returning(*found):
+    @hookimpl
+    def bec_job_types():
+        return list(found)
+
+    return _Point("odd", _module(bec_job_types=bec_job_types))
+
+
+GOOD = JobType("good", Config, "nowhere:nothing", "1", "")
+
+
+@pytest.mark.parametrize(
+    ("point", "reason"),
+    [
+        (_Ends(), "SystemExit: no licence"),
+        (_returning("ldv1"), "bec_job_types returned 'ldv1', not a JobType"),
+        (_returning(evolve(GOOD, inputs="ldv1")), "its inputs must be a tuple, not the string 'ldv1'"),
+        (_returning(evolve(GOOD, inputs=["ldv1"])), "its inputs must be a tuple, not ['ldv1']"),
+        (_returning(evolve(GOOD, inputs=("ldv1",))), "its inputs must hold Inputs, not 'ldv1'"),
+        (
+            _returning(evolve(GOOD, inputs=(Input("lines", type="ldv1", artifacts=".parquet"),))),
+            "the artifacts of its input 'lines' must be a tuple, not the string '.parquet'",
+        ),
+        (_returning(evolve(GOOD, config=dict)), "its config class <class 'dict'> is no attrs class"),
+        (_returning(evolve(GOOD, config=None)), "its config class None is no attrs class"),
+        (_returning(evolve(GOOD, worker=print)), "its worker must be a string"),
+        (_returning(evolve(GOOD, summary=None)), "its summary must be a string, not None"),
+        (_returning(evolve(GOOD, report=3)), "its report must be a string, not 3"),
+    ],
+)
+def test_what_is_no_job_type_breaks_only_its_plugin(point, reason):
+    plugins = load_plugins(found=[point, _Point("ok", _plugin("x"))])
+    assert set(plugins.job_types) == {"x"}
+    (broken,) = plugins.broken
+    assert reason in broken.reason
+
+
+def test_a_plugins_commands_break_no_other_plugins():
+    @hookimpl(specname="bec_commands")
+    def bad(cli):
+        raise RuntimeError("no commands today")
+
+    @hookimpl(specname="bec_commands")
+    def good(cli):
+        cli.add_command(click.Command("fine"))
+
+    plugins = load_plugins(found=[_Point("bad", _module(bad=bad)), _Point("fine", _module(good=good))])
+    bad_one, good_one = plugins.loaded
+    group = click.Group()
+    plugins.commands_of(good_one, group)
+    assert list(group.commands) == ["fine"]
+    with pytest.raises(PluginError, match="the commands of bec-test can't be had: RuntimeError: no commands"):
+        plugins.commands_of(bad_one, group)
 
 
 def test_listing_plugins_imports_no_torch():

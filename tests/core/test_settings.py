@@ -1,10 +1,14 @@
 import os
 from pathlib import Path
+from typing import Literal
 
+import attrs
 import pytest
+from attrs import frozen
 
+from bec_core import JobType, Secret, between, option
 from bec_core.errors import SettingsError
-from bec_core.settings import load_settings
+from bec_core.settings import PluginVariables, load_settings, plugin_settings
 
 
 def test_nothing_set_means_everything_on_this_machine(tmp_path):
@@ -69,7 +73,7 @@ def test_the_environment_wins_over_the_env_file_and_options_over_both(tmp_path):
         "file",
         "DEBUG",
     )
-    assert load_settings({"BEC_REGION": "x"}, region="option", model_path=None).region == "option"
+    assert load_settings({"BEC_REGION": "x"}, region="option", log_file=None).region == "option"
 
 
 def test_home_is_absolute():
@@ -106,7 +110,8 @@ BEC_LD_MODEL_PATH=/m.pth
 
 
 def test_a_file_that_is_found_sets_the_guides_names_and_one_line_says_which_file(found):
-    settings = found(GUIDES)
+    settings = found(GUIDES, of_plugins=lambda: PluginVariables(frozenset({"BEC_LD_MODEL_PATH"})))
+    assert settings.environment["BEC_LD_MODEL_PATH"] == "/m.pth"
     assert (settings.sql_host, settings.region, settings.dest_s3_bucket) == ("db", "us-east-1", "artifacts")
     assert settings.sql_password.reveal() == "secret # one"
     assert found.said == [f"settings from {found.path}"]
@@ -234,3 +239,75 @@ def test_an_empty_home_hinders_nobody_who_needs_none(monkeypatch):
 def test_a_home_of_nobody_known_is_named():
     with pytest.raises(SettingsError, match="BEC_HOME='~nosuchuser/x'"):
         load_settings({"BEC_HOME": "~nosuchuser/x"})
+
+
+# -- settings of plugins ------------------------------------------------------------------------------------
+
+
+@frozen
+class Own:
+    """A plugin's own settings."""
+
+    key: Secret = option(attrs.NOTHING, "The service's key.")
+    url: str = option("https://example.org", "Where it is.")
+    share: float = option(0.5, "How much.", **between(0, 1))
+    fast: bool = option(False, "Whether it hurries.")
+    folder: Path | None = option(None, "Where things lie.")
+    kind: Literal["a", "b"] = option("a", "Which.")
+
+
+OWN = JobType("my-job", Own, "none:none", "1", "x", settings=Own)
+
+
+def test_a_plugins_own_settings_are_read_by_their_types():
+    environment = {
+        "BEC_MY_JOB_KEY": "k", "BEC_MY_JOB_SHARE": "0.25", "BEC_MY_JOB_FAST": "yes", "BEC_MY_JOB_FOLDER": "~/x",
+        "BEC_MY_JOB_URL": "",
+    }  # fmt: skip
+    settings = plugin_settings(environment, OWN)
+    assert settings.key.reveal() == "k"
+    assert "k" not in repr(settings).replace("key", "").replace("kind", "")
+    assert (settings.share, settings.fast, settings.url) == (0.25, True, "https://example.org")
+    assert settings.folder == Path("~/x").expanduser()
+
+
+def test_everything_wrong_with_a_plugins_settings_is_said_at_once_and_no_secret():
+    environment = {
+        "BEC_MY_JOB_SHARE": "2", "BEC_MY_JOB_FAST": "perhaps", "BEC_MY_JOB_KIND": "c",
+    }  # fmt: skip
+    with pytest.raises(SettingsError) as caught:
+        plugin_settings(environment, OWN)
+    said = str(caught.value)
+    for part in (
+        "settings of my-job: BEC_MY_JOB_KEY is not set: The service's key.",
+        "BEC_MY_JOB_SHARE='2': 'share' must be <= 1",
+        "(allowed: 0 to 1)",
+        "BEC_MY_JOB_FAST='perhaps'",
+        "BEC_MY_JOB_KIND='c'",
+    ):
+        assert part in said
+
+
+def test_a_job_type_without_settings_has_none():
+    assert plugin_settings({}, JobType("x", Own, "none:none", "1", "x")) is None
+
+
+def test_names_of_plugins_are_known_and_asked_for_only_when_needed():
+    said, asked = [], []
+
+    def of_plugins():
+        asked.append(1)
+        return PluginVariables(settings=frozenset({"BEC_MY_JOB_KEY"}))
+
+    load_settings({"BEC_REGION": "x"}, say=said.append, of_plugins=of_plugins)
+    assert asked == []
+    load_settings({"BEC_MY_JOB_KEY": "k", "BEC_MY_JOB_KEI": "k"}, say=said.append, of_plugins=of_plugins)
+    assert asked == [1]
+    assert said == ["BEC knows no setting BEC_MY_JOB_KEI; is BEC_MY_JOB_KEY meant?"]
+
+
+def test_a_file_that_is_found_sets_no_plugins_settings(found):
+    settings = found(
+        "BEC_MY_JOB_KEY=planted\n", of_plugins=lambda: PluginVariables(settings=frozenset({"BEC_MY_JOB_KEY"}))
+    )
+    assert "BEC_MY_JOB_KEY" not in settings.environment

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from loguru import logger
 
-from support.cli import install_checksum_plugin
+from support.cli import install_checksum_plugin, install_reader_plugin
 from support.crash_lab import Shared
 from support.crash_rows import ROWS, WORLDS, Row, play
 from support.services import moto_server, postgres_server
@@ -65,6 +65,7 @@ def play_all(
     folder = Path(tempfile.mkdtemp(prefix="bec-crash-"))
     folder.chmod(0o755)  # the embedded server may run as another user
     install_checksum_plugin(folder / "plugins")
+    install_reader_plugin(folder / "plugins")
     sys.path.insert(0, str(folder / "plugins"))
     results: dict[tuple[str, tuple[str, str]], list[str]] = {}
     with postgres_server() as server, moto_server() as moto, ThreadPoolExecutor(jobs) as pool:

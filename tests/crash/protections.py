@@ -27,6 +27,7 @@ SOURCE = ROOT / "packages" / "bec-core" / "src"
 BEGIN, END = "<!-- protections: begin -->", "<!-- protections: end -->"
 ENDINGS, LIFE, LEASES = "test_worker_endings.py", "test_task_life_properties.py", "test_leases.py"
 FAULT = "test_whose_fault.py"
+INPUTS = "test_inputs.py"
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ PROTECTIONS = [
     ),
     Protection(
         "the message is deleted last", "worker/settle.py",
-        "    ending = _row_and_ledger(place, message, ending)\n",
-        "    place.services.queue.delete(message)\n    ending = _row_and_ledger(place, message, ending)\n", LIFE,
+        "    ending, released = _row_and_ledger(place, message, ending)\n",
+        "    place.services.queue.delete(message)\n    ending, released = _row_and_ledger(place, message, ending)\n", LIFE, "World",
     ),
     Protection(
         "a message whose task another worker holds is left, not deleted", "worker/settle.py",
@@ -180,11 +181,11 @@ PROTECTIONS = [
     ),
     Protection(
         "a deleted job's worker sets nothing aside", "worker/settle.py",
-        "    if left.job_status(connection, place.job.id) is None:", "    if False:", FAULT, "not_even_nonsense",
+        "    if left.job_status(connection, place.job.id) is None:\n        raise JobGone(f\"job {place.job.name} was deleted\")\n    if ending.ref is not None:", "    if ending.ref is not None:", FAULT, "not_even_nonsense",
     ),
     Protection(
         "what is left is asked of the ledger", "worker/process.py",
-        "        if found.total == 0:\n            if queue_was_empty:", "        if True:\n            if True:", FAULT, "work_left",
+        "        elif found.total == 0 and (options.until_drained or not found.coming):\n            if queue_was_empty:", "        elif True:\n            if True:", FAULT, "work_left",
     ),
     Protection(
         "pages that may pass make the task retryable", "worker/attempt.py",
@@ -232,6 +233,45 @@ PROTECTIONS = [
     Protection(
         "half-written files of killed writers are removed", "storage/files.py",
         "    _sweep(path.parent)\n    temporary", "    temporary", "test_storage.py", "killed_writers",
+    ),
+    Protection(
+        "asking and finishing exclude each other by the job that is read", "db/inputs.py",
+        "SELECT count(*), count(pg_advisory_xact_lock(%s, input_job_id)) FROM (", "SELECT count(*), count(%s::int + input_job_id) FROM (",
+        INPUTS, "never_miss_each_other",
+    ),
+    Protection(
+        "whoever finishes releases what is blocked", "db/inputs.py",
+        '        "l.volume_id = %(volume)s AND l.job_id IN (SELECT job_id FROM job_inputs WHERE input_job_id = %(job)s)",',
+        '        "false AND %(volume)s = 0 AND %(job)s = 0",', INPUTS, "released_by_the_transaction",
+    ),
+    Protection(
+        "an input is looked at before a volume is claimed", "worker/attempt.py",
+        "        if not place.loaded.type.inputs:\n            return ()\n", "        if place.loaded.type.name == 'reader':\n            return ()\n",
+        INPUTS, "too_early",
+    ),
+    Protection(
+        "what was read is compared with what stands before the marker is written", "worker/attempt.py",
+        "        task_inputs.check_unchanged()\n", "", INPUTS, "changes_between",
+    ),
+    Protection(
+        "what is read is what the input's marker lists", "worker/inputs.py",
+        "        if listed is not None and listed != digest:\n", "        if False:\n", INPUTS, "is_damaged",
+    ),
+    Protection(
+        "a needed artifact that an input lacks fails for good", "worker/inputs.py",
+        "                if listed is not None and one.folder.basename + suffix not in listed:\n", "                if False:\n", INPUTS, "needed_artifact",
+    ),
+    Protection(
+        "what is released a moment ago is left to whoever sends it", "db/ledger.py",
+        "l.sent_at IS NULL AND l.released_at > statement_timestamp() - make_interval(secs => 10), false)", "false)", INPUTS, "a_moment_ago",
+    ),
+    Protection(
+        "an idle worker releases what somebody else finished", "worker/process.py",
+        "        if found.blocked and self._release():", "        if False:", INPUTS, "version_before or without_a_row",
+    ),
+    Protection(
+        "a cancelled job that follows is asked for nothing", "db/inputs.py",
+        "WHERE i.input_job_id = %(job)s AND i.follow AND j.status <> 'cancelled'", "WHERE i.input_job_id = %(job)s AND i.follow", INPUTS, "cancelled_follower",
     ),
 ]  # fmt: skip
 

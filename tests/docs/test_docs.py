@@ -19,7 +19,7 @@ from bec_core.db.migrations import carried
 from bec_core.job_config import config_fields
 from bec_core.models import MESSAGE_KEYS, PageFailure
 from bec_core.plugins import load_plugins
-from bec_core.settings import Settings
+from bec_core.settings import Settings, core_fields
 from bec_core.testing.checksum_job import CHECKSUM
 from bec_core.testing.local import LocalTask, local_worker, write_pages
 from bec_ldv1 import details
@@ -65,7 +65,10 @@ def _missing(names: object, text: str) -> list[str]:
 # -- the reference is complete ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("setting", attrs.fields(Settings), ids=lambda setting: setting.name)
+SETTINGS = [setting for setting in attrs.fields(Settings) if setting.name in core_fields()]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_every_setting_is_documented(setting):
     names = ", ".join(f"`{name}`" for name in setting.metadata["env"])
     row = f"| {names} | {setting.metadata['doc']} |"
@@ -75,7 +78,8 @@ def test_every_setting_is_documented(setting):
 
 
 def test_no_setting_is_documented_that_is_gone():
-    known = {name for setting in attrs.fields(Settings) for name in setting.metadata["env"]}
+    known = {name for setting in SETTINGS for name in setting.metadata["env"]}
+    known |= {one.environment for job in load_plugins().job_types.values() for one in job.resources}
     assert set(re.findall(r"`(BEC_\w+|AWS_\w+)`", REFERENCE)) <= known
 
 
@@ -104,6 +108,13 @@ def test_every_config_field_is_documented():
     for field in config_fields(load_plugins().job_type("ldv1").config):
         default = words[field.default] if field.default in (None, True, False) else field.default
         assert f"| `{field.name}` | `{default}` | {field.allowed or 'any'} | {field.doc} |" in section
+
+
+def test_every_resource_is_documented():
+    section = _section(REFERENCE, "Resources")
+    for resource in load_plugins().job_type("ldv1").resources:
+        ways = f"`{resource.option}`, `{resource.environment}`"
+        assert f"| `ldv1` | `{resource.name}` | {ways} | {resource.doc} |" in section
 
 
 def test_every_marker_key_is_documented(tmp_path):
@@ -181,7 +192,7 @@ def _unknown(words: list[str]) -> str | None:
 def _options(command: click.Command) -> dict[str, bool]:
     """A command's options, and whether each takes a value."""
     known = {"--help": False, "-h": False}
-    for parameter in command.params:
+    for parameter in command.get_params(click.Context(command)):
         if isinstance(parameter, click.Option):
             takes_value = not parameter.is_flag and not parameter.count
             known.update(dict.fromkeys((*parameter.opts, *parameter.secondary_opts), takes_value))
@@ -214,3 +225,15 @@ def test_the_commands_that_a_page_shows_exist(page):
 
 def test_the_guide_names_all_that_a_job_may_use():
     assert [name for name in bec_core.__all__ if not re.search(rf"\b{name}\b", GUIDE)] == []
+
+
+def test_the_drop_in_of_the_guide_replaces_what_the_unit_says():
+    (drop_in,) = re.findall(r"^```ini\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    unit = (ROOT / "systemd" / "bec-worker@.service").read_text()
+    said = [line for line in unit.splitlines() if "/opt/bec/" in line]
+    assert len(said) == 2
+    assert drop_in.splitlines() == ["[Service]"] + [
+        part
+        for line in said
+        for part in (line.partition("=")[0] + "=", line.replace("/opt/bec/", "/opt/bec-marks/"))
+    ]

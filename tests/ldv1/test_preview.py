@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from bec_ldv1.cli import ldv1
-from bec_ldv1.decode import DecodedPage, upright
+from bec_ldv1.decode import PageImage, upright
 from bec_ldv1.lines import Line
 from bec_ldv1.orientation import to_stored, to_upright
 from bec_ldv1.preview import LONGEST_SIDE, draw
@@ -52,7 +52,7 @@ def test_lines_are_drawn_where_they_are(orientation):
     plane = np.full((200, 800), 255, np.uint8)
     plane[50:90, 100:700] = 200
     stored = [to_stored(part, orientation, 800, 200).astype(np.float32) for part in (REGION, COURSE)]
-    picture = draw(DecodedPage(plane, False, orientation), [Line(stored[0], stored[1], 1.0)])
+    picture = draw(PageImage(plane, False, orientation), [Line(stored[0], stored[1], 1.0)])
     coloured = np.ptp(picture.astype(int), axis=2) > 0
     rows, columns = np.nonzero(coloured[:, 90:])
     assert (rows.min(), rows.max()) == pytest.approx((50, 90), abs=1)
@@ -62,7 +62,7 @@ def test_lines_are_drawn_where_they_are(orientation):
 
 
 def test_large_pages_are_shrunk():
-    picture = draw(DecodedPage(np.full((1_000, 6_000), 255, np.uint8), False), [])
+    picture = draw(PageImage(np.full((1_000, 6_000), 255, np.uint8), False), [])
     assert picture.shape == (400, LONGEST_SIDE, 3)
 
 

@@ -4,7 +4,7 @@ import pytest
 from scipy import ndimage
 
 from bec_ldv1.decode import upright
-from bec_ldv1.orientation import stored_angle, to_stored
+from bec_ldv1.orientation import stored_angle, to_stored, to_upright, turned
 from bec_ldv1.rectify import Rectification
 from bec_ldv1.tps import ControlPoints, Spline
 
@@ -98,3 +98,18 @@ def test_rotating_upright_is_rotating_stored(orientation: int) -> None:
     stored = Rectification(*stored_size, stored_angle(4.0, orientation))
     result = stored.to_rectified(to_stored(points, orientation, width, height))
     np.testing.assert_allclose(result, expected, atol=0.1)  # the centre is (w / 2, h / 2), half a pixel off
+
+
+@pytest.mark.parametrize("quarter_turns", range(5))
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_quarter_turns_after_an_orientation(orientation: int, quarter_turns: int) -> None:
+    stored = np.arange(1_500, dtype=np.uint16).reshape(30, 50)
+    expected = np.rot90(upright(stored, orientation), quarter_turns)
+    np.testing.assert_array_equal(upright(stored, turned(orientation, quarter_turns)), expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_stored_points_on_the_upright_page(orientation: int) -> None:
+    points = np.random.default_rng(5).uniform((0, 0), (50, 30), (20, 2))
+    there = to_stored(points, orientation, 50, 30)
+    np.testing.assert_allclose(to_upright(there, orientation, 50, 30), points)

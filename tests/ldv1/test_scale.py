@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bec_ldv1.decode import DecodedPage
+from bec_ldv1.decode import PageImage
 from bec_ldv1.scale import detection_scale, detection_size, shrink
 
 
@@ -57,7 +57,7 @@ def area_average(plane: np.ndarray, width: int, height: int) -> np.ndarray:
 
 def test_grey_is_averaged_over_areas() -> None:
     plane = np.random.default_rng(1).integers(0, 256, (900, 2400), dtype=np.uint8)
-    small = shrink(DecodedPage(plane, bilevel=False))
+    small = shrink(PageImage(plane, bilevel=False))
     assert small.shape == (512, 1365)
     expected = area_average(plane.astype(float), 1365, 512)
     assert np.abs(small - expected).max() <= 1
@@ -65,11 +65,11 @@ def test_grey_is_averaged_over_areas() -> None:
 
 def test_bilevel_stays_bilevel() -> None:
     plane = np.where(np.random.default_rng(1).random((900, 2400)) > 0.2, 255, 0).astype(np.uint8)
-    small = shrink(DecodedPage(plane, bilevel=True))
+    small = shrink(PageImage(plane, bilevel=True))
     rows, columns = (np.arange(512) * 900 / 512).astype(int), (np.arange(1365) * 2400 / 1365).astype(int)
     np.testing.assert_array_equal(small, plane[rows][:, columns])
 
 
 def test_a_page_is_never_enlarged() -> None:
     plane = np.zeros((200, 900), np.uint8)
-    assert shrink(DecodedPage(plane, bilevel=False)) is plane
+    assert shrink(PageImage(plane, bilevel=False)) is plane

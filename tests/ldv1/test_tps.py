@@ -37,11 +37,30 @@ def test_there_and_back() -> None:
     np.testing.assert_allclose(spline.to_input(spline.to_output(SOMEWHERE)), SOMEWHERE, atol=2e-3)
 
 
+def test_back_where_the_page_is_stretched_by_much() -> None:
+    spline = Spline.fit(ControlPoints(BOWED * [1, 3], FLAT))
+    np.testing.assert_allclose(spline.to_output(spline.to_input(SOMEWHERE)), SOMEWHERE, atol=0.01)
+
+
+@pytest.mark.parametrize("bow", [-120, 150])
+def test_back_on_a_page_that_is_bowed_by_much(bow: float) -> None:
+    bent = FLAT.copy()
+    bent[:5, 1] += bow * (1 - ((FLAT[:5, 0] - 1_000) / 900) ** 2)
+    spline = Spline.fit(ControlPoints(bent, FLAT))
+    np.testing.assert_allclose(spline.to_output(spline.to_input(SOMEWHERE)), SOMEWHERE, atol=0.01)
+
+
 def test_a_fold_has_no_way_back() -> None:
     folded = BOWED.copy()
     folded[:5, 1] = [10, 480, 20, 490, 0]
     with pytest.raises(PageProblem, match="bowed too strongly"):
         Spline.fit(ControlPoints(folded, FLAT)).to_output(SOMEWHERE)
+
+
+def test_a_page_that_is_mirrored_has_no_way_back() -> None:
+    mirrored = Spline.fit(ControlPoints(BOWED * [-1, 1], FLAT))
+    with pytest.raises(PageProblem, match="bowed too strongly"):
+        mirrored.to_output(SOMEWHERE)
 
 
 def test_points_on_one_line_admit_no_spline() -> None:

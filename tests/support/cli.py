@@ -19,11 +19,11 @@ from support.services import PostgresServer
 
 _PLUGIN = """
 from bec_core import hookimpl
-from bec_core.testing.checksum_job import CHECKSUM
+from {module} import {attribute}
 
 @hookimpl
 def bec_job_types():
-    return [CHECKSUM]
+    return [{attribute}]
 """
 
 
@@ -63,11 +63,22 @@ class Bec:
 
 def install_checksum_plugin(folder: Path) -> None:
     """A distribution of its own that brings the job type ``checksum``; ``folder`` must be on the import path."""
-    info = folder / "bec_checksum-0.1.dist-info"
+    install_plugin(folder, "checksum", "bec_core.testing.checksum_job:CHECKSUM")
+
+
+def install_reader_plugin(folder: Path) -> None:
+    """The same for the job type ``reader``, which reads ``checksum``."""
+    install_plugin(folder, "reader", "support.reading_job:READER")
+
+
+def install_plugin(folder: Path, name: str, job_type: str) -> None:
+    """A distribution that brings the job type at this path; ``folder`` must be on the import path."""
+    info = folder / f"bec_{name}-0.1.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bec-checksum\nVersion: 0.1\n")
-    (info / "entry_points.txt").write_text("[bec]\nchecksum = bec_checksum_plugin\n")
-    (folder / "bec_checksum_plugin.py").write_text(_PLUGIN)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: bec-{name}\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text(f"[bec]\n{name} = bec_{name}_plugin\n")
+    module, _, attribute = job_type.partition(":")
+    (folder / f"bec_{name}_plugin.py").write_text(_PLUGIN.format(module=module, attribute=attribute))
 
 
 def archive_objects(w_id: str, i_id: str, pages: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:

@@ -121,6 +121,8 @@ class Cell:
     embedded: bool = False
     server: PostgresServer | None = None
     workers: list[Worker] = field(default_factory=list)
+    reader: Job | None = None
+    started: list[Worker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.name = f"c{uuid.uuid4().hex[:12]}"
@@ -164,7 +166,7 @@ class Cell:
         return values
 
     def close(self) -> None:
-        for worker in self.workers:
+        for worker in self.started:
             if worker.process.poll() is None:
                 worker.process.kill()
             worker.end()
@@ -185,6 +187,15 @@ class Cell:
         ask(self.session, self.job, [GOOD, SPOTTY, MISSING])
         self.send_raw("garbage")
 
+    def add_reader(self) -> Job:
+        """A second job that reads this one; asked for what can be done, it is blocked."""
+        self.reader = create_job(
+            self.session, name=f"{self.name}r", job_type="reader", inputs={"lines": self.name}
+        ).job
+        asked = ask(self.session, self.reader, [GOOD, SPOTTY])
+        assert set(asked.blocked) == {GOOD, SPOTTY}, asked
+        return self.reader
+
     def send_raw(self, body: str) -> None:
         assert self.session.queue(self.job.queue_url).send([OutgoingMessage(body)]) == []
 
@@ -192,15 +203,22 @@ class Cell:
         """Ask again for a volume, done or not: a later request, and a message for it."""
         self.sql(
             "UPDATE ledger l SET request = request + 1, state = 'waiting', config_revision = j.config_revision"
-            " FROM jobs j, volumes v WHERE j.id = l.job_id AND v.id = l.volume_id AND v.bdrc_i_id = %s",
+            " FROM jobs j, volumes v WHERE j.id = l.job_id AND v.id = l.volume_id AND v.bdrc_i_id = %s AND j.id = %s",
             ref.i_id,
+            self.job.id,
         )
         assert self.session.queue(self.job.queue_url).send([encode_message(ref)]) == []
 
     def start(self, **plan: Any) -> Worker:
-        command = [sys.executable, "-m", "support.crash_worker", self.name, json.dumps(plan)]
-        worker = Worker(command, self.environment, self.log)
+        worker = self.start_of(self.job, **plan)
         self.workers.append(worker)
+        return worker
+
+    def start_of(self, job: Job, **plan: Any) -> Worker:
+        """A worker of one of the cell's jobs."""
+        command = [sys.executable, "-m", "support.crash_worker", job.name, json.dumps(plan)]
+        worker = Worker(command, self.environment, self.log)
+        self.started.append(worker)
         return worker
 
     def recover(self) -> None:
@@ -208,6 +226,8 @@ class Cell:
         self.s3.heal()
         self.sqs.heal()
         self.start().end_well()
+        if self.reader is not None:
+            self.start_of(self.reader).end_well()
 
     def expire_leases(self) -> None:
         """Let the server's clock jump past every lease and every hidden message's time."""
@@ -223,20 +243,58 @@ class Cell:
         found = []
         expected = {GOOD: "done", SPOTTY: "done", MISSING: "failed"}
         for ref, state in expected.items():
-            is_state = self.sql(
-                "SELECT l.state FROM ledger l JOIN volumes v ON v.id = l.volume_id WHERE v.bdrc_i_id = %s",
-                ref.i_id,
-            )
+            is_state = self.states_of(self.job, ref)
             if is_state != [(state,)]:
                 found.append(f"the ledger says {is_state} of {ref}, not {state}")
+        if self.reader is not None:
+            found += self._bad_reader(self.reader)
         found += self._bad_markers(errors={GOOD: 0, SPOTTY: 1})
         found += self._bad_rows()
         found += self._bad_queues()
         return found
 
+    def states_of(self, job: Job, ref: VolumeRef) -> list[tuple[Any, ...]]:
+        return self.sql(
+            "SELECT l.state FROM ledger l JOIN volumes v ON v.id = l.volume_id"
+            " WHERE v.bdrc_i_id = %s AND l.job_id = %s",
+            ref.i_id,
+            job.id,
+        )
+
+    def _bad_reader(self, reader: Job) -> list[str]:
+        """The job that reads this one has done what can be done, once, from what stands, and waited for nothing."""
+        found = []
+        for ref in (GOOD, SPOTTY):
+            if (states := self.states_of(reader, ref)) != [("done",)]:
+                found.append(f"the reader's ledger says {states} of {ref}")
+                continue
+            volume = self.session.sources.resolve(ref)
+            folder = TaskFolder(self.session.artifacts, reader.artifact_root, volume)
+            read = TaskFolder(self.session.artifacts, self.job.artifact_root, volume)
+            marker = folder.marker()
+            if marker is None or folder.read(".txt") != b"read: " + read.read(".json"):
+                found.append(f"the reader's result of {ref} is not what it reads")
+        # a process that is known to have died with one volume in hand is one failure; waiting is none
+        deaths = sum(worker.process.returncode == KILLED for worker in self.started)
+        ((failures,),) = self.sql(
+            "SELECT sum(failures)::int FROM task_executions WHERE job_id = %s", reader.id
+        )
+        if failures > deaths:
+            found.append(f"{failures} failures were counted against the reader, of which {deaths} died")
+        stats = self.session.queue(reader.queue_url).stats()
+        if stats.available + stats.in_flight + stats.delayed:
+            found.append(f"the reader's queue is not empty: {stats}")
+        if dead := self.session.queue(reader.dlq_url).stats().available:
+            found.append(f"{dead} letters of the reader")
+        return found
+
     def _bad_markers(self, errors: dict[VolumeRef, int]) -> list[str]:
         found = []
-        markers = [info.key for info in self.session.artifacts.list() if info.key.endswith("/success.json")]
+        markers = [
+            info.key
+            for info in self.session.artifacts.list(self.job.artifact_root)
+            if info.key.endswith("/success.json")
+        ]
         if len(markers) != len(errors):
             found.append(f"there are {len(markers)} markers: {markers}")
         for ref, nb_errors in errors.items():
@@ -245,8 +303,10 @@ class Cell:
             )
             marker = folder.marker()
             asked = self.sql(
-                "SELECT l.request FROM ledger l JOIN volumes v ON v.id = l.volume_id WHERE v.bdrc_i_id = %s",
+                "SELECT l.request FROM ledger l JOIN volumes v ON v.id = l.volume_id"
+                " WHERE v.bdrc_i_id = %s AND l.job_id = %s",
                 ref.i_id,
+                self.job.id,
             )[0][0]
             if marker is not None and not marker.answers(asked):
                 found.append(f"{ref}: the marker answers request {marker.request}, not {asked}")
@@ -259,6 +319,8 @@ class Cell:
     def _bad_rows(self) -> list[str]:
         rows = self.sql(
             "SELECT status::text, attempt, lease_expires_at, version IS NULL FROM task_executions"
+            " WHERE job_id = %s",
+            self.job.id,
         )
         found = [
             f"a row is left {row}" for row in rows if row[0] not in ("done", "terminal_failed") or row[2]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bec_core.models import encode_message
 from bec_core.worker import Step
 from support.bad_network import Fault
 from support.crash_lab import GOOD, KILLED, PATIENCE_S, Cell
@@ -204,13 +205,58 @@ def _fault_of_ours(cell: Cell) -> None:
     assert failed == [(0,)], "a volume was given up for a fault of ours"
 
 
-KILLS = [_kill_at(step) for step in (*list(Step)[:3], "page-done", *list(Step)[3:])]
+def _read_and_killed_at(step: str) -> Row:
+    """A job reads this one; the worker that finishes its input dies on the way to telling it."""
+
+    def do(cell: Cell) -> None:
+        cell.add_reader()
+        code = cell.start(kill_at=step).end()
+        assert code == KILLED, f"the worker ended with {code} before it came to {step}"
+
+    return Row(f"read by another job, kill -9 at {step}", do)
+
+
+def _reader_killed_at(step: str) -> Row:
+    """The worker of a job that reads this one dies."""
+
+    def do(cell: Cell) -> None:
+        reader = cell.add_reader()
+        if step == Step.BLOCKED_WRITTEN:  # somebody else's message, too early
+            assert cell.session.queue(reader.queue_url).send([encode_message(GOOD)]) == []
+        else:
+            cell.start().end_well()
+        code = cell.start_of(reader, kill_at=step).end()
+        assert code == KILLED, f"the reader's worker ended with {code} before it came to {step}"
+
+    return Row(f"a job that reads, kill -9 at {step}", do)
+
+
+def _redone_while_it_is_read(cell: Cell) -> None:
+    """The input is asked for again and done while the other job reads it."""
+    reader = cell.add_reader()
+    cell.start().end_well()
+    cell.force(GOOD)
+    first, second = cell.start(), cell.start_of(reader)
+    first.end_well()
+    second.end_well()
+
+
+CHAIN_STEPS = (Step.RELEASED, Step.BLOCKED_WRITTEN)
+PLAIN = [step for step in Step if step not in CHAIN_STEPS]
+KILLS = [_kill_at(step) for step in (*PLAIN[:3], "page-done", *PLAIN[3:])]
+CHAINS = [
+    _read_and_killed_at(Step.ROW_WRITTEN),
+    _read_and_killed_at(Step.RELEASED),
+    *(_reader_killed_at(step) for step in (Step.BLOCKED_WRITTEN, Step.CLAIMED, Step.MARKER_WRITTEN)),
+    Row("its input is done again while a job reads it", _redone_while_it_is_read),
+]
 FREEZES = [_freeze_at(step) for step in ("page-done", "worked", "artifact-written", "marker-written")]
 SLOW_DOWN = Fault("status", status=503, code="SlowDown")
 ERROR = Fault("status", status=500, code="InternalError")
 
 ROWS: list[Row] = [
     *KILLS,
+    *CHAINS,
     *FREEZES,
     Row("SIGTERM, time enough", _stop(signal.SIGTERM)),
     Row("SIGTERM, no grace: handed back", _stop(signal.SIGTERM, grace_s=0.0)),

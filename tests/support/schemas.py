@@ -15,6 +15,10 @@ from support.places import ROOT
 Connection = psycopg.Connection[Any]
 
 NEWEST = (ROOT / "schema.sql").read_text()
+ALL = [migration.version for migration in carried()]
+BEFORE = [migration.version for migration in carried() if migration.phase is Phase.BEFORE]
+NEEDED = [migration for migration in carried() if migration.version in files.needs()]
+"""What this code can't work without."""
 PRODUCTION = """
     CREATE TYPE task_status AS ENUM ('running', 'done', 'retryable_failed', 'terminal_failed');
     CREATE DOMAIN bytea16 AS bytea CHECK (octet_length(VALUE) = 16);
@@ -47,6 +51,11 @@ PRODUCTION = """
     SELECT 1 + n % 2, n, decode(lpad(to_hex(n), 32, '0'), 'hex'), CASE WHEN n < 40 THEN 'done' ELSE 'running' END::task_status,
            300 FROM generate_series(1, 50) n;
 """  # noqa: E501
+
+
+ALL = [migration.version for migration in carried()]
+BEFORE = [migration.version for migration in carried() if migration.phase is Phase.BEFORE]
+"""The numbers of the migrations that this code carries: all, and those that go before the code."""
 
 
 def quiet(_: str) -> None:

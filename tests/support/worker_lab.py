@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ QUICK = WorkerOptions(
 
 @dataclass
 class Lab:
-    """A job ``checksum`` over folders of ``scans``; artifacts go to ``store``."""
+    """A job over folders of ``scans``; artifacts go to ``store``. ``beside`` are the labs of jobs that it knows."""
 
     database: Database
     tasks: TaskQueue
@@ -40,13 +40,16 @@ class Lab:
     scans: Path
     config: dict[str, Any] | None = None
     archive: str | None = None
+    name: str = "checksum"
+    job_type: JobType = CHECKSUM
+    beside: list[Lab] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         with self.database.connection() as connection:
             self.job: Job = jobs.create(
                 connection,
-                name="checksum",
-                job_type="checksum",
+                name=self.name,
+                job_type=self.job_type.name,
                 config=self.config or {},
                 queue_url=self.tasks.url,
                 dlq_url=self.dead_letters.url,
@@ -54,6 +57,11 @@ class Lab:
         self.sources = standard_sources(
             self.archive or self.scans.as_uri(), self.scans.as_uri(), allow_folders=True
         )
+
+    def open_queue(self, url: str) -> TaskQueue:
+        """A queue of this job or of one beside it, by its URL."""
+        labs = [self, *self.beside]
+        return {queue.url: queue for lab in labs for queue in (lab.tasks, lab.dead_letters)}[url]
 
     def volume(self, name: str, *pages: bytes) -> VolumeRef:
         """A folder with these pages; its reference."""
@@ -80,12 +88,14 @@ class Lab:
         self,
         options: WorkerOptions = QUICK,
         observer: WorkerObserver | None = None,
-        job_type: JobType = CHECKSUM,
+        job_type: JobType | None = None,
     ) -> Iterator[BECWorker]:
-        services = Services(self.database, self.tasks, self.dead_letters, self.sources, self.store)
+        services = Services(
+            self.database, self.tasks, self.dead_letters, self.sources, self.store, self.open_queue
+        )
         with open_worker(
             job=self.job,
-            job_type=job_type,
+            job_type=job_type or self.job_type,
             services=services,
             options=options,
             name="lab",

@@ -43,10 +43,11 @@ class Piece:
 
 @attrs.define
 class Band:
-    """A line's body along x: points `(x, top, bottom)` in sheet pixels, and the pitch of its neighbours."""
+    """A line's body along x: points `(x, top, bottom)` in sheet pixels, the pitch of its neighbours, what it says."""
 
     points: list[tuple[float, float, float]]
     pitch: float
+    text: str = ""
 
     def polygon(self, grow: float = 0.0) -> NDArray[np.int32]:
         """Return the band's outline, grown by `grow` pixels up and down."""
@@ -223,8 +224,9 @@ def write_line(
     baseline: Callable[[float], float],
     rng: np.random.Generator,
     hand: Hand = Hand(),
+    written: list[str] | None = None,
 ) -> tuple[float, list[tuple[float, float, float]]]:
-    """Write tokens from `x0` until one would pass `x1`.
+    """Write tokens from `x0` until one would pass `x1`; `written` gets what was written, a blank for a gap.
 
     Returns:
         Where the pen stopped and the body's band as points `(x, top, bottom)` (empty if nothing was written);
@@ -235,6 +237,8 @@ def write_line(
     for token in tokens:
         if not token.text:
             x += token.gap * pen.body
+            if written is not None:
+                written.append(" ")
             continue
         piece, lift = _by_hand(pen.piece(token.text), hand, pen.body, rng)
         if x + piece.advance > x1:
@@ -244,16 +248,20 @@ def write_line(
         for at in (x, x + piece.advance):
             level = baseline(at)
             points.append((at, level + pen.body_top, level + pen.body_bottom))
+        if written is not None:
+            written.append(token.text)
         drawn_to = x + piece.advance
         x = drawn_to + float(rng.normal(0.3, 1.0)) * hand.spacing * pen.body
     return drawn_to, points
 
 
-def band_of(points: list[tuple[float, float, float]], body: float, pitch: float) -> Band:
+def band_of(
+    points: list[tuple[float, float, float]], body: float, pitch: float, text: str = ""
+) -> Band:
     """Return the target band of a written line: the bodies from just above the headline, at most 0.6 of the pitch."""
     shaped: list[tuple[float, float, float]] = []
     for x, top, bottom in points:
         upper, lower = top - 0.12 * body, bottom + 0.05 * body
         excess = max((lower - upper) - 0.6 * pitch, 0.0)
         shaped.append((x, upper + 0.35 * excess, lower - 0.65 * excess))
-    return Band(shaped, pitch)
+    return Band(shaped, pitch, text)

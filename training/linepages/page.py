@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from bec_ldv1.binarize import binarize
-from bec_ldv1.decode import DecodedPage
+from bec_ldv1.decode import PageImage
 from bec_ldv1.scale import detection_scale, shrink
 from linepages import books, forms, labels, layouts, marks, pictures
 from linepages.bend import Real
@@ -137,7 +137,7 @@ def render(seed: int, kind: str | None = None) -> TrainingPage:
 
 def seen_page(kind: str, page: Scan) -> TrainingPage:
     """Return what the network sees of a scan, and what it should say."""
-    decoded = DecodedPage(page.plane, page.bilevel)
+    decoded = PageImage(page.plane, page.bilevel)
     plane = binarize(shrink(decoded), bilevel=page.bilevel)
     size = (plane.shape[1], plane.shape[0])
     labels = np.asarray(cv2.resize(page.labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)

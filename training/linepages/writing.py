@@ -106,17 +106,18 @@ def fill_line(
         (cx - r, cx + r) for cx, cy, r in holes or [] if abs(cy - level + 0.4 * body) < r + 0.4 * body
     )
     points: list[tuple[float, float, float]] = []
+    written: list[str] = []
     x = x0
     for left, right in [*[s for s in stops if s[0] > x0 + body], (end, end)]:
         budget = int((left - x) / (body * 0.7)) + 4
         run = tokens + [token for _ in range(budget) for token in style.stream.next()]
-        points += _write_run(sheet, style, run, x, min(left, end), baseline, rng)
+        points += _write_run(sheet, style, run, x, min(left, end), baseline, rng, written)
         tokens, x = [], right
         if x >= end:
             break
     if not points:
         return None
-    band = band_of(points, body, style.pitch)
+    band = band_of(points, body, style.pitch, "".join(written).strip())
     sheet.bands.append(band)
     return band
 
@@ -129,10 +130,11 @@ def _write_run(
     x1: float,
     baseline: Callable[[float], float],
     rng: np.random.Generator,
+    written: list[str],
 ) -> list[tuple[float, float, float]]:
     """Write a run between `x0` and `x1`, changing to smaller letters and back where the page does so."""
     if style.small is None:
-        return write_line(sheet.lines, style.pen, run, x0, x1, baseline, rng, style.hand)[1]
+        return write_line(sheet.lines, style.pen, run, x0, x1, baseline, rng, style.hand, written)[1]
     points: list[tuple[float, float, float]] = []
     small = bool(rng.random() < 0.4)
     hang = float(rng.choice([0.0, 0.5, 1.0]))
@@ -151,6 +153,7 @@ def _write_run(
             partial(_lowered, baseline, top),
             rng,
             style.hand,
+            written,
         )
         points += found
         at, small = at + count, not small

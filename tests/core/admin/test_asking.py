@@ -11,10 +11,11 @@ import boto3
 import pytest
 
 from bec_core.admin import moving
-from bec_core.admin.asking import Choice, Want, ask, choose, raise_request, redrive, stale_volumes, sweep
+from bec_core.admin.asking import Choice, Want, ask, choose, raise_request, redrive, sweep
 from bec_core.admin.jobs import create_job
 from bec_core.admin.queues import purge, queue_stats
 from bec_core.admin.session import Session
+from bec_core.admin.staleness import stale_volumes
 from bec_core.db import tasks, volumes
 from bec_core.errors import SettingsError
 from bec_core.models import Job, Message, OutgoingMessage, VolumeRef, encode_message
@@ -136,6 +137,10 @@ def test_doing_a_volume_here_by_force_asks_without_the_queue(session: Session, j
     assert sweep(session, job) == 1, "what never reached the queue is sent by whoever looks next"
 
 
+def stale_refs(session: Session, job: Job) -> list[VolumeRef]:
+    return [one.ref for one in stale_volumes(session, job)]
+
+
 def test_what_was_done_by_an_older_recipe_is_stale_and_by_an_unknown_one_never(
     session: Session, job: Job
 ) -> None:
@@ -143,15 +148,15 @@ def test_what_was_done_by_an_older_recipe_is_stale_and_by_an_unknown_one_never(
     ask(session, job, refs)
     for ref, recipe in zip(refs, ("old", None, "new", "old"), strict=True):
         ended(session, job, ref, "done", recipe)
-    assert stale_volumes(session, job) == [], "nobody declared a recipe"
+    assert stale_refs(session, job) == [], "nobody declared a recipe"
     for recipe, age in (("new", 0), ("old", 100)):
         sql(session, "INSERT INTO job_recipes (job_id, recipe, contents, declared_at)"
             " VALUES (%s, %s, '{}', now() - make_interval(secs => %s))", job.id, recipe, age)  # fmt: skip
-    assert stale_volumes(session, job) == [refs[0], refs[3]]
+    assert stale_refs(session, job) == [refs[0], refs[3]]
     some = ask(session, job, refs[:3], want=Want.STALE)
     assert some.sent == (refs[0],)
     assert {reason for _, reason in some.skipped} == {"not stale"}
-    assert stale_volumes(session, job) == [refs[3]], "asked for again already"
+    assert stale_refs(session, job) == [refs[3]], "asked for again already"
     assert [number for _, number, _ in requests(session)] == [1, 0, 0, 0]
 
 

@@ -122,9 +122,9 @@ def test_a_hundred_thousand_pages() -> None:
         for n in range(100_000)
     ]
     data = gzip.compress(json.dumps(entries).encode(), 1)
-    started = time.perf_counter()
+    started = time.process_time()
     pages = parse_manifest(data)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert len(pages) == 100_000
     assert pages[-1] == Page(99_999, "I1099999.jpg", 2500, 3300)
 

@@ -69,7 +69,7 @@ class Renamed(Store):
     def head(self, key: str) -> ObjectInfo:
         raise NotImplementedError
 
-    exists = put = swap = list = delete = head  # type: ignore[assignment]
+    chunks = exists = put = swap = list = delete = head  # type: ignore[assignment]
 
 
 # The archive ------------------------------------------------------------------------------------------

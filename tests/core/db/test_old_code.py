@@ -14,7 +14,7 @@ from bec_core.errors import ConflictError, DatabaseUnavailable
 from bec_core.settings import load_settings
 from support.cli import clean_environment
 from support.old_worker import OldCodeRefuses, OldWorker, old_init, old_start_embedded
-from support.schemas import NEWEST, assert_same, catalog, job, quiet, versions, volume
+from support.schemas import ALL, BEFORE, NEWEST, assert_same, catalog, job, quiet, versions, volume
 
 
 def old_life(connection, tag):
@@ -103,10 +103,10 @@ def test_what_goes_after_waits_until_no_old_worker_lives(new):
     upgrade(connection, Phase.BEFORE, step=quiet, waiting=quiet)
     with pytest.raises(ConflictError, match=rf"{worker.id} \(forgotten\)"):
         upgrade(connection, Phase.AFTER, step=quiet, waiting=quiet)
-    assert versions(connection) == [1, 2, 3]
+    assert versions(connection) == BEFORE
     worker.stop()
     upgrade(connection, Phase.AFTER, step=quiet, waiting=quiet)
-    assert versions(connection) == [1, 2, 3, 4, 5]
+    assert versions(connection) == ALL
 
 
 def test_the_place_of_artifacts_is_filled_in_from_the_config_that_a_row_was_done_by(new, monkeypatch):
@@ -179,7 +179,7 @@ def test_an_interrupted_filling_in_goes_on(new, monkeypatch):
         upgrade(connection, Phase.AFTER, step=quiet, waiting=quiet)
     filled = "SELECT count(artifact_root) FROM task_executions"
     assert connection.execute(filled).fetchone() == (6,)
-    assert versions(connection) == [1, 2, 3]
+    assert versions(connection) == BEFORE
     connection.execute("DROP FUNCTION stop CASCADE")
     upgrade(connection, Phase.AFTER, step=quiet, waiting=quiet)
     assert connection.execute(filled).fetchone() == (10,)
@@ -213,11 +213,11 @@ def test_the_embedded_database_brings_itself_up_to_date_and_spares_old_processes
             old_init(connection)
         with open_database(settings) as newer, newer.connection() as connection:
             # the first one is connected, and may be old code
-            assert versions(connection) == [1, 2, 3]
+            assert versions(connection) == BEFORE
             with connection.transaction():
                 OldWorker(connection, job(connection)).stop()
     with open_database(settings) as database, database.connection() as connection:
-        assert versions(connection) == [1, 2, 3, 4, 5]
+        assert versions(connection) == ALL
         assert_same(new(NEWEST), connection)
 
 
@@ -227,4 +227,4 @@ def test_an_old_worker_that_was_just_killed_on_this_machine_stops_no_command(new
         old_init(connection)
         OldWorker(connection, job(connection))
     with open_database(settings) as database, database.connection() as connection:
-        assert versions(connection) == [1, 2, 3]
+        assert versions(connection) == BEFORE

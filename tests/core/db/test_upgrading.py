@@ -15,6 +15,8 @@ from bec_core.db.migrations.standing import broken_indexes
 from bec_core.errors import ConflictError, DatabaseUnavailable
 from support.old_worker import old_init
 from support.schemas import (
+    BEFORE,
+    NEEDED,
     NEWEST,
     PRODUCTION,
     assert_same,
@@ -92,7 +94,7 @@ def test_two_upgrades_at_once_are_one_after_the_other_and_say_so(new, monkeypatc
         time.sleep(1.5)
         assert ends == []
     thread.join()
-    assert len(ends[0]) == 3
+    assert len(ends[0]) == len(BEFORE)
     assert re.fullmatch(
         rf"waiting for another upgrade: process {connection.info.backend_pid} of postgres \(test.*\)", said[0]
     )
@@ -139,7 +141,7 @@ def test_a_migration_that_waits_for_a_tables_lock_says_for_whom_and_lets_others_
             worker.execute("SELECT count(*) FROM jobs")
     thread.join(timeout=20)
     assert not thread.is_alive()
-    assert versions(connection) == [1, 2, 3]
+    assert versions(connection) == BEFORE
 
 
 def test_old_code_that_prepares_the_database_meanwhile_is_waited_for_and_no_deadlock(new):
@@ -154,7 +156,7 @@ def test_old_code_that_prepares_the_database_meanwhile_is_waited_for_and_no_dead
         old.commit()
     thread.join(timeout=20)
     assert not thread.is_alive()
-    assert versions(connection) == [1, 2, 3]
+    assert versions(connection) == BEFORE
 
 
 def test_a_lock_that_is_on_another_connection_is_noticed(new, monkeypatch):
@@ -187,13 +189,13 @@ def test_a_database_without_a_schema_is_refused_with_the_way_out(new):
 def test_a_database_that_lacks_what_the_code_needs_is_refused_with_the_way_out(new):
     connection = new()
     old_init(connection)
-    with pytest.raises(DatabaseUnavailable, match="0002_requests_and_recipes; run: bec db upgrade"):
+    with pytest.raises(DatabaseUnavailable, match=rf"{NEEDED[-1].label}; run: bec db upgrade"):
         schema.require(connection)
 
 
 def test_a_database_that_lacks_only_an_index_or_what_goes_after_is_accepted(new):
     connection = new()
-    migrate(connection, 1, 2)
+    migrate(connection, *(one.version for one in NEEDED))
     schema.require(connection)
 
 

@@ -7,21 +7,25 @@ time and processes are played: a worker is a thread that runs one message and th
 A longer search: ``BEC_TEST_EXAMPLES=2000 pytest tests/core/worker/test_task_life_properties.py``.
 """
 
+import hashlib
+import json
 import os
 import shutil
 import threading
 import uuid
 from pathlib import Path
 
+import attrs
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from loguru import logger
 
+from bec_core import Input
 from bec_core.admin.moving import move_messages
-from bec_core.artifacts import Recipe, TaskFolder, intact
-from bec_core.db import Database, jobs, ledger, requeue, volumes, workers
+from bec_core.artifacts import MARKER_NAME, Recipe, TaskFolder, artifact_of, intact, remember
+from bec_core.db import Database, inputs, jobs, ledger, requeue, volumes, workers
 from bec_core.db.tasks import Failure
 from bec_core.errors import (
     ManifestMissing,
@@ -43,6 +47,7 @@ from bec_core.models import (
     encode_message,
 )
 from bec_core.queues import create_queues
+from bec_core.queues.release import release, send_released
 from bec_core.storage import FileStore
 from bec_core.testing.checksum_job import CHECKSUM
 from bec_core.worker import BECWorker, WorkerObserver, WorkerOptions
@@ -80,8 +85,8 @@ class Player(WorkerObserver):
             world.database, world.tasks, lease_s=3600, stall_timeout_s=1e9, stuck_after_s=1e9
         )
         place = Workplace(
-            Services(world.database, world.tasks, world.dead_letters, world, self.store),
-            LoadedJob(world.job, CHECKSUM, None, RUNTIME, self, Recipe("r", {})),
+            Services(world.database, world.tasks, world.dead_letters, world, self.store, world.queue),
+            LoadedJob(world.job, world.job_type, None, RUNTIME, self, Recipe("r", {})),
             self.worker_id,
             OPTIONS,
             self.keeper,
@@ -156,6 +161,10 @@ class Player(WorkerObserver):
             raise StorageError("on purpose")
         if self.outcome == "stopped":
             self.keeper.held()[0].stop.set(ShutdownRequested("on purpose"))
+        for one in self.world.job_type.inputs:
+            ctx.write_artifact("-read.bin", ctx.input(one.name).read(".bin"))
+            if self.action != "crash":
+                self.gate()  # it may be done anew before what was read is published
         # no two runs publish the same bytes: a mixture of two would be seen
         ctx.write_artifact("-a.bin", uuid.uuid4().bytes)
         ctx.write_artifact("-b.bin", uuid.uuid4().bytes)
@@ -183,6 +192,7 @@ class GatedStore(FileStore):
 class World(RuleBasedStateMachine):
     database: Database
     root: Path
+    job_type = CHECKSUM
 
     @initialize()
     def begin(self):
@@ -342,12 +352,18 @@ class World(RuleBasedStateMachine):
             where = (ref, state)
             if state == "waiting":
                 assert ref in queued or not sent, f"nothing will ever come of {where}"
+            elif state == "blocked":
+                assert self.is_blocked(ref), f"its input is done, and nobody will look at {where}"
             elif state == "failed":
                 assert ref in dead or ref in queued, f"no reason is kept for {where}"
             else:
                 marker = self.folder_of(ref).marker()
                 answered = marker is not None and marker.answers(request)
                 assert answered or ref in queued, f"no marker answers {where}"
+
+    def is_blocked(self, ref):
+        """Whether a volume may be blocked."""
+        return False
 
     @invariant()
     def markers_tell_the_truth(self):
@@ -383,6 +399,7 @@ class World(RuleBasedStateMachine):
         for who, player in enumerate(self.players):
             if player.asleep:
                 self.woken(who)
+        self.everything_is_ready()
         for ref, state, sent, _ in self.entries():
             if state == "waiting" and not sent:
                 self.asked(ref, True, False)
@@ -405,12 +422,17 @@ class World(RuleBasedStateMachine):
                 marker = self.folder_of(ref).marker()
                 assert intact(self.folder_of(ref), marker)
                 assert marker.answers(request)
+            elif state == "blocked":
+                assert ref == MISSING  # nobody can do what it waits for
             else:
                 assert state == "failed"
                 assert ref in dead
         for message in self.dead_letters.peek(1000):
             assert message.attributes["error_type"]
             assert message.attributes["error_message"]
+
+    def everything_is_ready(self):
+        """What others have to do for the volumes is done."""
 
     # -- looking --------------------------------------------------------------------------------------
 
@@ -424,7 +446,8 @@ class World(RuleBasedStateMachine):
         with self.database.connection() as connection:
             rows = connection.execute(
                 "SELECT v.bdrc_w_id, v.bdrc_i_id, l.state, l.sent_at IS NOT NULL, l.request"
-                " FROM ledger l JOIN volumes v ON v.id = l.volume_id"
+                " FROM ledger l JOIN volumes v ON v.id = l.volume_id WHERE l.job_id = %s",
+                (self.job.id,),
             ).fetchall()
         return [(VolumeRef(w, i), *rest) for w, i, *rest in rows]
 
@@ -433,8 +456,8 @@ class World(RuleBasedStateMachine):
         with self.database.connection() as connection:
             found = connection.execute(
                 f"SELECT {columns} FROM task_executions t JOIN volumes v ON v.id = t.volume_id"
-                " WHERE v.bdrc_i_id = %s".encode(),
-                (ref.i_id,),
+                " WHERE v.bdrc_i_id = %s AND t.job_id = %s".encode(),
+                (ref.i_id, self.job.id),
             ).fetchall()
         assert len(found) <= 1
         return dict(zip(columns.split(", "), found[0], strict=True)) if found else None
@@ -449,13 +472,121 @@ class World(RuleBasedStateMachine):
         return {decode_message(OutgoingMessage(b, a)) for b, a in rows if b.startswith("{")}
 
 
+class ReadingWorld(World):
+    """The same with a job that reads another one, which finishes volumes, does them anew and takes them back."""
+
+    job_type = attrs.evolve(CHECKSUM, inputs=(Input("read", type="other", artifacts=(".bin",)),))
+
+    @initialize()
+    def begin(self):
+        super().begin()
+        queues = create_queues("other", "postgres", database=self.database)
+        with self.database.connection() as connection:
+            self.other = jobs.create(
+                connection, name="other", job_type="other", config={},
+                queue_url=queues.tasks.url, dlq_url=queues.dead_letters.url,
+            )  # fmt: skip
+            inputs.bind(connection, self.job.id, "read", self.other.id, artifacts=(".bin",))
+        self.unsent = []
+        for ref in REFS[:2]:
+            self.other_finishes(ref, True)
+
+    def other_folder(self, ref):
+        return TaskFolder(self.store, "other", self.resolve(ref))
+
+    @rule(ref=st.sampled_from(REFS), sent=st.booleans())
+    def other_finishes(self, ref, sent):
+        """The other job does a volume (anew), with another result each time; its worker may die before it sends."""
+        folder, volume = self.other_folder(ref), self.resolve(ref)
+        data = uuid.uuid4().bytes
+        name = folder.basename + ".bin"
+        self.store.put(folder.key(name), data)
+        listed = {"artifacts": [attrs.asdict(artifact_of(name, data))], "job_name": "other"}
+        self.store.put(folder.key(MARKER_NAME), json.dumps(listed).encode())
+        with self.database.connection() as connection:
+            volume_id = volumes.upsert(connection, volume)
+            connection.execute(
+                "DELETE FROM task_executions WHERE job_id = %s AND volume_id = %s", (self.other.id, volume_id)
+            )
+            found = remember(
+                connection, folder.marker(), job_id=self.other.id, volume_id=volume_id,
+                etag=volume.etag, version=volume.version, root="other",
+            )  # fmt: skip
+        if sent:
+            send_released(self.database, self.queue, found.released)
+
+    @rule(ref=st.sampled_from(REFS))
+    def other_is_asked_again_from_scratch(self, ref):
+        """Its result is taken away: an operator deletes it."""
+        folder = self.other_folder(ref)
+        with self.database.connection() as connection:
+            connection.execute(
+                "DELETE FROM task_executions t USING volumes v WHERE v.id = t.volume_id AND v.bdrc_i_id = %s"
+                " AND t.job_id = %s",
+                (ref.i_id, self.other.id),
+            )
+        for name in (MARKER_NAME, folder.basename + ".bin"):
+            if folder.exists(name):
+                self.store.delete(folder.key(name))
+
+    @rule(ref=st.sampled_from([*REFS, MISSING]), sent=st.booleans(), force=st.booleans())
+    def asked(self, ref, sent, force):
+        with self.database.connection() as connection:
+            inputs.entering(connection, self.job.id)
+            ids = volumes.upsert_refs(connection, [ref])
+            ledger.request(connection, self.job.id, [(ids[0], ref)])
+            requeue.free(connection, self.job.id, ids)
+            if force and ref != MISSING:
+                connection.execute(
+                    "UPDATE ledger SET request = request + 1 WHERE (job_id, volume_id) = (%s, %s)",
+                    (self.job.id, ids[0]),
+                )
+            blocked = inputs.block(connection, self.job.id, ids)
+        if blocked or not sent:
+            return
+        assert self.tasks.send([encode_message(ref)]) == []
+        with self.database.connection() as connection:
+            ledger.mark_sent(connection, self.job.id, ids)
+
+    @rule()
+    def somebody_sweeps(self):
+        release(self.database, self.queue, self.job, sources=self, store=self.store)
+
+    def is_blocked(self, ref):
+        with self.database.connection() as connection:
+            ready = [
+                (one.ref.w_id, one.ref.i_id) for one in inputs.blocked_but_ready(connection, self.job.id)
+            ]
+        return (ref.w_id, ref.i_id) not in ready
+
+    @invariant()
+    def what_was_read_is_what_is_said(self):
+        if not hasattr(self, "players"):
+            return
+        for ref in REFS:
+            folder, row = self.folder_of(ref), self.row(ref)
+            marker = folder.marker()
+            if marker is None or row["status"] != "done":
+                continue
+            (read,) = marker.lineage
+            held = self.store.get(folder.key(folder.basename + "-read.bin")).data
+            assert hashlib.sha256(held).hexdigest() == read["sha256"]
+
+    def everything_is_ready(self):
+        for ref in REFS:
+            if not self.other_folder(ref).exists(MARKER_NAME):
+                self.other_finishes(ref, True)
+        self.somebody_sweeps()
+
+
 @pytest.fixture
 def quick_disk(monkeypatch):
     """The order of writes is what is tested, not the disk."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
-def test_no_interleaving_loses_or_doubles_a_task(postgres, tmp_path, quick_disk):
+@pytest.mark.parametrize("world", [World, ReadingWorld])
+def test_no_interleaving_loses_or_doubles_a_task(postgres, tmp_path, quick_disk, world):
     logger.remove()
     dsn = postgres.new_database(f"t_{uuid.uuid4().hex}") + " options='-c synchronous_commit=off'"
     World.database = Database(dsn, max_size=10)
@@ -463,7 +594,7 @@ def test_no_interleaving_loses_or_doubles_a_task(postgres, tmp_path, quick_disk)
     World.database.open()
     try:
         run_state_machine_as_test(
-            World,
+            world,
             settings=settings(
                 max_examples=EXAMPLES,
                 stateful_step_count=30,

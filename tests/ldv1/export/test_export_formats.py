@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 from lxml import etree, html
 
+from bec_ldv1.artifacts.writing.hocr import quoted
+from bec_ldv1.artifacts.writing.volume import ExportVolume
 from bec_ldv1.evaluation.pages import PageLines
 from bec_ldv1.evaluation.readers import read_jsonl, read_xml
 from bec_ldv1.export.alto import to_alto
 from bec_ldv1.export.coco import to_coco
 from bec_ldv1.export.csv_table import to_csv
-from bec_ldv1.export.hocr import quoted, to_hocr
+from bec_ldv1.export.hocr import to_hocr
 from bec_ldv1.export.jsonl import to_jsonl
-from bec_ldv1.export.names import file_stems
 from bec_ldv1.export.page_xml import to_page_xml
-from bec_ldv1.export.pages import ExportLine, ExportPage, ExportVolume
+from bec_ldv1.export.pages import ExportLine, ExportPage
 
 with warnings.catch_warnings():  # they are not ours to mend
     warnings.simplefilter("ignore")
@@ -210,18 +211,3 @@ def test_jsonl_is_what_evaluate_reads(tmp_path):
     row = json.loads(path.read_text().split("\n")[0])
     assert row["lines"][0]["baseline"] == FIRST.baseline.tolist()
     assert (row["lines"][0]["confidence"], row["flags"]) == (0.875, ["rotated"])
-
-
-def test_file_names_are_safe_and_differ():
-    images = ["1.jpg", "1.tif", "A.jpg", "a.jpg", "../../etc/x.png", "..", "b?*\x00.jpg", "c.d.jpg", "1.tif"]
-    stems = file_stems(images)
-    assert stems == ["1.jpg", "1.tif", "A.jpg", "a.jpg~2", "x", "page", "b___", "c.d", "1.tif~2"]
-    assert len({stem.casefold() for stem in stems}) == len(images)
-
-
-def test_long_file_names_fit_into_a_directory_entry(tmp_path):
-    images = [f"{'བོད' * 60}{number}.jpg" for number in (1, 2)]
-    stems = file_stems(images)
-    assert len(set(stems)) == 2
-    for stem in stems:
-        (tmp_path / f"{stem}_001.jsonl").touch()

@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from bec_ldv1.artifacts.writing.errors import ExportError
+from bec_ldv1.artifacts.writing.find import find_artifacts
 from bec_ldv1.cli import ldv1
 from bec_ldv1.details import Flag, PageDetails
-from bec_ldv1.export.pages import ExportError
-from bec_ldv1.export.read import find_artifacts, read_volume
+from bec_ldv1.export.read import read_volume
 from bec_ldv1.lines import Line
 from bec_ldv1.records import SCHEMA, PageRecord, to_parquet
 
@@ -56,31 +57,6 @@ def test_pages_are_whole_pixels_inside_the_image(tmp_path):
     assert (page.image, page.width, page.height, page.flags) == ("1.jpg", 100, 60, ["curved"])
     assert page.lines[0].polygon.tolist() == [[0, 10], [91, 12], [100, 60], [2, 40]]
     assert page.lines[0].baseline.tolist() == [[0, 30], [91, 30]]
-
-
-def test_a_folder_means_its_finished_volumes(tmp_path):
-    volume(tmp_path, "I0001")
-    volume(tmp_path, "I0002")
-    late = volume(tmp_path, "I0003", marker=False)
-    found = find_artifacts(str(tmp_path))
-    assert [artifact.name for artifact in found.artifacts] == ["W1-I0001-abcdef", "W1-I0002-abcdef"]
-    assert [Path(path) for path in found.unfinished] == [late]
-    assert find_artifacts(tmp_path.as_uri()).artifacts == found.artifacts
-
-
-def test_an_unfinished_volume_can_be_named(tmp_path):
-    path = volume(tmp_path, marker=False)
-    assert find_artifacts(str(path)).artifacts
-    with pytest.raises(ExportError, match=r"no volume .* is finished: .*success\.json"):
-        find_artifacts(str(tmp_path))
-
-
-@pytest.mark.parametrize("source", ["nowhere", "empty", "ftp://host/x", "s3:/x"])
-def test_what_is_not_there_is_named(tmp_path, monkeypatch, source):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ExportError, match=source):
-        find_artifacts(source)
 
 
 def test_a_file_of_the_contracts_columns_alone_is_refused(tmp_path):

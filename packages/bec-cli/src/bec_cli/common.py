@@ -13,9 +13,9 @@ import click
 
 from bec_cli.completion import complete_job
 from bec_cli.printing import say
-from bec_core.errors import SettingsError
+from bec_core.errors import PluginError, SettingsError
 from bec_core.logs import configure_logging
-from bec_core.settings import Settings, load_settings
+from bec_core.settings import PluginVariables, Settings, load_settings, setting_fields
 from bec_core.text import json_text, shown
 
 if TYPE_CHECKING:
@@ -39,7 +39,13 @@ def settings_of(ctx: click.Context, *, quiet: bool = False, **overrides: Any) ->
     """
     options: Mapping[str, Any] = ctx.find_root().obj
     named: Path | None = options["env_file"]
-    settings = load_settings(env_file=named, found=None if named else Path(".env"), say=note, **overrides)
+    settings = load_settings(
+        env_file=named,
+        found=None if named else Path(".env"),
+        say=note,
+        of_plugins=_variables_of_plugins,
+        **overrides,
+    )
     configure_logging(
         level="DEBUG" if options["debug"] else "ERROR" if quiet else settings.log_level,
         json_lines=None if settings.log_format is None else settings.log_format == "json",
@@ -47,6 +53,20 @@ def settings_of(ctx: click.Context, *, quiet: bool = False, **overrides: Any) ->
         capture=settings.log_format == "json" or settings.log_file is not None,
     )
     return settings
+
+
+def _variables_of_plugins() -> PluginVariables:
+    """What installed plugins read from the environment."""
+    from bec_core.plugins import load_plugins
+
+    try:
+        job_types = list(load_plugins(quiet=True).job_types.values())
+    except PluginError:
+        return PluginVariables()  # a command that needs plugins says so
+    return PluginVariables(
+        frozenset(one.environment for job in job_types for one in job.resources if one.environment),
+        frozenset(job.variable(field.name) for job in job_types for field in setting_fields(job)),
+    )
 
 
 def session_of(ctx: click.Context, *, connections: int = 4, **overrides: Any) -> Session:

@@ -17,11 +17,12 @@ from bec_cli.common import (
     print_table,
     session_and_job,
 )
+from bec_cli.metric_lines import plain_figure, print_metrics
 from bec_cli.printing import say
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
-    from bec_core.admin.statistics import JobStatistics, StageFigures
+    from bec_core.admin.statistics import BlockedOn, JobStatistics, StageFigures
 
 
 @click.command()
@@ -54,6 +55,7 @@ def stats(ctx: click.Context, job_name: str, hourly_price: float | None, stages:
         data["by_status"] = [
             {**attrs.asdict(t), "avg_duration_ms": t.avg_duration_ms} for t in figures.by_status
         ]
+        data["metrics"] = [plain_figure(one) for one in figures.metrics]
         data["job"] = {"id": job.id, "name": job.name, "status": job.status}
         print_json(
             {**data, **({"stages": [attrs.asdict(s) for s in by_stage]} if by_stage is not None else {})}
@@ -88,6 +90,9 @@ def _print(figures: JobStatistics, stages: list[StageFigures] | None) -> None:
     say(f"  Avg Duration per Task: {_ms(figures.avg_duration_per_task_ms)}")
     say(f"  Avg Duration per Page: {_ms(figures.avg_duration_per_page_ms)}")
     _print_progress(figures)
+    if figures.metrics:
+        say()
+        print_metrics(figures.metrics)
     if stages is not None:
         say()
         _print_stages(stages)
@@ -105,9 +110,13 @@ def _print_progress(figures: JobStatistics) -> None:
     say(f"  Done: {progress.done}{share}")
     if progress.stale:
         again = f"bec queue enqueue --job-name {figures.job.name} --stale"
-        say(f"  Done by an Older Recipe: {progress.stale} (to do them again: {again})")
+        say(
+            f"  Out of Date: {progress.stale} (why: bec jobs stale {figures.job.name}; to do them again: {again})"
+        )
     say(f"  Running: {progress.running}")
     say(f"  Waiting: {progress.waiting}")
+    if progress.blocked:
+        say(f"  Blocked: {progress.blocked} ({'; '.join(_blocked(one) for one in progress.blocked_on)})")
     say(f"  Failed: {progress.failed}")
     speed = "-" if progress.pages_per_s is None else f"{progress.pages_per_s:.2f}"
     say(f"  Pages per Second: {speed} (live workers: {progress.live_workers})")
@@ -118,6 +127,14 @@ def _print_progress(figures: JobStatistics) -> None:
             f"  Cost so Far: {cost.so_far:.2f} ({cost.worker_hours:.1f} worker hours at {cost.hourly_price:g})"
         )
         say(f"  Cost Left: {left}")
+
+
+def _blocked(one: BlockedOn) -> str:
+    """``lines: 800 waiting, 12 failed``: how that input stands."""
+    if one.job_name is None:
+        return f"{one.input}: bound to no job"
+    parts = ((one.waiting, "waiting"), (one.failed, "failed"), (one.not_asked, "not asked for"))
+    return f"{one.input}: {', '.join(f'{number} {how}' for number, how in parts if number)}"
 
 
 def _print_stages(stages: list[StageFigures]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import click
@@ -24,9 +26,13 @@ from bec_cli.common import (
     session_of,
     yes_option,
 )
+from bec_cli.job_stale import stale
 from bec_cli.job_stats import stats, tasks
 from bec_cli.printing import say
 from bec_core.models import Job, JobStatus
+
+if TYPE_CHECKING:
+    from bec_core.admin.binding import Binding
 
 _CONFIG_WIDTH = 40
 _SERVICES = {"sqs": "SQS", "postgres": "PostgreSQL"}
@@ -39,6 +45,7 @@ def jobs() -> None:
 
 jobs.add_command(stats)
 jobs.add_command(tasks)
+jobs.add_command(stale)
 
 _config_file = click.option(
     "--config",
@@ -53,11 +60,22 @@ _share_prefix = click.option(
 )
 
 
+_input = click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=JOB",
+    help="The job that an input reads; may be given once for each input.",
+)
+
+
 @jobs.command()
 @click.option("--name", required=True, help="The job's name: letters, digits, '_' and '-'.")
-@click.option("--type", "job_type", help="The plugin's job type.  [default: the name]")
+@click.option("--type", "job_type", help="The plugin's job type.  [default: by the name]")
 @_config_file
 @_config_text
+@_input
+@click.option("--follow", is_flag=True, help="Ask it by itself for what gets done by the jobs that it reads.")
 @click.option("--queue-url", help="An existing queue to use, in place of bec_NAME_tasks.")
 @click.option("--dlq-url", help="Its dead-letter queue; goes with --queue-url.")
 @_share_prefix
@@ -70,6 +88,8 @@ def create(
     job_type: str | None,
     config: Path | None,
     config_text: str | None,
+    inputs: tuple[str, ...],
+    follow: bool,
     queue_url: str | None,
     dlq_url: str | None,
     share_prefix: bool,
@@ -78,28 +98,37 @@ def create(
 ) -> None:
     """Create a job, and its queues bec_NAME_tasks and bec_NAME_dlq (existing ones are used).
 
+    Without --type it gets the job type of its name, else the one of the family that its name begins with. Without
+    --input an input reads the only job of its type, or the one that is named as the type.
+
     \b
     Examples:
       bec jobs create --name ldv1
+      bec jobs create --name ocr-new --type ocrv1 --input lines=ldv1-new --follow
       bec jobs create --name ldv1 --config ldv1-config.json
       bec jobs create --name careful --type ldv1 --config-text '{"batch_size": 4}'
     """
+    from bec_core.admin.binding import parse_inputs
     from bec_core.admin.jobs import create_job, precheck
 
     session = session_of(ctx)
+    given = parse_inputs(inputs)
     values = read_config(config, config_text) or {}
     kind = _SERVICES[session.settings.queue_kind]
     # Refused before anything is said to be created; what it warns of, creating tells again.
-    warnings = precheck(session, name, job_type or name, values, share_prefix=share_prefix)
+    plan = precheck(session, name, job_type, values, share_prefix=share_prefix, inputs=given)
+    if plan.why_type:
+        note(f"{name} is of {plan.why_type}")
     if dry_run:
-        for warning in warnings:
+        for warning in plan.warnings:
             note(f"warning: {warning}")
         queues = (
             "with the queues given"
             if queue_url
             else f"with {kind} queues bec_{name}_tasks and bec_{name}_dlq"
         )
-        say(f"Would create job: name={name}, type={job_type or name}, {queues}")
+        say(f"Would create job: name={name}, type={plan.job_type}, {queues}")
+        _say_inputs(plan.inputs)
         return
     if not queue_url:
         note(f"Creating {kind} queues for job '{name}'...")
@@ -111,6 +140,8 @@ def create(
         queue_url=queue_url,
         dlq_url=dlq_url,
         share_prefix=share_prefix,
+        inputs=given,
+        follow=follow,
     )
     for warning in made.warnings:
         note(f"warning: {warning}")
@@ -121,6 +152,13 @@ def create(
         is_new = url.rpartition("/")[2] in made.created_queues
         say(f"✓ {'Created' if is_new else 'Using existing'} {what}: {url}")
     say(f"✓ Created job: id={made.job.id}, name={made.job.name}")
+    _say_inputs(made.inputs)
+
+
+def _say_inputs(found: Sequence[Binding]) -> None:
+    for one in found:
+        if one.job is not None:
+            say(f"  Input {one.input.name}: {one.job.name} ({one.how})")
 
 
 @jobs.command("list")
@@ -172,13 +210,16 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
       bec jobs show ldv1
       bec jobs show 1 --revisions
     """
+    from bec_core.admin.binding import bound_inputs, readers_of
     from bec_core.admin.jobs import config_revisions
 
     session, job = session_and_job(ctx, job_name)
+    bound, readers = bound_inputs(session, job), readers_of(session, job)
     history = config_revisions(session, job) if revisions else []
     if as_json:
         listed = [{"revision": n, "config": config, "created_at": at} for n, config, at in history]
-        print_json({**_as_dict(job), **({"revisions": listed} if revisions else {})})
+        shown = {"inputs": [attrs.asdict(one) for one in bound], "read_by": readers}
+        print_json({**_as_dict(job), **shown, **({"revisions": listed} if revisions else {})})
         return
     say(f"Job {job.id}")
     say(f"Name: {job.name}")
@@ -187,6 +228,11 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
     say(f"Queue URL: {job.queue_url}")
     say(f"DLQ URL: {job.dlq_url}")
     say(f"Status: {job.status.value}")
+    for one in bound:
+        follows = ", followed" if one.follow else ""
+        say(f"Input {one.name}: {one.job_name or 'bound to no job'}{follows}")
+    if readers:
+        say(f"Read by: {', '.join(readers)}")
     say(f"Config revision: {job.config_revision} (since {local_time(job.updated_at)})")
     say("Configuration:")
     say(json.dumps(dict(job.config), indent=2, ensure_ascii=False))
@@ -198,6 +244,10 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
 @job_argument
 @_config_file
 @_config_text
+@_input
+@click.option(
+    "--follow/--no-follow", default=None, help="Whether to ask it for what gets done by what it reads."
+)
 @_share_prefix
 @dry_run_option
 @json_option
@@ -207,23 +257,44 @@ def update(
     job_name: str,
     config: Path | None,
     config_text: str | None,
+    inputs: tuple[str, ...],
+    follow: bool | None,
     share_prefix: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Replace a job's config, as its next revision. Running workers keep theirs until they are restarted.
+    """Replace a job's config, or bind its inputs anew, as its next revision.
+
+    Running workers keep their config until they are restarted; inputs are looked up for every volume. What was done
+    by other inputs is out of date then (bec jobs stale JOB); nothing is done again by itself.
 
     \b
     Examples:
       bec jobs update ldv1 --config ldv1-config.json
       bec jobs update ldv1 --config-text '{"batch_size": 8}' --dry-run
+      bec jobs update ocr --input lines=ldv1-new
     """
+    from bec_core.admin.binding import parse_inputs, rebind
     from bec_core.admin.jobs import update_config
 
     session, job = session_and_job(ctx, job_name)
     values = read_config(config, config_text)
+    if inputs or follow is not None:
+        job, rebound = rebind(session, job, parse_inputs(inputs), follow=follow, dry_run=dry_run)
+        for one in rebound:
+            reads = one.job.name if one.job else "no job"
+            note(f"{'would read' if dry_run else 'reads'} {reads} as {one.input.name}")
+        if values is None:
+            if as_json:
+                print_json(_as_dict(job))
+            else:
+                done = "Would update" if dry_run else "✓ Updated"
+                say(f"{done} job: id={job.id}, name={job.name}, config revision {job.config_revision}")
+            return
     if values is None:
-        raise click.UsageError("give the new config: --config FILE or --config-text JSON")
+        raise click.UsageError(
+            "give the new config (--config FILE or --config-text JSON), or --input NAME=JOB"
+        )
     updated = update_config(session, job, values, dry_run=dry_run, share_prefix=share_prefix)
     for warning in updated.warnings:
         note(f"warning: {warning}")
@@ -241,10 +312,15 @@ def update(
 @jobs.command()
 @job_argument
 @click.option("--purge-queues", is_flag=True, help="Empty its queues too.")
+@click.option(
+    "--unbind-readers", is_flag=True, help="Delete it although other jobs read it, which are blocked then."
+)
 @yes_option
 @dry_run_option
 @click.pass_context
-def delete(ctx: click.Context, job_name: str, purge_queues: bool, yes: bool, dry_run: bool) -> None:
+def delete(
+    ctx: click.Context, job_name: str, purge_queues: bool, unbind_readers: bool, yes: bool, dry_run: bool
+) -> None:
     """Delete a job with its tasks and its ledger. Artifacts stay, and so do the queues.
 
     \b
@@ -252,7 +328,8 @@ def delete(ctx: click.Context, job_name: str, purge_queues: bool, yes: bool, dry
       bec jobs delete ldv1 --dry-run
       bec jobs delete ldv1 --yes
     """
-    from bec_core.admin.jobs import delete_job, deletion_of
+    from bec_core.admin.binding import readers_of
+    from bec_core.admin.jobs import delete_job, deletion_of, refuse_read
 
     session, job = session_and_job(ctx, job_name)
     what = deletion_of(session, job)
@@ -264,14 +341,19 @@ def delete(ctx: click.Context, job_name: str, purge_queues: bool, yes: bool, dry
     ]  # fmt: skip
     takes = f"job {job.name} (id={job.id}) with {' and '.join(parts)}"
     fate = f"its queues {' and '.join(queues)} are {'emptied' if purge_queues else 'kept'}; all artifacts are kept"
+    readers = readers_of(session, job)
     if dry_run:
         say(f"Would delete {takes}; {fate}")
+        if readers:
+            note(f"warning: it is read by {', '.join(readers)}: needs --unbind-readers")
         return
+    if not unbind_readers:
+        refuse_read(session, job)
     note(f"This deletes {takes}; {fate}.")
     if what.live_workers:
         note(f"warning: {count(what.live_workers, 'worker')} of it live; they will set messages aside")
     confirm("Delete it?", yes=yes)
-    delete_job(session, job, purge_queues=purge_queues)
+    delete_job(session, job, purge_queues=purge_queues, unbind_readers=unbind_readers)
     say(f"✓ Deleted job: id={job.id}, name={job.name}")
 
 

@@ -23,7 +23,7 @@ COMMANDS = {
     "db": ("bec_cli.db:db", "The database."),
     "errors": ("bec_cli.errors:errors", "What failed and why."),
     "jobs": ("bec_cli.jobs:jobs", "Create, change and mark jobs; see how they stand."),
-    "plugins": ("bec_cli.plugins:plugins", "The installed job types."),
+    "plugins": ("bec_cli.plugins:plugins", "The installed job types, and new ones."),
     "queue": ("bec_cli.queue:queue", "Fill, inspect, redrive and empty a job's queue."),
     "report": ("bec_cli.report:report", "Write a job's report for people."),
     "run": ("bec_cli.run:run", "Run a job over a folder of scans on this machine."),
@@ -87,7 +87,10 @@ def _plugin_command(name: str) -> click.Command | None:
 
     configure_logging(level="WARNING")
     brought = click.Group()
-    load_plugins(strict=load_settings().strict_plugins).manager.hook.bec_commands(cli=brought)
+    found = load_plugins(strict=load_settings().strict_plugins)
+    for plugin in found.loaded:
+        if plugin.name == name:  # the others' are not asked for: what is broken in them breaks no command
+            found.commands_of(plugin, brought)
     if name in brought.commands:
         return brought.commands[name]
     raise click.UsageError(f"the plugin {name} has no commands of its own; see: bec plugins show {name}")

@@ -26,6 +26,7 @@ from bec_core.models import DEFAULT_SOURCE, VolumeRef
 if TYPE_CHECKING:
     from bec_core.admin.asking import Asked, Want
     from bec_core.admin.session import Session
+    from bec_core.admin.staleness import Reason
     from bec_core.models import Job
 
 _NAMED = 10  # volumes named for each reason; --json names them all
@@ -47,8 +48,15 @@ _QUIET = 2000  # fewer volumes than this need no progress bar
 @click.option("--force", is_flag=True, help="Do again what is done; send again what waits.")
 @click.option(
     "--stale",
-    is_flag=True,
-    help="Do again what was done by an older recipe; without volumes: all of it.",
+    is_flag=False,
+    flag_value="any",
+    metavar="[=REASONS]",
+    help="Do again what is out of date; only by input, config, model or plugin: --stale=input,model."
+    " Without volumes: all of it.",
+)
+@click.option("--done-by", metavar="JOB", help="The volumes that this job has done.")
+@click.option(
+    "--with-inputs", is_flag=True, help="Ask the jobs that it reads too, for what they have not done."
 )
 @click.option("--limit", type=click.IntRange(1), help="Send at most this many.")
 @dry_run_option
@@ -62,15 +70,17 @@ def enqueue(
     source: str,
     i_version: str | None,
     force: bool,
-    stale: bool,
+    stale: str | None,
+    done_by: str | None,
+    with_inputs: bool,
     limit: int | None,
     dry_run: bool,
     as_json: bool,
 ) -> int:
     """Ask a job for volumes. What waits already, or is done at its current version, is skipped.
 
-    --force and --stale do again what is done; the old result stays until the new one takes its place.
-    A recipe is what results depend on: plugin, config, model. What was done by an unknown one is not stale.
+    --force and --stale do again what is done; the old result stays until the new one takes its place. What is out
+    of date: bec jobs stale JOB. A volume of which an input is not done is blocked: it is done once that input is.
 
     In a file, commas or blanks stand between the ids; empty lines and what follows a # are left out.
 
@@ -79,26 +89,69 @@ def enqueue(
       bec queue enqueue --job-name ldv1 --file volumes.txt
       bec queue enqueue --job-name ldv1 --volume W22084,I0886 --volume W22084,I0887
       bec queue enqueue --job-name ldv1 --stale --dry-run
+      bec queue enqueue --job-name ocr --done-by ldv1
+      bec queue enqueue --job-name ocr --file volumes.txt --with-inputs
       grep W22084 all.txt | bec queue enqueue --job-name ldv1 --file - --dry-run
     """
     from bec_core.admin.asking import Want
 
+    reasons = _reasons(stale)
+    if with_inputs and (dry_run or limit):
+        raise click.UsageError("--with-inputs goes with neither --dry-run nor --limit")
     if force and stale:
         raise click.UsageError("--force does everything again, --stale only what is out of date: give one")
     want = Want.FORCE if force else Want.STALE if stale else Want.MISSING
     session, job = session_and_job(ctx, job_name)
-    if stale and not files and not volumes:
-        from bec_core.admin.asking import stale_volumes
+    if stale and not files and not volumes and not done_by:
+        from bec_core.admin.staleness import stale_volumes
 
-        refs = stale_volumes(session, job)
+        refs = [one.ref for one in stale_volumes(session, job, by=reasons)]
     else:
-        refs = _named(files, volumes, source, i_version)
-    done = _enqueue(session, job, refs, want=want, dry_run=dry_run, limit=limit)
+        refs = _done_by(session, done_by) if done_by else []
+        if files or volumes or not done_by:
+            refs += _named(files, volumes, source, i_version)
+    upstream = _ask_inputs(session, job, refs) if with_inputs else []
+    done = _enqueue(session, job, refs, want=want, reasons=reasons, dry_run=dry_run, limit=limit)
     if as_json:
-        print_json(_as_dict(done, dry_run))
+        inputs = [{"job": one.name, **_as_dict(asked, dry_run)} for one, asked in upstream]
+        print_json({**_as_dict(done, dry_run), **({"inputs": inputs} if with_inputs else {})})
     else:
+        for one, asked in upstream:
+            _print(asked, one, dry_run)
         _print(done, job, dry_run)
-    return Exit.SOME_FAILED if done.refused else Exit.OK
+        if done.blocked and not with_inputs:
+            note("to ask the jobs that it reads for them too: --with-inputs")
+    return Exit.SOME_FAILED if any(one.refused for one in (done, *(of for _, of in upstream))) else Exit.OK
+
+
+def _reasons(stale: str | None) -> tuple[Reason, ...]:
+    """The reasons of ``--stale=input,model``."""
+    from bec_core.admin.staleness import Reason
+
+    if stale in (None, "any"):
+        return ()
+    try:
+        return tuple(Reason(one.strip()) for one in stale.split(",")) if stale else ()
+    except ValueError:
+        known = ", ".join(reason.value for reason in Reason)
+        raise click.UsageError(f"--stale={stale}: the reasons are {known}") from None
+
+
+def _done_by(session: Session, name: str) -> list[VolumeRef]:
+    from bec_core.admin.jobs import find_job
+    from bec_core.admin.reports import done_volumes
+
+    found = done_volumes(session, find_job(session, name))
+    if not found:
+        note(f"job {name} has done nothing yet")
+    return found
+
+
+def _ask_inputs(session: Session, job: Job, refs: list[VolumeRef]) -> list[tuple[Job, Asked]]:
+    """Ask the jobs that this one reads, those that they read first; what became of it."""
+    from bec_core.admin.asking import ask, read_by
+
+    return [(one, ask(session, one, refs)) for one in read_by(session, job)]
 
 
 def _named(
@@ -120,19 +173,26 @@ def _named(
 
 
 def _enqueue(
-    session: Session, job: Job, refs: list[VolumeRef], *, want: Want, dry_run: bool, limit: int | None
+    session: Session,
+    job: Job,
+    refs: list[VolumeRef],
+    *,
+    want: Want,
+    reasons: tuple[Reason, ...],
+    dry_run: bool,
+    limit: int | None,
 ) -> Asked:
     from bec_core.admin.asking import ask
 
     console = err()
     if len(refs) < _QUIET or not console.is_terminal:
-        return ask(session, job, refs, want=want, dry_run=dry_run, limit=limit)
+        return ask(session, job, refs, want=want, reasons=reasons, dry_run=dry_run, limit=limit)
     from rich.progress import Progress
 
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task("Enqueueing", total=len(refs))
         return ask(
-            session, job, refs, want=want, dry_run=dry_run, limit=limit,
+            session, job, refs, want=want, reasons=reasons, dry_run=dry_run, limit=limit,
             progress=lambda handled: progress.update(bar, completed=handled),
         )  # fmt: skip
 
@@ -143,6 +203,11 @@ def _print(done: Asked, job: Job, dry_run: bool) -> None:
         say(f"Would enqueue {count(len(done.sent), 'volume')} to {name}")
     else:
         say(f"✓ Enqueued {count(len(done.sent), 'volume')} to {name}")
+    if done.blocked:
+        say(
+            f"Blocked {count(len(done.blocked), 'volume')}, an input is not done: {_some(list(done.blocked))}"
+        )
+        note(f"they are sent once it is; what they wait for: bec jobs stats {job.name}")
     by_reason: defaultdict[str, list[VolumeRef]] = defaultdict(list)
     for ref, reason in done.skipped:
         by_reason[reason].append(ref)
@@ -167,6 +232,7 @@ def _as_dict(done: Asked, dry_run: bool) -> dict[str, object]:
     return {
         "dry_run": dry_run,
         "sent": [attrs.asdict(ref) for ref in done.sent],
+        "blocked": [attrs.asdict(ref) for ref in done.blocked],
         "skipped": [{**attrs.asdict(ref), "reason": reason} for ref, reason in done.skipped],
         "refused": [{**attrs.asdict(ref), "reason": answer} for ref, answer in done.refused],
     }

@@ -22,7 +22,7 @@ _LOOK_S = 15.0
 )
 @click.pass_context
 def wait(ctx: click.Context, job_name: str, at_most: float) -> None:
-    """Wait while all that is left of a job is in back-off or running elsewhere.
+    """Wait while all that is left of a job is in back-off, running elsewhere, or blocked by inputs on their way.
 
     Returns at once if anything is due, or nothing is known to be left (messages that nobody enqueued here may
     be in the queue). For units that start a worker again: no model is loaded before there is something to do.
@@ -35,6 +35,9 @@ def wait(ctx: click.Context, job_name: str, at_most: float) -> None:
 
     session, job = session_and_job(ctx, job_name)
     ends = time.monotonic() + at_most
-    while (left := what_is_left(session, job)).total and not left.due and time.monotonic() < ends:
+    while time.monotonic() < ends:
+        left = what_is_left(session, job)
+        if left.due or left.ready or not (left.total or left.coming):
+            break
         pause = min(_LOOK_S, left.next_s if left.next_s is not None else _LOOK_S, ends - time.monotonic())
         time.sleep(max(0.1, pause))

@@ -1,9 +1,10 @@
-"""``bec run``: a job over a person's own folder of scans."""
+"""``bec run``: jobs over a person's own folder of scans."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -23,12 +24,16 @@ from rich.text import Text
 
 from bec_cli.common import err, read_config, settings_of
 from bec_cli.exits import Exit
+from bec_cli.metric_lines import metric_lines
+from bec_cli.resource_options import WorkerCommand, named_resources
 from bec_cli.signals import stopping_on_signals
 from bec_core.admin import folder_run, reports
+from bec_core.admin.metrics import of_markers
 from bec_core.admin.session import Session
 from bec_core.admin.working import worker_for
 from bec_core.errors import BecError
 from bec_core.models import Volume, VolumeRef
+from bec_core.resources import NamedResources
 from bec_core.text import shown
 from bec_core.worker import End, WorkerObserver, WorkerOptions
 
@@ -46,9 +51,10 @@ class _PagesPerSecond(ProgressColumn):
 class _Bar(WorkerObserver):
     """Shows the worker's progress on one bar over all pages."""
 
-    def __init__(self, progress: Progress, total_pages: int) -> None:
+    def __init__(self, progress: Progress, total_pages: int, what: str = "") -> None:
         self._progress = progress
-        self._bar = progress.add_task("starting", total=total_pages)
+        self._what = what
+        self._bar = progress.add_task(escape(f"{what}starting"), total=total_pages)
         self._lock = threading.Lock()
         self._counted: dict[str, int] = {}
         self.outcomes: dict[str, str] = {}
@@ -56,7 +62,7 @@ class _Bar(WorkerObserver):
 
     def task_started(self, volume: Volume, attempt: int) -> None:
         again = f" (attempt {attempt})" if attempt > 1 else ""
-        self._progress.update(self._bar, description=escape(shown(f"{volume.ref}{again}")))
+        self._progress.update(self._bar, description=escape(shown(f"{self._what}{volume.ref}{again}")))
 
     def page_done(self, volume: Volume, done: int, total: int) -> None:
         with self._lock:
@@ -72,7 +78,7 @@ class _Bar(WorkerObserver):
             )
         with self._lock:
             self.outcomes[str(volume.ref)] = outcome
-            if outcome == "already-done":
+            if outcome in ("already-done", "blocked"):
                 missing = len(volume.pages) - self._counted.get(str(volume.ref), 0)
                 self._progress.advance(self._bar, max(0, missing))
 
@@ -82,8 +88,8 @@ def _say(console: Console, text: str) -> None:
     console.print(shown(text), markup=False, soft_wrap=True)
 
 
-@click.command()
-@click.argument("job_type")
+@click.command(cls=WorkerCommand)
+@click.argument("job_types", metavar="JOB_TYPE[,JOB_TYPE…]")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--out",
@@ -92,13 +98,14 @@ def _say(console: Console, text: str) -> None:
     help="Where artifacts and report go. [default: FOLDER's name with -bec, in the current folder]",
 )
 @click.option(
-    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The job's config (JSON)."
+    "--config",
+    "configs",
+    multiple=True,
+    metavar="[JOB_TYPE=]FILE",
+    help="The config (JSON) of a job type; may be given for each.",
 )
-@click.option("--config-text", help="The job's config as JSON text.")
 @click.option(
-    "--model-path",
-    type=click.Path(path_type=Path),
-    help="The model's checkpoint. [default: the model in the box]",
+    "--config-text", "config_texts", multiple=True, metavar="[JOB_TYPE=]JSON", help="The same as JSON text."
 )
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads for pages. [default: by the cores]")
 @click.option("--force", is_flag=True, help="Do again what is done.")
@@ -106,17 +113,17 @@ def _say(console: Console, text: str) -> None:
 @click.pass_context
 def run(
     ctx: click.Context,
-    job_type: str,
+    job_types: str,
     folder: Path,
     output: Path | None,
-    config: Path | None,
-    config_text: str | None,
-    model_path: Path | None,
+    configs: tuple[str, ...],
+    config_texts: tuple[str, ...],
     threads: int | None,
     force: bool,
     report: bool,
 ) -> int:
-    """Run JOB_TYPE (such as ldv1) over a FOLDER of scans on this machine.
+    """Run a JOB_TYPE (such as ldv1) over a FOLDER of scans on this machine; or several, each on what those before it
+    have done: ldv1,ocrv1,ocreval.
 
     Every directory in FOLDER that holds images is a volume. Ctrl-C stops at a clean point; the same
     command goes on from there, also after a crash. What is done and unchanged is not done again, unless the
@@ -126,9 +133,10 @@ def run(
     Examples:
       bec run ldv1 scans/
       bec run ldv1 scans/ --out results/ --config-text '{"batch_size": 8}'
+      bec run ldv1,ocrv1 scans/ --config-text 'ocrv1={"decoder": "greedy"}'
     """
     output = (output or Path(f"{folder.resolve().name}-bec")).absolute()
-    settings = settings_of(ctx, model_path=model_path, dest_url=output.as_uri(), quiet=True)
+    settings = settings_of(ctx, dest_url=output.as_uri(), quiet=True)
     console = err()
     options = WorkerOptions(
         poll_wait_s=0.5,
@@ -141,20 +149,23 @@ def run(
         heartbeat_s=2.0,
         job_options={"threads": threads} if threads else {},
     )
+    names = [name.strip() for name in job_types.split(",") if name.strip()]
+    if not names:
+        raise click.UsageError("say which job types: bec run ldv1 FOLDER")
+    named = named_resources(ctx)
     with Session(settings) as session:
-        prepared = folder_run.prepare(
+        named.check([session.plugins.job_type(name) for name in names])
+        runs = folder_run.prepare(
             session,
-            job_type=job_type,
+            job_types=names,
             folder=folder,
             output=output,
-            config=read_config(config, config_text),
+            configs=_configs(names, configs, config_texts),
             force=force,
         )
-        _say(
-            console,
-            f"{len(prepared.volumes)} volumes in {folder} (job {prepared.job.name})",
-        )
-        end, before = _work(console, session, prepared, options)
+        jobs = ", ".join(prepared.job.name for prepared in runs)
+        _say(console, f"{len(runs[0].volumes)} volumes in {folder} ({_job_word(len(runs))} {jobs})")
+        end, before = _work(console, session, runs, options, named)
         if end is End.STOPPED:
             _say(console, "stopped; the same command goes on from here")
             return Exit.INTERRUPTED
@@ -164,29 +175,70 @@ def run(
                 "stopped by a fault of this program (its traceback is above); no volume was given up for it",
             )
             return Exit.FAULT
-        return _conclude(console, session, prepared, before, report=report)
+        return _conclude(console, session, runs, before, report=report)
+
+
+def _job_word(number: int) -> str:
+    """The word before the names of so many jobs."""
+    return "job" if number == 1 else "jobs"
+
+
+def _configs(
+    names: list[str], files: tuple[str, ...], texts: tuple[str, ...]
+) -> dict[str, Mapping[str, object]]:
+    """The configs by job type; one without a name is the only job type's."""
+    found: dict[str, Mapping[str, object]] = {}
+    for given, is_file in [*((one, True) for one in files), *((one, False) for one in texts)]:
+        name, equals, rest = given.partition("=")
+        if not equals or name not in names:
+            if len(names) > 1:
+                raise click.UsageError(
+                    f"several job types are run: say whose config it is, {names[-1]}={given[:40]}"
+                )
+            name, rest = names[0], given
+        if name in found:
+            raise click.UsageError(f"two configs are given for {name}")
+        found[name] = read_config(Path(rest) if is_file else None, None if is_file else rest) or {}
+    return found
 
 
 def _work(
-    console: Console, session: Session, prepared: folder_run.FolderRun, options: WorkerOptions
-) -> tuple[End, int]:
-    """Run a worker until nothing is left; why it ended, and how many volumes were done before."""
+    console: Console,
+    session: Session,
+    runs: Sequence[folder_run.FolderRun],
+    options: WorkerOptions,
+    named: NamedResources,
+) -> tuple[End, dict[str, int]]:
+    """Run one worker after the other until nothing is left of any job.
+
+    Returns:
+        Why the last one ended, and by job how many volumes were done before.
+    """
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("pages"), _PagesPerSecond(), TimeRemainingColumn(compact=True), TextColumn("left"),
     )  # fmt: skip
+    before: dict[str, int] = {}
+    end = End.NOTHING_LEFT
     with Progress(*columns, console=console) as progress:
-        bar = _Bar(progress, sum(_pages(session, ref) for ref in prepared.to_do))
-        with (
-            worker_for(session, prepared.job, options, observers=[bar]) as worker,
-            stopping_on_signals(worker, at_once=True),
-        ):
-            started = time.monotonic()
-            end = worker.run().end
-            seconds = time.monotonic() - started
-    if bar.pages:
-        _say(console, f"{bar.pages} pages in {seconds:.1f} s: {bar.pages / seconds:.2f} pages/s")
-    return end, sum(outcome == "already-done" for outcome in bar.outcomes.values())
+        total = sum(_pages(session, ref) for ref in runs[0].to_do)
+        for prepared in runs:
+            what = f"{prepared.job.type} " if len(runs) > 1 else ""
+            bar = _Bar(progress, total, what)
+            with (
+                worker_for(session, prepared.job, options, observers=[bar], resources=named) as worker,
+                stopping_on_signals(worker, at_once=True),
+            ):
+                started = time.monotonic()
+                end = worker.run().end
+                seconds = time.monotonic() - started
+            before[prepared.job.name] = sum(outcome == "already-done" for outcome in bar.outcomes.values())
+            if bar.pages:
+                rate = f"{bar.pages} pages in {seconds:.1f} s: {bar.pages / seconds:.2f} pages/s"
+                _say(progress.console, f"{what}{rate}")
+            if end is not End.NOTHING_LEFT:
+                break
+    return end, before
 
 
 def _pages(session: Session, ref: VolumeRef) -> int:
@@ -198,21 +250,37 @@ def _pages(session: Session, ref: VolumeRef) -> int:
 
 
 def _conclude(
-    console: Console, session: Session, run: folder_run.FolderRun, before: int, *, report: bool
+    console: Console,
+    session: Session,
+    runs: Sequence[folder_run.FolderRun],
+    before: Mapping[str, int],
+    *,
+    report: bool,
 ) -> int:
     """Say what is done, what failed, and where things are."""
-    finished = reports.finished_volumes(session, run.job, run.volumes)
-    failed_pages = sum(int(volume.marker.get("nb_errors", 0)) for volume in finished)
-    already = f" ({before} were before)" if before else ""
-    _say(
-        console,
-        f"{len(finished)} of {len(run.volumes)} volumes are done{already}; {failed_pages} pages failed",
-    )
-    if report and finished and session.plugins.job_type(run.job.type).report:
-        first = reports.write_report(session, run.job, run.volumes, run.output / "report")
-        _say(console, f"report: {first}")
-    _say(console, f"artifacts: {run.output / run.job.artifact_root}")
-    if len(finished) < len(run.volumes):
-        _say(console, f"what failed and why: bec errors top --job-name {run.job.name}")
-        return Exit.SOME_FAILED
-    return Exit.OK
+    all_done = True
+    for run in runs:
+        what = f"{run.job.type}: " if len(runs) > 1 else ""
+        finished = reports.finished_volumes(session, run.job, run.volumes)
+        markers = [volume.marker for volume in finished]
+        failed_pages = sum(int(marker.get("nb_errors", 0)) for marker in markers)
+        were = before.get(run.job.name, 0)
+        already = f" ({were} were before)" if were else ""
+        _say(
+            console,
+            f"{what}{len(finished)} of {len(run.volumes)} volumes are done{already}; {failed_pages} pages failed",
+        )
+        for line in metric_lines(of_markers(session.plugins.job_type(run.job.type).metrics, markers)):
+            _say(console, f"{what}{line}")
+        if len(finished) < len(run.volumes):
+            all_done = False
+            _say(console, f"what failed and why: bec errors top --job-name {run.job.name}")
+    if report:
+        first = reports.write_reports(
+            session, [run.job for run in runs], runs[0].volumes, runs[0].output / "report"
+        )
+        if first is not None:
+            _say(console, f"report: {first}")
+    for run in runs:
+        _say(console, f"artifacts: {run.output / run.job.artifact_root}")
+    return Exit.OK if all_done else Exit.SOME_FAILED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ import click
 from bec_cli.common import dry_run_option, job_option, json_option, note, print_json, session_of
 from bec_cli.exits import Exit
 from bec_cli.printing import say
+from bec_cli.resource_options import WorkerCommand, named_resources
 from bec_core.models import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
@@ -20,16 +20,13 @@ if TYPE_CHECKING:
 _LEASE_S = 60.0
 
 
-@click.command("run-volume")
+@click.command("run-volume", cls=WorkerCommand)
 @job_option
 @click.option("--w", "w_id", required=True, metavar="W_ID", help="The work's id.")
 @click.option("--i", "i_id", required=True, metavar="I_ID", help="The volume's id.")
 @click.option("--force", is_flag=True, help="Do it again if it is done.")
 @click.option("--source", default=DEFAULT_SOURCE, show_default=True, help="Where the volume comes from.")
 @click.option("--i-version", help="The volume's version, for a source that has named versions.")
-@click.option(
-    "--model-path", type=click.Path(path_type=Path), help="The model's checkpoint.  [env: BEC_LD_MODEL_PATH]"
-)
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads for pages.  [default: by the cores]")
 @dry_run_option
 @json_option
@@ -42,7 +39,6 @@ def run_volume(
     force: bool,
     source: str,
     i_version: str | None,
-    model_path: Path | None,
     threads: int | None,
     dry_run: bool,
     as_json: bool,
@@ -50,7 +46,7 @@ def run_volume(
     """Run a job on one volume, here and now; the job's queue is left alone.
 
     It does all that a worker does: the row, the lease, the artifacts, the marker. Exit status: 0 done,
-    4 another worker has it, 6 it failed.
+    4 another worker has it or an input is not done, 6 it failed.
 
     \b
     Examples:
@@ -63,8 +59,10 @@ def run_volume(
     from bec_core.admin.volume_list import parse_volume
     from bec_core.worker import WorkerOptions
 
-    session = session_of(ctx, model_path=model_path)
+    session = session_of(ctx)
     job = find_job(session, job_name)
+    named = named_resources(ctx)
+    named.check([session.plugins.job_type(job.type)])
     ref = parse_volume(f"{w_id},{i_id}", source=source, i_version=i_version)
     if dry_run:
         _preview(session, job, ref, force=force, as_json=as_json)
@@ -80,7 +78,7 @@ def run_volume(
     )
     with ExitStack() as stack:
         ended = do(
-            session, job, ref, options, force=force,
+            session, job, ref, options, force=force, resources=named,
             ready=lambda worker: stack.enter_context(stopping_on_signals(worker, at_once=True)),
         )  # fmt: skip
     if as_json:
@@ -102,6 +100,7 @@ def run_volume(
         "done": Exit.OK,
         "already-done": Exit.OK,
         "left": Exit.CONFLICT,
+        "blocked": Exit.CONFLICT,
         "handed-back": Exit.INTERRUPTED,
     }.get(ended.outcome, Exit.SOME_FAILED)
 

@@ -105,6 +105,7 @@ def _screen(console: Console, look: Overview) -> Group:
         console,
         "Jobs",
         ["Job", "Status", ("Waiting", "right"), ("Running", "right"), ("Done", "right"), ("Failed", "right"),
+         ("Blocked", "right"),
          ("Pages/s", "right"), ("Left", "right"), ("Queue", "right"), ("In Flight", "right"), ("Dead", "right")],
         [_job_row(line) for line in look.jobs],
     )  # fmt: skip
@@ -143,6 +144,7 @@ def _job_row(line: JobLine) -> tuple[object, ...]:
         line.running,
         line.done,
         line.failed,
+        line.blocked,
         None if line.pages_per_s is None else f"{line.pages_per_s:.2f}",
         ago(line.time_left_s),
         None if queue is None else queue.available + queue.delayed,

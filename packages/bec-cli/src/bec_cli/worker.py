@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bec_cli.common import ago, job_option, local_time, note, session_of
+from bec_cli.common import ago, count, job_option, local_time, note, session_of
 from bec_cli.exits import Exit
+from bec_cli.resource_options import WorkerCommand, named_resources
 from bec_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from bec_core.admin.session import Session
     from bec_core.models import Job
+    from bec_core.resources import NamedResources
     from bec_core.worker import WorkerOptions, WorkerSummary
 
 
-@click.command()
+@click.command(cls=WorkerCommand)
 @job_option
 @click.option(
     "--poll-wait",
@@ -53,11 +54,6 @@ if TYPE_CHECKING:
     help="The artifacts' bucket, or a URL (file:///dir).  [env: BEC_DEST_S3_BUCKET]",
 )
 @click.option("--region", help="The AWS region.  [env: BEC_REGION]")
-@click.option(
-    "--model-path",
-    type=click.Path(path_type=Path),
-    help="The model's checkpoint.  [env: BEC_LD_MODEL_PATH; default: the model in the box]",
-)
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 64),
@@ -95,7 +91,6 @@ def worker(
     s3_source_bucket: str | None,
     s3_dest_bucket: str | None,
     region: str | None,
-    model_path: Path | None,
     concurrency: int,
     threads: int | None,
     grace: float,
@@ -131,17 +126,17 @@ def worker(
         ctx,
         connections=concurrency + 3,  # a slot that waits for a message holds one
         region=region,
-        model_path=model_path,
         worker_name=name,
         source_url=_url(s3_source_bucket),
         dest_url=_url(s3_dest_bucket),
     )
-    while (status := _work(session, find_job(session, job_name), options)) is None:
+    named = named_resources(ctx)
+    while (status := _work(session, find_job(session, job_name), options, named)) is None:
         note("the job's config has changed: loading it anew")
     return status
 
 
-def _work(session: Session, job: Job, options: WorkerOptions) -> int | None:
+def _work(session: Session, job: Job, options: WorkerOptions, named: NamedResources) -> int | None:
     """Run one worker; its exit status, or None if it must be opened anew with the job's present config."""
     from bec_cli.signals import stopping_on_signals
     from bec_cli.worker_lines import WorkerLines
@@ -149,13 +144,14 @@ def _work(session: Session, job: Job, options: WorkerOptions) -> int | None:
     from bec_core.worker import End
 
     settings = session.settings
+    named.check([session.plugins.job_type(job.type)])
     lines = WorkerLines()
     lines.say("Starting BEC Worker")
     lines.say(f"Job: {job.name}")
     lines.say(f"Region: {settings.region or '-'}")
     lines.say(f"Source bucket: {settings.source_location.removeprefix('s3://')}")
     lines.say(f"Dest bucket: {settings.dest_location.removeprefix('s3://')}")
-    with worker_for(session, job, options, observers=[lines]) as running:
+    with worker_for(session, job, options, observers=[lines], resources=named) as running:
         lines.say(f"Worker initialized: worker_id={running.worker_id}, job_id={job.id}")
         lines.say(f"Queue: {job.queue_url}")
         lines.say(f"DLQ: {job.dlq_url}")
@@ -165,6 +161,9 @@ def _work(session: Session, job: Job, options: WorkerOptions) -> int | None:
         return None
     if summary.end in (End.NOTHING_LEFT, End.COMPLETED):
         lines.say("Worker completed successfully")
+        if summary.left is not None and summary.left.blocked:
+            them = count(summary.left.blocked, "volume")
+            note(f"{them} blocked by inputs that nobody is doing: bec jobs stats {job.name}")
     else:
         note(f"the worker ended: {summary.end.value}{_what_waits(summary)}")
     lines.say("Worker shutdown complete")
@@ -181,7 +180,7 @@ def _work(session: Session, job: Job, options: WorkerOptions) -> int | None:
 def _what_waits(summary: WorkerSummary) -> str:
     """How many volumes wait, why, and until when."""
     left = summary.left
-    if left is None or not left.total:
+    if left is None or not (left.total or left.coming):
         return ""
     parts = [
         f"{number} {what}"
@@ -189,6 +188,7 @@ def _what_waits(summary: WorkerSummary) -> str:
             (left.due, "due, their messages not to be had yet"),
             (left.backing_off, "in back-off"),
             (left.running, "running elsewhere"),
+            (left.coming, "blocked, their inputs on their way"),
         )
         if number
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -19,7 +19,7 @@ from dotenv.parser import parse_stream
 from bec_core.errors import SettingsError
 from bec_core.text import shown_line
 
-_GUIDE = frozenset({"BEC_REGION", "BEC_DEST_S3_BUCKET", "BEC_LD_MODEL_PATH"})
+_GUIDE = frozenset({"BEC_REGION", "BEC_DEST_S3_BUCKET"})
 _GUIDE_PREFIX = "BEC_SQL_"
 _LARGEST = 1 << 20
 _MARKS = {
@@ -52,11 +52,11 @@ def named_file(path: Path) -> EnvFile:
     return EnvFile(path, _values(data, path))
 
 
-def found_file(path: Path) -> EnvFile | None:
+def found_file(path: Path, names_a_resource: Callable[[str], bool] = lambda _: False) -> EnvFile | None:
     """The ``.env`` of the current folder; None if there is none.
 
-    A file that others can write is left alone, and so is every name that the guide does not set there; the
-    notes say so.
+    A file that others can write is left alone, and so is every name that the guide does not set there and that
+    names no plugin's resource (``names_a_resource``); the notes say so.
 
     Raises:
         SettingsError: it can't be read; broken lines are named by number.
@@ -77,12 +77,17 @@ def found_file(path: Path) -> EnvFile | None:
             return EnvFile(path, {}, (f"{path} is not read: {reason}; if you trust it: --env-file {path}",))
         data = file.read(_LARGEST + 1)
     values = _values(data, path)
-    taken = {name: value for name, value in values.items() if _in_guide(name)}
+    taken = {
+        name: value
+        for name, value in values.items()
+        if _in_guide(name) or (name.startswith("BEC_") and names_a_resource(name))
+    }
     notes = [f"settings from {path.absolute()}"] if taken else []
     if ignored := [shown_line(name) for name in values if name not in taken]:
         notes.append(
             f"{path}: ignored {', '.join(ignored)}: a file that is only found may set BEC_SQL_*, "
-            f"{', '.join(sorted(_GUIDE))}; for all others say --env-file {path} or set BEC_ENV_FILE"
+            f"{', '.join(sorted(_GUIDE))} and where plugins' resources are; for all others say"
+            f" --env-file {path} or set BEC_ENV_FILE"
         )
     return EnvFile(path, taken, tuple(notes))
 

@@ -28,11 +28,13 @@
     │       ├── ManifestMissing
     │       ├── ManifestInvalid
     │       ├── VolumeEmpty       a volume without a single page
-    │       └── LostTooOften      its leases ran out again and again, and no attempt got any further
+    │       ├── LostTooOften      its leases ran out again and again, and no attempt got any further
+    │       └── InputArtifactMissing   an input is done, but lacks an artifact that the job needs
     ├── PageError                 one page failed; the volume goes on
     └── TaskStopped               the job must stop now; nothing of it is published
         ├── LeaseLost             another worker has the task
         ├── TaskStalled           no page was finished for too long
+        ├── InputChanged          an input was done anew while the job read it
         └── ShutdownRequested     this worker is stopping
 
 ``retryable`` says whether doing the same thing again later can help. What a job raises that is not
@@ -151,6 +153,10 @@ class LostTooOften(TerminalTaskError):
     """The task's leases ran out again and again, and no attempt got further than the ones before."""
 
 
+class InputArtifactMissing(TerminalTaskError):
+    """An input is done at this version, but has not the artifact that the job needs; doing it again may help."""
+
+
 class PageError(BecError):
     """One page failed; the volume goes on without it.
 
@@ -179,6 +185,10 @@ class LeaseLost(TaskStopped):
 
 class TaskStalled(TaskStopped):
     """No page was finished for longer than the stall timeout."""
+
+
+class InputChanged(TaskStopped):
+    """An input was done anew while this task read it; the task is tried again with what stands now."""
 
 
 class ShutdownRequested(TaskStopped):

@@ -6,13 +6,108 @@ A job never sees a queue, a database or a bucket: it reads pages and writes arti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeVar, runtime_checkable
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from bec_core.models import Page, PageData, TaskResult, Volume
+from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+R = TypeVar("R")
+
+
+@frozen
+class Metric:
+    """A figure that a job gives of each volume (``ctx.metrics``), and how a job's volumes are added up.
+
+    Attributes:
+        name: a word of letters, digits and ``_``.
+        doc: what it means, in a few words.
+        weight: the metric by which it is weighed (``"chars"``: a mean over all characters); None: a plain sum.
+        better: which change is for the better; None: neither.
+        percent: shown as a percentage.
+    """
+
+    name: str
+    doc: str
+    weight: str | None = None
+    better: Literal["lower", "higher"] | None = None
+    percent: bool = False
+
+
+@frozen
+class Resource:
+    """A file or folder that a worker needs beside the pages (a model, ground truth), found and checked by the runtime.
+
+    Where it is: ``bec worker --resource NAME=PLACE`` or its own ``option``; else the job's config (``resources``); else
+    its own ``environment`` variable. A place is a path, an ``s3://`` or an ``https://`` URL, with ``#sha256=…``.
+
+    Attributes:
+        name: a word of letters, digits and ``_``.
+        doc: what it is, in a few words.
+        required: without it no worker starts.
+        folder: a folder, or an S3 prefix, in place of one file.
+        environment: a variable that may name it on this machine.
+        option: an option of ``bec worker`` and ``bec run`` that may name it (``"--model-path"``).
+    """
+
+    name: str
+    doc: str
+    required: bool = False
+    folder: bool = False
+    environment: str | None = None
+    option: str | None = None
+
+
+@frozen
+class ResourceFile:
+    """A resource as it lies on this machine.
+
+    Attributes:
+        path: the file or folder.
+        sha256: of the file; of a folder, the hash of its files' names and hashes.
+        url: where it came from.
+    """
+
+    path: Path
+    sha256: str
+    url: str
+
+
+@frozen
+class Input:
+    """What a job type reads of another job, volume by volume; each job binds it to one job when it is created.
+
+    Attributes:
+        name: the slot's, for ``ctx.input(name)`` and ``bec jobs create --input name=JOB``.
+        type: the job type that it can be bound to …
+        family: … or the family: any job type that declares it. Exactly one of the two.
+        artifacts: suffixes of what it reads; a volume that is done there without one of them fails for good.
+    """
+
+    name: str
+    type: str | None = None
+    family: str | None = None
+    artifacts: tuple[str, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if (self.type is None) == (self.family is None):
+            raise ValueError(f"the input {self.name!r} must name either a job type or a family")
+
+    @property
+    def wanted(self) -> str:
+        """What it can be bound to, in words."""
+        return f"type {self.type}" if self.type is not None else f"family {self.family}"
+
+    def takes(self, job_type: JobType) -> bool:
+        """Whether it can be bound to jobs of that type."""
+        return self.type == job_type.name if self.type is not None else self.family == job_type.family
 
 
 @frozen
@@ -26,10 +121,14 @@ class JobType:
         worker: import path ``package.module:factory`` of a ``WorkerFactory``; imported only by workers.
         version: the plugin's version, kept with every task.
         summary: one line for listings.
-        depends_on: names of jobs whose artifacts this one reads.
+        inputs: what it reads of other jobs.
         report: import path of a ``Reporter`` that turns finished volumes into a report for people, or None.
         compare: import path of a ``Comparer`` that shows what differs between two runs, or None.
         results_version: raised by its author whenever results change; what was done by an earlier one is out of date.
+        family: what kind of results it gives (``ocr``), where several job types give the same kind.
+        resources: the files and folders that its workers may be given.
+        metrics: the figures that it gives of each volume.
+        settings: an attrs class of what the environment may say to its workers, as ``BEC_{TYPE}_{FIELD}``; or None.
     """
 
     name: str
@@ -37,10 +136,18 @@ class JobType:
     worker: str
     version: str
     summary: str
-    depends_on: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
     report: str | None = None
     compare: str | None = None
     results_version: str = "1"
+    family: str | None = None
+    resources: tuple[Resource, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    settings: type[Any] | None = None
+
+    def variable(self, name: str) -> str:
+        """The environment's variable of the field ``name`` of ``settings``."""
+        return f"BEC_{re.sub('[^A-Za-z0-9]+', '_', self.name)}_{name}".upper()
 
 
 @frozen
@@ -62,15 +169,31 @@ class WorkerSetup:
 
     Attributes:
         config: the job's config, structured as the plugin's config class.
-        model_path: the checkpoint that the operator named, or None.
         concurrency: how many tasks may call ``run`` at the same time.
         options: the operator's per-process wishes (``threads`` …); unknown ones are to be ignored.
+        resources: the declared resources that were given, by name.
+        declared: the names of all declared resources, given or not.
+        settings: the job type's own settings, structured as its ``settings`` class; None without one.
     """
 
     config: Any
-    model_path: Path | None = None
     concurrency: int = 1
     options: Mapping[str, Any] = field(factory=dict)
+    resources: Mapping[str, ResourceFile] = field(factory=dict)
+    declared: tuple[str, ...] = ()
+    settings: Any = None
+
+    def resource(self, name: str) -> ResourceFile | None:
+        """The resource of this name; None if it was not given.
+
+        Raises:
+            ValueError: the job type declares no such resource.
+        """
+        if name not in self.declared and name not in self.resources:
+            raise ValueError(
+                f"{name!r} is no declared resource (declared: {', '.join(self.declared) or 'none'})"
+            )
+        return self.resources.get(name)
 
 
 class StopSignal(Protocol):
@@ -82,6 +205,37 @@ class StopSignal(Protocol):
 
     def check(self) -> None:
         """Raise the reason (a :class:`~bec_core.errors.TaskStopped`) once the job must stop."""
+        ...
+
+
+class InputVolume(Protocol):
+    """What the job behind an input has done of a volume, at the same version. May be used from several threads."""
+
+    @property
+    def job(self) -> str:
+        """The name of the job that the input is bound to."""
+        ...
+
+    @property
+    def basename(self) -> str:
+        """What its artifacts' names begin with."""
+        ...
+
+    @property
+    def marker(self) -> Mapping[str, Any]:
+        """The content of its ``success.json``."""
+        ...
+
+    def read(self, suffix: str) -> bytes:
+        """The artifact ``{basename}{suffix}``. What was read is kept with the result, by content.
+
+        Raises:
+            InputArtifactMissing: the input has no such artifact; the message lists those it has.
+        """
+        ...
+
+    def open(self, suffix: str) -> BinaryIO:
+        """The same as a stream, to be closed."""
         ...
 
 
@@ -113,6 +267,49 @@ class TaskContext(Protocol):
         """To be checked between pages."""
         ...
 
+    @property
+    def log(self) -> Logger:
+        """The log (loguru's), every line with job, volume, task and attempt."""
+        ...
+
+    def map_pages(
+        self,
+        function: Callable[[Page, PageData], R],
+        *,
+        returns: type[R],
+        threads: int | None = None,
+        processes: int | None = None,
+        pages: Iterable[Page] | None = None,
+    ) -> Iterator[tuple[Page, R | None]]:
+        """Each page with what ``function`` makes of it, in the pages' order; None for a page that failed.
+
+        Pages are fetched ahead and worked on side by side, in a pool that all volumes of this worker share. Progress,
+        stop checks, times and failures are the runtime's: a page whose ``function`` raises has failed (a
+        :class:`~bec_core.errors.PageError` says at which stage; one that is ``retryable`` is tried once more), and
+        :meth:`failure` tells why. Errors of the whole task (:class:`~bec_core.errors.RetryableTaskError`,
+        :class:`~bec_core.errors.TerminalTaskError`, :class:`~bec_core.errors.TaskStopped`) end it.
+
+        Args:
+            function: called with a page and its bytes, from several threads (or processes) at once.
+            returns: what it returns: an attrs class whose fields have types, or ``bytes``.
+            threads: at most so many pages at a time; default: the operator's ``--threads``, else one for each core.
+            processes: work in so many processes instead, for what keeps Python's lock. ``function`` must be picklable:
+                a module's own function, or a ``functools.partial`` of one.
+            pages: these instead of all.
+
+        Raises:
+            TerminalTaskError: ``function`` returned something else than ``returns``.
+        """
+        ...
+
+    def failure(self, page: Page) -> PageFailure | None:
+        """Why the page failed; None if it did not."""
+        ...
+
+    def timed(self, stage: str) -> AbstractContextManager[None]:
+        """Count the block's time under ``stage``; an unforeseen error of a page in it is of that stage too."""
+        ...
+
     def read_page(self, page: Page) -> PageData:
         """The page's bytes.
 
@@ -133,11 +330,22 @@ class TaskContext(Protocol):
         """Stage the artifact ``{basename}{suffix}``; it is published when the task succeeds."""
         ...
 
-    def dependency(self, job_name: str, suffix: str) -> bytes:
-        """The artifact ``{basename}{suffix}`` of a job that this one depends on, same volume and version.
+    def input(self, name: str) -> InputVolume:
+        """What the job bound to this input has done of the volume; it is done when the task starts."""
+        ...
+
+    def open_artifact(self, suffix: str) -> AbstractContextManager[BinaryIO]:
+        """A stream to write a large artifact to: it grows on disk, and is staged when the block ends without error.
+
+        It can be written at its end only (no ``seek``).
+        """
+        ...
+
+    def metrics(self, **values: float) -> None:
+        """Give figures of this volume, which the job type declares; the latest of a name counts.
 
         Raises:
-            RetryableTaskError: that job has not done this version yet.
+            ValueError: a name that is not declared, or a value that is no finite number.
         """
         ...
 
@@ -164,9 +372,11 @@ class WithIngredients(Protocol):
         ...
 
 
-def ingredients_of(worker: JobWorker) -> Ingredients:
-    """What a worker says that it works with; nothing, if it says nothing."""
-    return worker.ingredients if isinstance(worker, WithIngredients) else Ingredients()
+def ingredients_of(worker: JobWorker, resources: Mapping[str, ResourceFile] | None = None) -> Ingredients:
+    """What a worker works with: the ``resources`` that it was given, and what it says itself, which counts."""
+    said = worker.ingredients if isinstance(worker, WithIngredients) else Ingredients()
+    given = {name: file.sha256 for name, file in (resources or {}).items()}
+    return evolve(said, resources={**given, **said.resources})
 
 
 class WorkerFactory(Protocol):
@@ -201,6 +411,10 @@ class ReportVolume(Protocol):
 
     def read_page(self, page: Page) -> PageData:
         """The page's bytes."""
+        ...
+
+    def input(self, name: str) -> InputVolume:
+        """What the job bound to this input has done of the volume, as it stands now."""
         ...
 
 

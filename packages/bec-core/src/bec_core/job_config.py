@@ -16,7 +16,9 @@ import cattrs
 from attrs import field, frozen, validators
 from cattrs.errors import BaseValidationError
 
-from bec_core.errors import JobConfigError
+from bec_core.errors import JobConfigError, SettingsError
+from bec_core.job import JobType
+from bec_core.resource_place import parse_place
 
 T = TypeVar("T")
 
@@ -38,6 +40,14 @@ def between(low: float, high: float) -> dict[str, Any]:
     }
 
 
+def _check_places(_: object, __: object, value: Mapping[str, str] | None) -> None:
+    for name, place in (value or {}).items():
+        try:
+            parse_place(place, absolute=True)
+        except SettingsError as error:
+            raise ValueError(f"{name}: {error}") from None
+
+
 def _check_prefix(_: object, __: object, value: str | None) -> None:
     if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", value):
         raise ValueError(f"{value!r} is not a folder's name")
@@ -57,6 +67,10 @@ class RuntimeConfig:
     max_page_error_rate: float = option(
         0.05, "Share of failed pages above which the task itself fails.", **between(0, 1)
     )
+    resources: dict[str, str] | None = option(
+        None, "Where the job type's resources are, by name.", validator=_check_places,
+        allowed="absolute paths, s3:// or https:// URLs, each with #sha256=…",
+    )  # fmt: skip
 
 
 _RUNTIME_KEYS = frozenset(a.name for a in attrs.fields(RuntimeConfig))
@@ -112,6 +126,22 @@ def structure_config(config: Mapping[str, Any], config_class: type[T]) -> tuple[
     return config_class(**own_values), RuntimeConfig(**shared_values)
 
 
+def structure_job(config: Mapping[str, Any], job_type: JobType) -> tuple[Any, RuntimeConfig]:
+    """The config of a job of this type, as :func:`structure_config` gives it; resources must be declared ones.
+
+    Raises:
+        JobConfigError: as :func:`structure_config`; or a resource that the job type does not declare is named.
+    """
+    own, shared = structure_config(config, job_type.config)
+    declared = [resource.name for resource in job_type.resources]
+    if unknown := sorted(set(shared.resources or ()) - set(declared)):
+        raise JobConfigError(
+            f"config: resources: {', '.join(unknown)}: {job_type.name} declares no such resource"
+            f" (declared: {', '.join(declared) or 'none'})"
+        )
+    return own, shared
+
+
 def _structure_fields(values: Mapping[str, Any], cls: type[Any], problems: list[str]) -> dict[str, Any]:
     """Structure and validate each known field by itself, so that one mistake does not hide another."""
     structured: dict[str, Any] = {}
@@ -124,7 +154,7 @@ def _structure_fields(values: Mapping[str, Any], cls: type[Any], problems: list[
             value = _converter.structure(values[attribute.name], attribute.type)
             if attribute.validator is not None:
                 attribute.validator(None, attribute, value)
-        except (BaseValidationError, ValueError, TypeError) as error:
+        except (BaseValidationError, ValueError, TypeError, AttributeError) as error:
             for line in cattrs.transform_error(error, path=attribute.name, format_exception=_reason):
                 reason, _, path = line.rpartition(" @ ")
                 problems.append(f"{path}: {reason}{hint}")

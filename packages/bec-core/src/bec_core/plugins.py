@@ -1,7 +1,8 @@
 """Finding and loading plugins: entry points of group ``bec``, loaded one by one.
 
-A plugin that fails to import is reported with its distribution's name and takes nothing else down;
-with ``strict`` it is fatal. Two plugins that claim one job name are an error.
+A plugin that fails to import, or whose job types are none, is reported with its distribution's name and takes nothing
+else down; with ``strict`` it is fatal. Two plugins that claim one job type are both left out: nobody can say whose job
+it would be.
 """
 
 from __future__ import annotations
@@ -10,15 +11,19 @@ import importlib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 from attrs import field, frozen
 from loguru import logger
 
 from bec_core import hookspecs
+from bec_core.declared import shape_problems
 from bec_core.errors import PluginError
 from bec_core.job import JobType
+
+if TYPE_CHECKING:
+    import click
 
 ENTRY_POINT_GROUP = "bec"
 
@@ -40,6 +45,7 @@ class BrokenPlugin:
     name: str
     distribution: str
     reason: str
+    version: str = "unknown"
 
 
 @frozen
@@ -54,6 +60,20 @@ class Plugins:
     def job_types(self) -> Mapping[str, JobType]:
         """The job types by name."""
         return {job_type.name: job_type for plugin in self.loaded for job_type in plugin.job_types}
+
+    def commands_of(self, plugin: Plugin, group: click.Group) -> None:
+        """Let one plugin add its commands to ``group``.
+
+        Raises:
+            PluginError: its hook failed.
+        """
+        module = self.manager.get_plugin(_registered(plugin.distribution, plugin.name))
+        try:
+            _hook_of(self.manager, "bec_commands", module)(cli=group)
+        except (Exception, SystemExit, GeneratorExit) as error:
+            raise PluginError(
+                f"the commands of {plugin.distribution} can't be had: {type(error).__name__}: {error}"
+            ) from error
 
     def job_type(self, name: str) -> JobType:
         """The job type of exactly this name.
@@ -70,15 +90,18 @@ class Plugins:
         raise PluginError(message)
 
 
-def load_plugins(*, strict: bool = False, found: Iterable[EntryPoint] | None = None) -> Plugins:
+def load_plugins(
+    *, strict: bool = False, found: Iterable[EntryPoint] | None = None, quiet: bool = False
+) -> Plugins:
     """Load every plugin of this environment.
 
     Args:
         strict: raise for a plugin that fails to load, instead of leaving it out with a warning.
         found: the entry points; default those of group ``bec`` of all installed distributions.
+        quiet: without a word of what fails to load: somebody else says it.
 
     Raises:
-        PluginError: two plugins claim one job name; or, if ``strict``, one fails to load.
+        PluginError: ``strict``, and a plugin fails to load, or two claim one job type.
     """
     manager = pluggy.PluginManager("bec")
     manager.add_hookspecs(hookspecs)
@@ -91,45 +114,68 @@ def load_plugins(*, strict: bool = False, found: Iterable[EntryPoint] | None = N
         try:
             loaded.append(_load(manager, point, distribution, version))
         except (Exception, SystemExit, GeneratorExit) as error:  # sys.exit() at its top is its fault too
-            reason = f"{type(error).__name__}: {error}"
+            reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             if strict:
                 raise PluginError(
                     f"plugin {point.name} of {distribution} can't be loaded: {reason}"
                 ) from error
-            logger.warning("plugin {} of {} can't be loaded: {}", point.name, distribution, reason)
-            broken.append(BrokenPlugin(point.name, distribution, reason))
-    _refuse_claims_of_one_name(loaded)
+            broken.append(BrokenPlugin(point.name, distribution, reason, version))
+    for plugin, reason in _claims_of_one_name(loaded):
+        if strict:
+            raise PluginError(f"plugin {plugin.name} of {plugin.distribution} can't be loaded: {reason}")
+        loaded.remove(plugin)
+        manager.unregister(name=_registered(plugin.distribution, plugin.name))
+        broken.append(BrokenPlugin(plugin.name, plugin.distribution, reason, plugin.version))
+    for one in () if quiet else broken:
+        logger.warning("plugin {} of {} can't be loaded: {}", one.name, one.distribution, one.reason)
     return Plugins(manager, tuple(loaded), tuple(broken))
+
+
+def _registered(distribution: str, name: str) -> str:
+    """The name under which the manager knows a plugin's module."""
+    return f"{distribution}:{name}"
 
 
 def _load(manager: pluggy.PluginManager, point: EntryPoint, distribution: str, version: str) -> Plugin:
     module = point.load()
-    manager.register(module, name=f"{distribution}:{point.name}")
+    manager.register(module, name=_registered(distribution, point.name))
     try:
         manager.check_pending()
-        hooks = manager.subset_hook_caller(
-            "bec_job_types", [other for other in manager.get_plugins() if other is not module]
-        )
-        job_types = [job_type for result in hooks() for job_type in result]
+        job_types = [
+            job_type for result in _hook_of(manager, "bec_job_types", module)() for job_type in result
+        ]
         for job_type in job_types:
             if not isinstance(job_type, JobType):
                 raise PluginError(f"bec_job_types returned {job_type!r}, not a JobType")
+            if problems := shape_problems(job_type):
+                raise PluginError(f"the job type {job_type.name!r}: {'; '.join(problems)}")
     except BaseException:
         manager.unregister(module)
         raise
     return Plugin(point.name, distribution, version, tuple(job_types))
 
 
-def _refuse_claims_of_one_name(plugins: Iterable[Plugin]) -> None:
-    owners: dict[str, Plugin] = {}
+def _hook_of(manager: pluggy.PluginManager, hook: str, module: Any) -> pluggy.HookCaller:
+    """A hook of one plugin alone."""
+    return manager.subset_hook_caller(hook, [one for one in manager.get_plugins() if one is not module])
+
+
+def _claims_of_one_name(plugins: Iterable[Plugin]) -> list[tuple[Plugin, str]]:
+    """The plugins that bring a job type which another one (or they themselves, twice) brings too, and the reason."""
+    owners: dict[str, list[Plugin]] = {}
     for plugin in plugins:
         for job_type in plugin.job_types:
-            if other := owners.get(job_type.name):
-                raise PluginError(
-                    f"{other.distribution} and {plugin.distribution} both bring the job type "
-                    f"{job_type.name!r}; uninstall one of them"
-                )
-            owners[job_type.name] = plugin
+            owners.setdefault(job_type.name, []).append(plugin)
+    found: dict[int, tuple[Plugin, str]] = {}
+    for name, claiming in owners.items():
+        if len(claiming) > 1:
+            who = " and ".join(plugin.distribution for plugin in claiming)
+            for plugin in claiming:
+                reason = f"{who} both bring the job type {name!r}; uninstall one of them"
+                if all(one is plugin for one in claiming):
+                    reason = f"bec_job_types returned two job types {name!r}"
+                found.setdefault(id(plugin), (plugin, reason))
+    return list(found.values())
 
 
 def load_object(path: str) -> Any:

@@ -12,17 +12,21 @@ import difflib
 import os
 import socket
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import attrs
 import cattrs
 import platformdirs
 from attrs import field, frozen
-from cattrs.errors import ClassValidationError
+from cattrs.errors import BaseValidationError, ClassValidationError
 
 from bec_core.env_file import EnvFile, found_file, named_file
 from bec_core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from bec_core.job import JobType
 
 QueueKind = Literal["postgres", "sqs"]
 LogFormat = Literal["console", "json"]
@@ -113,9 +117,9 @@ class Settings:
         default=None,
     )
 
-    model_path: Path | None = _env(
-        "BEC_LD_MODEL_PATH",
-        doc="The line detection model's checkpoint. Unset: the model in the box.",
+    scratch: Path | None = _env(
+        "BEC_SCRATCH",
+        doc="Where large artifacts grow until they are published. Unset: the system's folder for temporary files.",
         default=None,
     )
     worker_name: str = _env(
@@ -136,6 +140,9 @@ class Settings:
     env_file: Path | None = _env(
         "BEC_ENV_FILE", doc="A file of NAME=value lines that may set all of these.", default=None
     )
+
+    environment: Mapping[str, str] = field(factory=dict, repr=False, eq=False)
+    """All that the environment and the file say: what plugins declare is read from here."""
 
     @property
     def is_local(self) -> bool:
@@ -204,11 +211,31 @@ def _to_path(value: object, _: object) -> Path:
         raise ValueError(str(error)) from None
 
 
+def _to_literal(value: object, kind: Any) -> object:
+    if value not in get_args(kind):
+        raise ValueError(f"{value!r} is none of {', '.join(map(repr, get_args(kind)))}")
+    return value
+
+
 _converter = cattrs.Converter(forbid_extra_keys=True)
+_converter.register_structure_hook_func(lambda kind: str(get_origin(kind)) == "typing.Literal", _to_literal)
 _converter.register_structure_hook(Secret, lambda value, _: Secret(str(value)))
 _converter.register_structure_hook(bool, _to_bool)
 _converter.register_structure_hook(int, _to_int)
 _converter.register_structure_hook(Path, _to_path)
+
+
+def core_fields() -> dict[str, tuple[str, ...]]:
+    """The settings' names, each with the variables that it is read from."""
+    return {a.name: a.metadata["env"] for a in attrs.fields(Settings) if "env" in a.metadata}
+
+
+@frozen
+class PluginVariables:
+    """The names that plugins read from the environment: where resources are, and settings of their own."""
+
+    resources: frozenset[str] = frozenset()
+    settings: frozenset[str] = frozenset()
 
 
 _OF_OTHERS = frozenset({"BEC_JOB", "BEC_WORKER_ARGS"})
@@ -221,6 +248,7 @@ def load_settings(
     env_file: Path | None = None,
     found: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
+    of_plugins: Callable[[], PluginVariables] = PluginVariables,
     **overrides: object,
 ) -> Settings:
     """Read the settings; ``overrides`` (by field name, ``None`` ignored) win over the environment.
@@ -230,23 +258,29 @@ def load_settings(
         env_file: a file that the user named; it fills what the environment does not set.
         found: where a ``.env`` may lie that nobody named; read in place of ``env_file``, with care.
         say: told which file was used, what in it was ignored, and names that BEC does not know.
+        of_plugins: asked once a name is met that is not the core's.
         overrides: what the command line says.
 
     Raises:
         SettingsError: naming every value that is bad and everything that is missing.
     """
     set_here = dict(os.environ if environ is None else environ)
-    file = named_file(env_file) if env_file else found_file(found) if found else None
+    of_plugins = cache(of_plugins)
+    file = None
+    if env_file:
+        file = named_file(env_file)
+    elif found:
+        file = found_file(found, lambda name: name in of_plugins().resources)
     problems: list[str] = []
     if file:
         for line in file.notes:
             say(line)
         problems += _mixed(file, set_here, trusted=env_file is not None)
-        _name_unknown(file.values, f"{file.path}: ", say)
-    _name_unknown(set_here, "", say)
+        _name_unknown(file.values, f"{file.path}: ", say, of_plugins)
+    _name_unknown(set_here, "", say, of_plugins)
     known = {**(file.values if file else {}), **set_here}
     values: dict[str, object] = {}
-    names = {a.name: a.metadata["env"] for a in attrs.fields(Settings)}
+    names = core_fields()
     for name, variables in names.items():
         for variable in variables:
             if value := known.get(variable):
@@ -271,7 +305,47 @@ def load_settings(
         problems.append("BEC_REGION is not set, and the queues are SQS (or set BEC_QUEUE=postgres)")
     if problems:
         raise SettingsError("settings: " + "; ".join(problems))
-    return attrs.evolve(settings, home=settings.home.absolute())
+    return attrs.evolve(settings, home=settings.home.absolute(), environment=known)
+
+
+def setting_fields(job_type: JobType) -> tuple[Any, ...]:
+    """The fields of a job type's own settings."""
+    return tuple(attrs.fields(attrs.resolve_types(job_type.settings))) if job_type.settings else ()
+
+
+def plugin_settings(environment: Mapping[str, str], job_type: JobType) -> Any:
+    """The job type's own settings, structured as its class; None if it has none.
+
+    Raises:
+        SettingsError: naming every variable that is bad or missing.
+    """
+    if job_type.settings is None:
+        return None
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for one in setting_fields(job_type):
+        variable = job_type.variable(one.name)
+        text = environment.get(variable)
+        doc, allowed = one.metadata.get("doc", ""), one.metadata.get("allowed", "")
+        if not text:
+            if one.default is attrs.NOTHING:
+                problems.append(f"{variable} is not set: {doc}")
+            continue
+        try:
+            values[one.name] = value = _converter.structure(text, one.type)
+            if one.validator is not None:
+                one.validator(None, one, value)
+        except (BaseValidationError, ValueError, TypeError) as error:
+            shown = "********" if "Secret" in str(one.type) else repr(text)
+            reason = (
+                "; ".join(cattrs.transform_error(error, format_exception=lambda e, _: str(e)))
+                if isinstance(error, BaseValidationError)
+                else str(error)
+            )
+            problems.append(f"{variable}={shown}: {reason}" + (f" (allowed: {allowed})" if allowed else ""))
+    if problems:
+        raise SettingsError(f"settings of {job_type.name}: " + "; ".join(problems))
+    return job_type.settings(**values)
 
 
 _WHERE = ("BEC_SQL_HOST", "BEC_SQL_PORT", "BEC_SQL_SSLMODE")
@@ -296,11 +370,19 @@ def _mixed(file: EnvFile, environ: Mapping[str, str], *, trusted: bool) -> list[
     ]
 
 
-def _name_unknown(names: Mapping[str, str], where: str, say: Callable[[str], None]) -> None:
+def _name_unknown(
+    names: Mapping[str, str],
+    where: str,
+    say: Callable[[str], None],
+    of_plugins: Callable[[], PluginVariables],
+) -> None:
     """Say which names begin like ours and are not, with what may be meant."""
-    known = {variable for a in attrs.fields(Settings) for variable in a.metadata["env"]} | _OF_OTHERS
+    known = {variable for variables in core_fields().values() for variable in variables} | _OF_OTHERS
     for name in sorted(names):
         if name.startswith("BEC_") and name not in known and not name.startswith("BEC_TEST_"):
+            known |= of_plugins().resources | of_plugins().settings
+            if name in known:
+                continue
             near = difflib.get_close_matches(name, sorted(known), 1)
             say(f"{where}BEC knows no setting {name}" + (f"; is {near[0]} meant?" if near else ""))
 

@@ -38,13 +38,13 @@ _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
 @attrs.frozen(eq=False)
-class DecodedPage:
-    """One page as the detector sees it.
+class PageImage:
+    """One page's image, decoded to grey.
 
     Attributes:
-        plane: uint8, height × width, 0 is black; upright, that is after the EXIF orientation.
+        plane: uint8, height × width, 0 is black; upright, that is after its orientation.
         bilevel: every pixel is 0 or 255 (such a plane is never binarized again).
-        orientation: the EXIF orientation that was applied, 1 to 8; 1 leaves the stored raster as it is.
+        orientation: what was done to the stored raster, 1 to 8 as EXIF has them; 1 leaves it as it is.
     """
 
     plane: Plane
@@ -61,8 +61,13 @@ class DecodedPage:
         """Columns of the upright plane."""
         return int(self.plane.shape[1])
 
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height of the stored raster, before the EXIF orientation."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
-def decode(data: bytes) -> DecodedPage:
+
+def decode(data: bytes) -> PageImage:
     """Decode an image file to upright 8-bit grey.
 
     Grey is the luma of ITU-R 601: a JPEG's own Y plane, Pillow's integer formula for everything else. 16-bit
@@ -94,7 +99,7 @@ def decode(data: bytes) -> DecodedPage:
         raise PageProblem(f"the {image.format} data is damaged: {error}", stage="decode") from error
     lossless = not isinstance(image, JpegImageFile)
     bilevel = one_bit or (lossless and _only_black_and_white(plane))
-    return DecodedPage(upright(plane, orientation), bilevel, orientation)
+    return PageImage(upright(plane, orientation), bilevel, orientation)
 
 
 def upright(plane: Plane, orientation: int) -> Plane:

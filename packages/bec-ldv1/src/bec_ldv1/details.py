@@ -23,6 +23,7 @@ COLUMNS = (
     pa.field("ink_share", pa.float32()),
     pa.field("lines", pa.list_(_LINE)),
     pa.field("flags", pa.list_(pa.string())),
+    pa.field("quarter_turns", pa.int8()),
 )
 """The columns; all are null for a page that failed."""
 
@@ -45,6 +46,8 @@ class PageDetails:
         ink_share: share of the page that is ink, 0 to 1.
         lines: in reading order; polygon and baseline in pixels of the stored image (rotation and spline undone).
         flags: see `Flag`; `SUSPICIOUS` is set when the whole volume is known.
+        quarter_turns: how many quarter turns counter-clockwise bring the image upright, after its EXIF orientation;
+            0 to 3. Detection turns no page yet and writes 0.
     """
 
     width: int
@@ -52,6 +55,7 @@ class PageDetails:
     ink_share: float
     lines: Sequence[Line]
     flags: frozenset[Flag] = frozenset()
+    quarter_turns: int = 0
 
 
 def to_row(details: PageDetails | None) -> dict[str, Any]:
@@ -71,6 +75,7 @@ def to_row(details: PageDetails | None) -> dict[str, Any]:
             for line in details.lines
         ],
         "flags": sorted(details.flags),
+        "quarter_turns": details.quarter_turns,
     }
 
 
@@ -88,6 +93,7 @@ def from_row(row: dict[str, Any]) -> PageDetails | None:
             for line in row["lines"]
         ],
         flags=frozenset(Flag(flag) for flag in row["flags"] or () if flag in known),
+        quarter_turns=(row.get("quarter_turns") or 0) % 4,  # files of before the column have none
     )
 
 

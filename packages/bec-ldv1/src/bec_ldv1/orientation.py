@@ -1,12 +1,21 @@
-"""From upright pages back to the stored raster, for pages with an EXIF orientation.
+"""From upright pages back to the stored raster, for pages with an EXIF orientation and pages that lie on a side.
 
 Manifests give the size of the stored raster, so records hold its pixels; but lines can only be found on the
-upright page.
+upright page. An orientation is a number from 1 to 8, as EXIF has them.
 """
 
 import numpy as np
 
 from bec_ldv1.contours import Points
+
+_CYCLES = ((1, 8, 3, 6), (2, 5, 4, 7))
+"""Orientations that follow from each other by a quarter turn counter-clockwise: unmirrored, and mirrored ones."""
+
+
+def turned(orientation: int, quarter_turns: int) -> int:
+    """The orientation that turns as `orientation` does, and then by quarter turns counter-clockwise."""
+    cycle = next(cycle for cycle in _CYCLES if orientation in cycle)
+    return cycle[(cycle.index(orientation) + quarter_turns) % 4]
 
 
 def to_stored(points: Points, orientation: int, width: int, height: int) -> Points:

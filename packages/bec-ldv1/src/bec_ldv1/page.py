@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -12,9 +13,7 @@ import numpy.typing as npt
 from bec_ldv1.binarize import adaptive_threshold, binarize, linear_light
 from bec_ldv1.contours import Contour, Points, bounding_boxes, find_contours, rounded, scale_points
 from bec_ldv1.curvature import control_points
-from bec_ldv1.decode import DecodedPage, Plane, decode
-from bec_ldv1.engine import Engine
-from bec_ldv1.model.line_model import Postprocess
+from bec_ldv1.decode import PageImage, Plane, decode
 from bec_ldv1.orientation import stored_angle, to_stored
 from bec_ldv1.records import PageRecord, check_range
 from bec_ldv1.rectify import Rectification
@@ -22,6 +21,10 @@ from bec_ldv1.scale import shrink
 from bec_ldv1.skew import skew_angle
 from bec_ldv1.tiles import cut, join
 from bec_ldv1.tps import ALPHA, ControlPoints, Spline
+
+if TYPE_CHECKING:
+    from bec_ldv1.engine import Engine
+    from bec_ldv1.model.line_model import Postprocess
 
 SECOND_PASS_ANGLE = 3.0
 """Rotations from this on, in degrees, are detected once more on the rotated page."""
@@ -38,7 +41,7 @@ class Geometry:
             small rotation alone is not looked at again: its points are turned instead.
     """
 
-    page: DecodedPage
+    page: PageImage
     seen: Rectification
     recorded: Rectification
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from bec_core import JobType, hookimpl
+from bec_core import JobType, Resource, hookimpl
 from bec_ldv1.config import Ldv1Config
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ def bec_job_types() -> list[JobType]:
     return [
         JobType(
             name="ldv1",
+            family="ldv",
             config=Ldv1Config,
             worker="bec_ldv1.worker:build_worker",
             version=version("bec-ldv1"),
@@ -25,6 +26,14 @@ def bec_job_types() -> list[JobType]:
             report="bec_ldv1.report:write_report",
             compare="bec_ldv1.report:write_comparison",
             results_version="1",
+            resources=(
+                Resource(
+                    "model",
+                    "The line detection model's checkpoint. Default: the model in the box.",
+                    environment="BEC_LD_MODEL_PATH",
+                    option="--model-path",
+                ),
+            ),
         )
     ]
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from bec_ldv1.contours import Points
-from bec_ldv1.decode import DecodedPage, decode
+from bec_ldv1.decode import PageImage, decode
 from bec_ldv1.details import PageDetails
 from bec_ldv1.lines import Line
 from bec_ldv1.orientation import to_upright
@@ -80,7 +80,7 @@ def preview(path: Path, *, model_path: Path | None = None) -> Preview:
     return Preview(draw(decode(data), details.lines), record, details, name, seconds)
 
 
-def draw(page: DecodedPage, lines: Sequence[Line]) -> Picture:
+def draw(page: PageImage, lines: Sequence[Line]) -> Picture:
     """The upright page with every line's region tinted, its outline and course drawn, and its number.
 
     Args:
@@ -115,9 +115,7 @@ def save(picture: Picture, path: Path) -> None:
     Image.fromarray(picture).save(path, "PNG")
 
 
-def _drawn(
-    points: npt.NDArray[np.float32], page: DecodedPage, size: tuple[int, int]
-) -> npt.NDArray[np.int32]:
+def _drawn(points: npt.NDArray[np.float32], page: PageImage, size: tuple[int, int]) -> npt.NDArray[np.int32]:
     """Points of the stored image as cv2 draws them on the picture: in sixteenths of its pixels."""
     upright: Points = to_upright(points.astype(np.float64), page.orientation, page.width, page.height)
     scale = np.array(size) / (page.width, page.height)

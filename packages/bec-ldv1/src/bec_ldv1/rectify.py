@@ -1,12 +1,15 @@
 """Turning and straightening pages and points: numerics 8."""
 
+from __future__ import annotations
+
 import attrs
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from bec_ldv1.contours import Points
 from bec_ldv1.decode import Plane
-from bec_ldv1.tps import Spline
+from bec_ldv1.tps import ALPHA, ControlPoints, Spline
 
 
 @attrs.frozen(eq=False)
@@ -26,6 +29,26 @@ class Rectification:
     height: int
     angle: float = 0.0
     spline: Spline | None = None
+
+    @classmethod
+    def recorded(
+        cls,
+        width: int,
+        height: int,
+        angle: float | None,
+        tps_points: npt.NDArray[np.float32] | None,
+        tps_alpha: float | None,
+    ) -> Rectification:
+        """What a record says was done to a page, in its pixels.
+
+        Raises:
+            PageProblem: the recorded spline's points admit no spline.
+        """
+        spline = None
+        if tps_points is not None:
+            alpha = ALPHA if tps_alpha is None else tps_alpha
+            spline = Spline.fit(ControlPoints.from_rows(tps_points), alpha)
+        return cls(width, height, angle or 0.0, spline)
 
     def _rotation(self) -> Points:
         """The rotation as OpenCV's 2 × 3 matrix."""

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from bec_ldv1.decode import DecodedPage, Plane
+from bec_ldv1.decode import PageImage, Plane
 
 TILE = 512
 MAX_WIDTH = 4096
@@ -41,7 +41,7 @@ def detection_size(width: int, height: int) -> tuple[int, int]:
     return max(1, int(width * scale)), max(1, int(height * scale))
 
 
-def shrink(page: DecodedPage) -> Plane:
+def shrink(page: PageImage) -> Plane:
     """The page at its detection size: area averaging for grey, nearest for bilevel pages; never enlarged."""
     size = detection_size(page.width, page.height)
     if size == (page.width, page.height):

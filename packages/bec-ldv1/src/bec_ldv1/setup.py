@@ -1,22 +1,25 @@
-"""From a config and a machine to a running engine: which device, which precision, how many threads."""
+"""From a config and a machine to a running engine: which device, which precision, how many threads.
+
+Only here is torch's absence met: the package is also installed without it, to read artifacts. So torch, and what
+needs it, is imported when an engine is started.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
-import torch
 from loguru import logger
 
 from bec_core import SettingsError
 from bec_ldv1.config import Ldv1Config
-from bec_ldv1.engine import Engine
-from bec_ldv1.model.checkpoint import load_model
-from bec_ldv1.model.line_model import Precision, traced
 from bec_ldv1.scale import TILE
 
-_PRECISIONS = {"fp32": Precision.FLOAT32, "fp16": Precision.FLOAT16, "bf16": Precision.BFLOAT16}
+if TYPE_CHECKING:
+    from bec_ldv1.engine import Engine
+
 _CPU_BATCH_TILES = 2  # one core's cache holds no more; see docs/performance.md
 
 
@@ -34,12 +37,20 @@ def start_engine(model_path: Path | None = None, config: Ldv1Config | None = Non
 
     Raises:
         CheckpointError: the model can't be used; the message says what was expected.
-        SettingsError: the config requires a GPU and there is none.
+        SettingsError: torch is not installed; or the config requires a GPU and there is none.
     """
+    _need_torch()
+    import torch
+
+    from bec_ldv1.engine import Engine
+    from bec_ldv1.model.checkpoint import load_model
+    from bec_ldv1.model.line_model import Precision, traced
+
+    precisions = {"fp32": Precision.FLOAT32, "fp16": Precision.FLOAT16, "bf16": Precision.BFLOAT16}
     config = config or Ldv1Config()
     cv2.setNumThreads(1)  # the pages run side by side already
     if config.use_gpu and torch.cuda.is_available():
-        model = load_model(model_path, device="cuda", precision=_PRECISIONS[config.precision])
+        model = load_model(model_path, device="cuda", precision=precisions[config.precision])
         engine = Engine(
             model, batch_tiles=config.max_tiles_per_batch, max_tiles=4 * config.max_tiles_per_batch
         )
@@ -59,3 +70,16 @@ def start_engine(model_path: Path | None = None, config: Ldv1Config | None = Non
         "model {} ({}…) on {} in {}", model.name, model.sha256[:8], model.device, model.precision.value
     )
     return engine
+
+
+def _need_torch() -> None:
+    """Say how to install torch where it is missing."""
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise SettingsError(
+            'line detection needs torch, which is not installed here: pip install "bec-ldv1[torch]" '
+            "(reading its results, bec_ldv1.artifacts, works without)"
+        ) from error

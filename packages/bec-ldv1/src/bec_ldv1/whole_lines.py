@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from bec_ldv1.details import Flag, PageDetails
 from bec_ldv1.lines import LineSettings, Points, assemble_lines, map_line
-from bec_ldv1.model.line_model import LineModel
 from bec_ldv1.page import Detection
+
+if TYPE_CHECKING:
+    from bec_ldv1.model.line_model import LineModel
 
 BLANK_INK = 0.006
 """A page without lines whose share of ink is smaller is blank."""

@@ -29,17 +29,22 @@ class Reading:
 
 
 class Recogniser(Protocol):
-    """An engine that reads lines.
+    """An engine that reads lines; several threads may call it at once."""
 
-    Attributes:
-        name: what it is called in records.
-        sha256: of the weights that it reads with.
-        arithmetic: what it computes in ("float32", "int8"): results may differ in the last digit with it.
-    """
+    @property
+    def name(self) -> str:
+        """What it is called in records."""
+        ...
 
-    name: str
-    sha256: str
-    arithmetic: str
+    @property
+    def sha256(self) -> str:
+        """Of the weights that it reads with."""
+        ...
+
+    @property
+    def arithmetic(self) -> str:
+        """What it computes in ("float32", "int8"): results may differ in the last digit with it."""
+        ...
 
     def read(self, lines: Sequence[GreyLine]) -> list[Reading]:
         """Return the lines' readings, in their order."""

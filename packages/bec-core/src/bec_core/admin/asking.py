@@ -12,7 +12,7 @@ readable and done, until a worker puts the new one in its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from enum import StrEnum
@@ -21,13 +21,15 @@ from typing import Literal
 from attrs import define, field, frozen
 
 from bec_core.admin.session import Session
+from bec_core.admin.staleness import Reason, stale_volumes
 from bec_core.artifacts import TaskFolder
-from bec_core.db import ledger, requeue, volumes
+from bec_core.db import inputs, jobs, ledger, requeue, volumes
 from bec_core.db.locks import ENQUEUEING, Held, only_one
 from bec_core.db.requeue import FailedVolume
 from bec_core.errors import ConflictError, StorageError, TaskError
 from bec_core.models import Job, JobStatus, TaskStatus, VolumeRef
 from bec_core.queues.letters import remove_letters
+from bec_core.queues.release import release
 from bec_core.queues.sweep import hand_over
 from bec_core.queues.sweep import sweep as sweep_queue
 
@@ -35,6 +37,9 @@ SkipReason = Literal["named twice", "waiting already", "done at this version", "
 
 _CHUNK = 5000
 _LOOKUPS = 32
+_LOOKED_AT_NOW = (
+    1000  # blocked volumes whose inputs' markers are looked for at once; workers look for the rest
+)
 _UNKNOWN_FOLDER = (
     "it lies in a folder that nothing names any more; bec queue enqueue --source file:///… --volume …"
 )
@@ -48,18 +53,19 @@ class Want(StrEnum):
     FORCE = "force"
     """Everything, also what is done: the request's number is raised."""
     STALE = "stale"
-    """What was done by another recipe than the newest declared one: the request's number is raised."""
+    """What is out of date (see :mod:`bec_core.admin.staleness`): the request's number is raised."""
     CHECK = "check"
     """Everything, but the number stays: the worker compares, and does again what it would do otherwise."""
 
 
 @frozen
 class Asked:
-    """What asking did, or (dry run) would do."""
+    """What asking did, or (dry run) would do. ``blocked``: asked for, but an input is not done; no message yet."""
 
     sent: tuple[VolumeRef, ...]
     skipped: tuple[tuple[VolumeRef, SkipReason], ...] = ()
     refused: tuple[tuple[VolumeRef, str], ...] = ()
+    blocked: tuple[VolumeRef, ...] = ()
 
 
 @define
@@ -69,10 +75,16 @@ class _Tally:
     sent: list[VolumeRef] = field(factory=list)
     skipped: list[tuple[VolumeRef, SkipReason]] = field(factory=list)
     refused: list[tuple[VolumeRef, str]] = field(factory=list)
+    blocked: list[VolumeRef] = field(factory=list)
+
+    @property
+    def taken(self) -> int:
+        """How many were taken so far, with or without a message."""
+        return len(self.sent) + len(self.blocked)
 
     @property
     def asked(self) -> Asked:
-        return Asked(tuple(self.sent), tuple(self.skipped), tuple(self.refused))
+        return Asked(tuple(self.sent), tuple(self.skipped), tuple(self.refused), tuple(self.blocked))
 
 
 def ask(
@@ -81,6 +93,7 @@ def ask(
     refs: Sequence[VolumeRef],
     *,
     want: Want = Want.MISSING,
+    reasons: Collection[Reason] = (),
     dry_run: bool = False,
     limit: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
@@ -92,6 +105,7 @@ def ask(
         job: the job.
         refs: the volumes.
         want: which of them.
+        reasons: with :attr:`Want.STALE`: only what is out of date for one of these.
         dry_run: only say what would happen; nothing is written anywhere.
         limit: send at most this many.
         progress: called with the number of volumes handled so far.
@@ -105,10 +119,10 @@ def ask(
     tally.skipped += [(ref, "named twice") for ref in _repeated(refs)]
 
     def go_through(held: Held | None) -> None:
-        chooser = _chooser(session, job, want)
+        chooser = _chooser(session, job, want, reasons)
         for start in range(0, len(unique), _CHUNK):
             chunk = unique[start : start + _CHUNK]
-            left = None if limit is None else limit - len(tally.sent)
+            left = None if limit is None else limit - tally.taken
             if left == 0:
                 tally.skipped += [(ref, "over the limit") for ref in chunk]
                 continue
@@ -128,7 +142,32 @@ def ask(
     else:
         with only_one(session.database, _key(job), _what(job)) as held:
             go_through(held)
+        _release(session, job, tally)
     return tally.asked
+
+
+def read_by(session: Session, job: Job) -> list[Job]:
+    """The jobs that a job reads, directly or through others, each after those that it reads itself."""
+    with session.database.connection() as connection:
+        return [jobs.get(connection, job_id) for job_id in inputs.upstream(connection, job.id)]
+
+
+def _release(session: Session, job: Job, tally: _Tally) -> None:
+    """What is blocked, also since earlier, may be done by whatever nobody told the database; workers look for more."""
+    with session.database.connection() as connection:
+        if not inputs.bound(connection, job.id):
+            return
+    found = release(
+        session.database,
+        session.queue,
+        job,
+        sources=session.sources,
+        store=session.artifacts,
+        most_looked_at=_LOOKED_AT_NOW,
+    )
+    released = {(one.ref.db_w_id, one.ref.i_id) for one in found}
+    tally.sent += [ref for ref in tally.blocked if (ref.db_w_id, ref.i_id) in released]
+    tally.blocked = [ref for ref in tally.blocked if (ref.db_w_id, ref.i_id) not in released]
 
 
 def ask_again(session: Session, job: Job, refs: Sequence[VolumeRef], *, raising: bool) -> Asked:
@@ -148,12 +187,6 @@ def ask_again(session: Session, job: Job, refs: Sequence[VolumeRef], *, raising:
             for start in range(0, len(unique), _CHUNK):
                 _ask_for(session, job, unique[start : start + _CHUNK], tally, held, raising=raising)
     return tally.asked
-
-
-def stale_volumes(session: Session, job: Job) -> list[VolumeRef]:
-    """The volumes whose latest result is of another recipe than the newest declared one."""
-    with session.database.connection() as connection:
-        return ledger.stale(connection, job.id)
 
 
 def raise_request(session: Session, job: Job, ref: VolumeRef) -> None:
@@ -188,21 +221,36 @@ def _ask_for(
     session: Session, job: Job, wanted: Sequence[VolumeRef], tally: _Tally, held: Held, *, raising: bool
 ) -> None:
     """Enter volumes into the ledger, then send their messages."""
-    ids = _enter(session, job, wanted, held, raising=raising)
-    asked = list(zip(ids, wanted, strict=True))
+    entered = _enter(session, job, wanted, held, raising=raising)
+    tally.blocked += entered.blocked
+    asked, wanted = list(entered.waiting), [ref for _, ref in entered.waiting]
     failed = hand_over(session.database, session.queue(job.queue_url), job.id, asked, held)
     tally.sent += [ref for n, ref in enumerate(wanted) if n not in failed]
     tally.refused += [(wanted[n], reason) for n, reason in failed.items()]
 
 
-def _enter(session: Session, job: Job, refs: Sequence[VolumeRef], held: Held, *, raising: bool) -> list[int]:
+@frozen
+class _Entered:
+    """Ledger entries by whether their messages are to be sent now."""
+
+    waiting: tuple[tuple[int, VolumeRef], ...]
+    blocked: tuple[VolumeRef, ...]
+
+
+def _enter(session: Session, job: Job, refs: Sequence[VolumeRef], held: Held, *, raising: bool) -> _Entered:
     raised = ledger.Raise(job.config_revision, _answered_by_markers(session, job, refs)) if raising else None
     with session.database.connection() as connection:
         held.confirm(connection)
+        has_inputs = inputs.entering(connection, job.id)
         ids = volumes.upsert_refs(connection, refs)
-        ledger.request(connection, job.id, list(zip(ids, refs, strict=True)), raised=raised)
+        entries = list(zip(ids, refs, strict=True))
+        ledger.request(connection, job.id, entries, raised=raised)
         requeue.free(connection, job.id, ids)  # what failed may be claimed again, whatever the clocks say
-    return ids
+        blocked = inputs.block(connection, job.id, ids) if has_inputs else set()
+    return _Entered(
+        tuple(entry for entry in entries if entry[0] not in blocked),
+        tuple(ref for volume_id, ref in entries if volume_id in blocked),
+    )
 
 
 def _answered_by_markers(session: Session, job: Job, refs: Sequence[VolumeRef]) -> list[int]:
@@ -238,12 +286,14 @@ def _repeated(refs: Iterable[VolumeRef]) -> list[VolumeRef]:
 _Chosen = tuple[list[VolumeRef], list[tuple[VolumeRef, SkipReason]]]
 
 
-def _chooser(session: Session, job: Job, want: Want) -> Callable[[Sequence[VolumeRef]], _Chosen]:
+def _chooser(
+    session: Session, job: Job, want: Want, reasons: Collection[Reason]
+) -> Callable[[Sequence[VolumeRef]], _Chosen]:
     """What splits volumes into those to send and those to leave out, with the reason."""
     if want is Want.FORCE:
         return lambda refs: (list(refs), [])
     if want is Want.STALE:
-        stale = frozenset((ref.db_w_id, ref.i_id) for ref in stale_volumes(session, job))
+        stale = frozenset((one.ref.db_w_id, one.ref.i_id) for one in stale_volumes(session, job, by=reasons))
         return lambda refs: (
             [ref for ref in refs if (ref.db_w_id, ref.i_id) in stale],
             [(ref, "not stale") for ref in refs if (ref.db_w_id, ref.i_id) not in stale],
@@ -298,12 +348,13 @@ class Choice:
 
 @frozen
 class Redriven:
-    """What was queued again, what was refused, what waits already, how many dead letters were taken away."""
+    """What was queued again, what was refused, waits already or is blocked; how many dead letters were taken away."""
 
     sent: tuple[VolumeRef, ...]
     refused: tuple[tuple[VolumeRef, str], ...]
     dead_letters_removed: int
     waiting: tuple[VolumeRef, ...] = ()
+    blocked: tuple[VolumeRef, ...] = ()
 
 
 def choose(session: Session, job: Job, choice: Choice) -> list[FailedVolume]:
@@ -338,10 +389,16 @@ def redrive(session: Session, job: Job, chosen: Sequence[FailedVolume]) -> Redri
     with only_one(session.database, _key(job), _what(job)) as held:
         with session.database.connection() as connection:
             held.confirm(connection)
+            has_inputs = inputs.entering(connection, job.id)
             awaited = ledger.awaited(connection, job.id, [one.volume_id for one in wanted])
             again = [(one.volume_id, one.ref) for one in wanted if one.volume_id not in awaited]
             ledger.request(connection, job.id, again)
             requeue.free(connection, job.id, [one.volume_id for one in wanted])
+            blocked = (
+                inputs.block(connection, job.id, [one for one, _ in again]) if has_inputs else set[int]()
+            )
+            blocked_refs = tuple(ref for one, ref in again if one in blocked)
+            again = [entry for entry in again if entry[0] not in blocked]
         removed = remove_letters(session.queue(job.dlq_url), [ref for _, ref in again])
         for start in range(0, len(again), _CHUNK):
             part = again[start : start + _CHUNK]
@@ -349,7 +406,7 @@ def redrive(session: Session, job: Job, chosen: Sequence[FailedVolume]) -> Redri
             tally.sent += [ref for n, (_, ref) in enumerate(part) if n not in failed]
             tally.refused += [(part[n][1], reason) for n, reason in failed.items()]
     waiting = tuple(one.ref for one in wanted if one.volume_id in awaited)
-    return Redriven(tuple(tally.sent), tuple(tally.refused), removed, waiting)
+    return Redriven(tuple(tally.sent), tuple(tally.refused), removed, waiting, blocked_refs)
 
 
 def sweep(session: Session, job: Job, *, queue_was_empty: bool = False) -> int:

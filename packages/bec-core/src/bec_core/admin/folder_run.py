@@ -1,7 +1,8 @@
-"""``bec run``: a job over a person's own folder of scans, with artifacts and a report in another folder.
+"""``bec run``: jobs over a person's own folder of scans, with artifacts and a report in another folder.
 
 A run is a job of its own, whose name is made from what identifies it (job type, folder, output, config), so that the
-same command finds the same job again and goes on with what is left.
+same command finds the same job again and goes on with what is left. Several job types make a chain: each reads what
+those before it have done, by type.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
 from bec_core.admin.asking import Asked, Want, ask
-from bec_core.admin.jobs import FOLDER_RUN_PREFIX, ensure_job
+from bec_core.admin.binding import FOLDER_RUN_PREFIX
+from bec_core.admin.jobs import ensure_job
 from bec_core.admin.session import Session
 from bec_core.archive import find_volumes
 from bec_core.errors import SettingsError
@@ -25,7 +27,7 @@ from bec_core.models import Job, VolumeRef
 
 @frozen
 class FolderRun:
-    """A run that is ready to be worked on."""
+    """A run of one job that is ready to be worked on."""
 
     job: Job
     volumes: tuple[VolumeRef, ...]
@@ -39,37 +41,86 @@ class FolderRun:
         return tuple(ref for ref in self.volumes if ref not in refused)
 
 
+def check_chain(session: Session, job_types: Sequence[str]) -> list[dict[str, str]]:
+    """For each job type of a chain, its inputs and the job type before it that each reads.
+
+    Raises:
+        PluginError: no plugin brings one of them.
+        SettingsError: one is named twice, or an input finds no job type before it, or several.
+    """
+    types = [session.plugins.job_type(name) for name in job_types]
+    if len(set(job_types)) < len(job_types):
+        raise SettingsError(f"{','.join(job_types)}: each job type once")
+    found: list[dict[str, str]] = []
+    for n, one in enumerate(types):
+        reads: dict[str, str] = {}
+        for slot in one.inputs:
+            fitting = [before.name for before in types[:n] if slot.takes(before)]
+            if len(fitting) != 1:
+                known = sorted(
+                    other.name for other in session.plugins.job_types.values() if slot.takes(other)
+                )
+                which = " or ".join(fitting or known) or f"one of {slot.wanted}"
+                first = "one of them" if len(fitting) > 1 else "it"
+                raise SettingsError(
+                    f"{one.name} reads the results of {which} as {slot.name}: name {first} before it"
+                    f" (bec run {','.join([*(fitting or known)[:1], one.name])} FOLDER)"
+                )
+            reads[slot.name] = fitting[0]
+        found.append(reads)
+    return found
+
+
 def prepare(
     session: Session,
     *,
-    job_type: str,
+    job_types: Sequence[str],
     folder: Path,
     output: Path,
-    config: Mapping[str, Any] | None = None,
+    configs: Mapping[str, Mapping[str, Any]] | None = None,
     force: bool = False,
-) -> FolderRun:
-    """Find the volumes of ``folder``, and ask a job of their own for them.
+) -> list[FolderRun]:
+    """Find the volumes of ``folder``, and ask jobs of their own for them: one for each job type, in this order.
 
-    What is done is asked for too, for the worker compares it with what it would do (config, model), and an output
-    that was deleted is made again; with ``force`` all is done again.
+    What is done is asked for too, for the worker compares it with what it would do (config, model, inputs), and an
+    output that was deleted is made again; with ``force`` all is done again. What reads an earlier one is blocked until
+    that is done.
 
     The session's artifacts must lie in ``output``.
 
+    Args:
+        session: the services.
+        job_types: the job types; each reads those before it.
+        folder: the scans.
+        output: where artifacts and report go.
+        configs: configs by job type.
+        force: do again what is done.
+
     Raises:
-        SettingsError: there is no such folder, or not one image in it.
+        SettingsError: there is no such folder, or not one image in it; or the job types make no chain.
     """
-    session.plugins.job_type(job_type)
+    reads = check_chain(session, job_types)
+    configs = configs or {}
+    if unknown := sorted(set(configs) - set(job_types)):
+        raise SettingsError(f"a config is given for {', '.join(unknown)}, which is not run")
     if not folder.is_dir():
         raise SettingsError(f"{folder} is not a folder")
     found = find_volumes(folder, skip=output)
     if not found:
         raise SettingsError(f"there is no image (.jpg, .jpeg, .png, .tif, .tiff) in {folder} or below it")
-    # A person sees each bad page in the report, and wants the others all the same.
-    settings = {"max_page_error_rate": 1.0, **(config or {}), "artifact_prefix": job_type}
-    identity = json.dumps([job_type, str(folder.resolve()), str(output.resolve()), settings], sort_keys=True)
+    names: dict[str, str] = {}
+    jobs: list[Job] = []
+    for job_type, inputs in zip(job_types, reads, strict=True):
+        # A person sees each bad page in the report, and wants the others all the same.
+        config = {"max_page_error_rate": 1.0, **configs.get(job_type, {}), "artifact_prefix": job_type}
+        names[job_type] = _name(job_type, folder, output, config)
+        bound = {slot: names[other] for slot, other in inputs.items()}
+        jobs.append(ensure_job(session, name=names[job_type], job_type=job_type, config=config, inputs=bound))
+    want = Want.FORCE if force else Want.CHECK
+    return [FolderRun(job, tuple(found), ask(session, job, found, want=want), output) for job in jobs]
+
+
+def _name(job_type: str, folder: Path, output: Path, config: Mapping[str, Any]) -> str:
+    identity = json.dumps([job_type, str(folder.resolve()), str(output.resolve()), config], sort_keys=True)
     slug = re.sub(r"[^A-Za-z0-9]+", "-", folder.resolve().name).strip("-")[:24] or "folder"
-    name = f"{FOLDER_RUN_PREFIX}{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
-    job = ensure_job(session, name=name, job_type=job_type, config=settings)
-    return FolderRun(
-        job, tuple(found), ask(session, job, found, want=Want.FORCE if force else Want.CHECK), output
-    )
+    return f"{FOLDER_RUN_PREFIX}{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"

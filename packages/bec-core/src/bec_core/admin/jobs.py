@@ -9,25 +9,35 @@ from typing import Any
 from attrs import field, frozen
 from loguru import logger
 
+from bec_core.admin.binding import Binding, bindings, choose_type, is_folder_run, rebind
 from bec_core.admin.session import Session
+from bec_core.db import inputs as input_rows
 from bec_core.db import jobs as rows
 from bec_core.db.reads import job_contents
 from bec_core.errors import ConflictError, NotFoundError, SettingsError
 from bec_core.models import Job, JobStatus
-
-FOLDER_RUN_PREFIX = "run-"
-"""What the names of jobs begin with that ``bec run`` makes."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
 
 @frozen
 class CreatedJob:
-    """A new job, the names of its queues that were not there before, and what the operator should know."""
+    """A new job, the names of its queues that were not there before, its inputs, what the operator should know."""
 
     job: Job
     created_queues: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    inputs: tuple[Binding, ...] = ()
+
+
+@frozen
+class Plan:
+    """A job as it would be created: its type (and why that one), its inputs, what the operator should know."""
+
+    job_type: str
+    why_type: str | None
+    inputs: tuple[Binding, ...]
+    warnings: tuple[str, ...]
 
 
 @frozen
@@ -50,13 +60,14 @@ def check_config(session: Session, job_type: str, config: Mapping[str, Any]) -> 
     """
     if job_type not in session.plugins.job_types:
         broken = [f"{b.distribution} could not be loaded: {b.reason}" for b in session.plugins.broken]
+        known = ", ".join(sorted(session.plugins.job_types)) or "none"
         return (
-            f"no plugin here brings the job type {job_type!r}: the config was not checked"
-            + "".join(f" ({reason})" for reason in broken),
+            f"no plugin here brings the job type {job_type!r} (installed: {known}): the config was not checked, and"
+            " inputs that it may have are not bound" + "".join(f" ({reason})" for reason in broken),
         )
-    from bec_core.job_config import structure_config
+    from bec_core.job_config import structure_job
 
-    structure_config(config, session.plugins.job_type(job_type).config)
+    structure_job(config, session.plugins.job_type(job_type))
     return ()
 
 
@@ -81,10 +92,14 @@ def create_job(
     queue_url: str | None = None,
     dlq_url: str | None = None,
     share_prefix: bool = False,
+    inputs: Mapping[str, str] | None = None,
+    follow: bool = False,
 ) -> CreatedJob:
     """Create a job and its queues (existing ones are used).
 
     ``share_prefix``: let its artifacts lie where another job's lie; what that one has done counts as done by it.
+    ``inputs``: the jobs that it reads, by input; what is left out is found (see :mod:`bec_core.admin.binding`).
+    ``follow``: what gets done by them is asked of this job by itself.
 
     Raises:
         ConflictError: there is a job of this name, another one's artifacts lie under the same prefix, or a queue
@@ -94,7 +109,9 @@ def create_job(
         NotFoundError: a queue that was named does not exist.
     """
     config = dict(config or {})
-    warnings = precheck(session, name, job_type or name, config, share_prefix=share_prefix)
+    plan = precheck(session, name, job_type, config, share_prefix=share_prefix, inputs=inputs)
+    if follow and not plan.inputs:
+        raise SettingsError(f"the job type {plan.job_type} reads no other job, so it has nothing to follow")
     if (queue_url is None) != (dlq_url is None):
         raise SettingsError(
             "--queue-url and --dlq-url go together: give both, or none and let BEC create the queues"
@@ -123,15 +140,24 @@ def create_job(
         job = rows.create(
             connection,
             name=name,
-            job_type=job_type or name,
+            job_type=plan.job_type,
             config=config,
             queue_url=queue_url,
             dlq_url=dlq_url,
             artifact_root=root_of(name, config),
             shares_prefix=share_prefix,
         )
+        for one in plan.inputs:
+            input_rows.bind(
+                connection,
+                job.id,
+                one.input.name,
+                one.job.id if one.job else None,
+                artifacts=one.input.artifacts,
+                follow=follow,
+            )
     logger.debug("created job {} with id {}", job.name, job.id)
-    return CreatedJob(job, created, warnings)
+    return CreatedJob(job, created, plan.warnings, plan.inputs)
 
 
 def root_of(name: str, config: Mapping[str, Any]) -> str:
@@ -153,28 +179,40 @@ def _refuse_taken_prefix(jobs: Sequence[Job], name: str, config: Mapping[str, An
             )
 
 
-def is_folder_run(name: str) -> bool:
-    """Whether a job's name is one that ``bec run`` makes."""
-    return name.startswith(FOLDER_RUN_PREFIX)
-
-
 def precheck(
-    session: Session, name: str, job_type: str, config: Mapping[str, Any], *, share_prefix: bool = False
-) -> tuple[str, ...]:
-    """What :func:`create_job` refuses before it changes anything; returns warnings.
+    session: Session,
+    name: str,
+    job_type: str | None,
+    config: Mapping[str, Any],
+    *,
+    share_prefix: bool = False,
+    inputs: Mapping[str, str] | None = None,
+) -> Plan:
+    """The job as :func:`create_job` would create it; nothing is changed.
 
     Raises:
-        ConflictError, JobConfigError, SettingsError: as there.
+        ConflictError, JobConfigError, NotFoundError, SettingsError: as there.
     """
     check_name(name)
-    warnings = check_config(session, job_type, config)
+    chosen, why = choose_type(session, name, job_type)
+    warnings = check_config(session, chosen, config)
+    found = tuple(bindings(session, name, chosen, inputs or {}))
+    warnings += tuple(
+        f"{one.how} for the input {one.input.name}: every volume is blocked until it is bound"
+        f" (bec jobs update {name} --input {one.input.name}=JOB)"
+        for one in found
+        if one.job is None
+    )
     with session.database.connection() as connection:
         present = rows.list_all(connection)
     if any(job.name == name for job in present):
-        raise ConflictError(f"there is a job named {name!r} already; see: bec jobs show {name}")
+        raise ConflictError(
+            f"there is a job named {name!r} already; see: bec jobs show {name};"
+            f" to give it another config: bec jobs update {name}"
+        )
     if not share_prefix and not is_folder_run(name):
         _refuse_taken_prefix(present, name, config)
-    return warnings
+    return Plan(chosen, why, found, warnings)
 
 
 def list_jobs(session: Session) -> list[Job]:
@@ -274,12 +312,34 @@ def _held(session: Session, url: str) -> int | None:
     return stats.available + stats.in_flight + stats.delayed
 
 
-def delete_job(session: Session, job: Job, *, purge_queues: bool = False) -> None:
+def refuse_read(session: Session, job: Job) -> None:
+    """Refuse to delete a job that others read.
+
+    Raises:
+        ConflictError: they do; the message names them and the ways out.
+    """
+    with session.database.connection() as connection:
+        readers = input_rows.readers(connection, job.id)
+    if readers:
+        raise ConflictError(
+            f"job {job.name} is read by {', '.join(readers)}, blocked without it: bind what reads it to another job"
+            " (bec jobs update READER --input NAME=JOB), or say --unbind-readers"
+        )
+
+
+def delete_job(
+    session: Session, job: Job, *, purge_queues: bool = False, unbind_readers: bool = False
+) -> None:
     """Delete a job with its tasks, ledger and config revisions. Artifacts and markers stay.
 
     The queues stay too; ``purge_queues`` empties them first, so that a job created later under the same
-    name does not meet this one's messages.
+    name does not meet this one's messages. ``unbind_readers``: the jobs that read it are left without that input.
+
+    Raises:
+        ConflictError: other jobs read it.
     """
+    if not unbind_readers:
+        refuse_read(session, job)
     if purge_queues:
         for url in (job.queue_url, job.dlq_url):
             try:
@@ -290,15 +350,24 @@ def delete_job(session: Session, job: Job, *, purge_queues: bool = False) -> Non
         rows.delete(connection, job.id)
 
 
-def ensure_job(session: Session, *, name: str, job_type: str, config: Mapping[str, Any]) -> Job:
-    """The job of this name, created if there is none and brought to this config if it has another."""
+def ensure_job(
+    session: Session,
+    *,
+    name: str,
+    job_type: str,
+    config: Mapping[str, Any],
+    inputs: Mapping[str, str] | None = None,
+) -> Job:
+    """The job of this name, created if there is none and brought to this config and these inputs if it has others."""
     try:
         job = find_job(session, name)
     except NotFoundError:
         try:
-            return create_job(session, name=name, job_type=job_type, config=config).job
+            return create_job(session, name=name, job_type=job_type, config=config, inputs=inputs).job
         except ConflictError:
             if all(present.name != name for present in list_jobs(session)):
                 raise
             job = find_job(session, name)  # who started beside us was first
+    if inputs:
+        job, _ = rebind(session, job, inputs)
     return update_config(session, job, config).job

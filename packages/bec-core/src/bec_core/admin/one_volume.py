@@ -12,16 +12,18 @@ from bec_core.admin.session import Session
 from bec_core.admin.working import worker_for
 from bec_core.models import Job, Volume, VolumeRef, encode_message
 from bec_core.queues.memory import MemoryQueue
+from bec_core.resources import NamedResources
 from bec_core.worker import BECWorker, WorkerObserver, WorkerOptions
 
 Outcome = Literal[
-    "done", "already-done", "retryable_failed", "terminal_failed", "handed-back", "left", "fault"
+    "done", "already-done", "retryable_failed", "terminal_failed", "handed-back", "left", "blocked", "fault"
 ]
 
 
 @frozen
 class VolumeRun:
-    """What became of the volume: ``left`` means that another worker has it, or its back-off is not over."""
+    """What became of the volume: ``left`` means that another worker has it, or its back-off is not over, ``blocked``
+    that an input is not done."""
 
     outcome: Outcome
     message: str
@@ -64,6 +66,7 @@ def run_volume(
     *,
     force: bool = False,
     observer: WorkerObserver | None = None,
+    resources: NamedResources | None = None,
     ready: Callable[[BECWorker], object] = lambda _: None,
 ) -> VolumeRun:
     """Run the job on one volume in this process, once, with all that a worker does: lease, marker, row.
@@ -72,12 +75,15 @@ def run_volume(
 
     Args:
         force: do it again if it is done (only a new marker answers the request; the old result stays until then).
+        resources: what the command line names.
         ready: called with the worker before it starts, to connect signals.
     """
     queue, dead_letters = MemoryQueue("one"), MemoryQueue("one-dead")
     queue.send([encode_message(ref)])
     watch = _Watch(observer or WorkerObserver())
-    with worker_for(session, job, options, observers=[watch], queues=(queue, dead_letters)) as worker:
+    with worker_for(
+        session, job, options, observers=[watch], queues=(queue, dead_letters), resources=resources
+    ) as worker:
         ready(worker)
         if force:
             raise_request(session, job, ref)

@@ -36,6 +36,7 @@ class JobLine:
     running: int
     done: int
     failed: int
+    blocked: int
     pages_per_s: float | None
     time_left_s: float | None
     queue: QueueStats | None
@@ -117,6 +118,7 @@ class Monitor:
             running,
             counts.get("done", 0),
             counts.get("failed", 0),
+            counts.get("blocked", 0),
             rate,
             left,
             seldom.queues.get(job.queue_url),

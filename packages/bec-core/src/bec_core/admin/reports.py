@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
+from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from attrs import evolve, frozen
 from loguru import logger
 
 from bec_core.admin.jobs import find_job
+from bec_core.admin.metrics import MetricChange, changes
 from bec_core.admin.session import Session
-from bec_core.artifacts import FinishedVolume, TaskFolder, owner_of
-from bec_core.db import ledger, roots
+from bec_core.artifacts import FinishedVolume, ReadyInput, TaskFolder, owner_of
+from bec_core.db import inputs, ledger, roots
 from bec_core.errors import (
     ConflictError,
     ManifestMissing,
@@ -20,7 +24,7 @@ from bec_core.errors import (
     StorageError,
     TaskError,
 )
-from bec_core.models import Job, VolumeRef, check_id
+from bec_core.models import Job, Volume, VolumeRef, check_id
 from bec_core.plugins import load_object
 from bec_core.storage import InvalidKey
 
@@ -51,6 +55,50 @@ def write_report(session: Session, job: Job, refs: Iterable[VolumeRef], director
     return Path(load_object(job_type.report)(volumes, directory))
 
 
+def write_reports(
+    session: Session, jobs: Sequence[Job], refs: Sequence[VolumeRef], directory: Path
+) -> Path | None:
+    """The reports of a chain of jobs in one place: of one job its own, of several a page that leads to each.
+
+    Returns:
+        The file to open first; None if no job has both a report and a finished volume.
+    """
+    written: list[tuple[str, Path]] = []
+    for job in jobs:
+        if session.plugins.job_type(job.type).report is None or not finished_volumes(session, job, refs):
+            continue
+        place = directory if len(jobs) == 1 else directory / job.type
+        written.append((job.type, write_report(session, job, refs, place)))
+    if len(jobs) == 1 or not written:
+        return written[0][1] if written else None
+    first = directory / "index.html"
+    summaries = {job.type: session.plugins.job_type(job.type).summary for job in jobs}
+    items = "".join(
+        f'<li><a href="{escape(quote(path.relative_to(directory).as_posix()))}">{escape(name)}</a>'
+        f" {escape(summaries[name])}</li>"
+        for name, path in written
+    )
+    last = escape(quote(written[-1][1].relative_to(directory).as_posix()))
+    first.write_text(_CHAIN.format(items=items, last=last), encoding="utf-8")
+    return first
+
+
+_CHAIN = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>BEC report</title>
+<style>
+html, body {{ height: 100%; margin: 0; font: 16px/1.4 system-ui, sans-serif; }}
+body {{ display: flex; flex-direction: column; }}
+ul {{ margin: 0; padding: .5rem 1rem; list-style: none; display: flex; gap: 2rem; border-bottom: 1px solid #8888; }}
+a {{ font-weight: 600; }}
+iframe {{ flex: 1; border: 0; }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #111; color: #ddd; }} a {{ color: #8bf; }} }}
+</style></head>
+<body><ul>{items}</ul><iframe name="report" title="report" src="{last}"></iframe>
+<script>document.querySelectorAll("a").forEach(a => a.target = "report")</script></body></html>
+"""
+
+
 @frozen
 class Run:
     """One side of a comparison: a job's artifacts, at each volume's present version or at the one named."""
@@ -72,16 +120,25 @@ def find_run(session: Session, text: str) -> Run:
     return Run(find_job(session, name), check_id(version, "version") if at else None)
 
 
+@frozen
+class Comparison:
+    """Two runs compared: the metrics over the ``volumes`` volumes that both have done, and the plugin's file."""
+
+    volumes: int
+    metrics: tuple[MetricChange, ...]
+    report: Path | None
+
+
 def write_comparison(
     session: Session, before: Run, after: Run, refs: Sequence[VolumeRef], directory: Path
-) -> Path:
-    """Let the plugin show what differs between two runs, over the volumes that both have done.
+) -> Comparison:
+    """Compare two runs over the volumes that both have done: by metrics, and by what the plugin makes of it.
 
     ``refs`` empty: all volumes that both jobs were asked for.
 
     Raises:
         ConflictError: the runs are the same, or of different job types.
-        NotFoundError: the plugin can't compare, or there is no volume that both have done.
+        NotFoundError: the plugin can't compare and has no metrics, or there is no volume that both have done.
     """
     job_type = session.plugins.job_type(before.job.type)
     if before == after:
@@ -90,7 +147,7 @@ def write_comparison(
         )
     if after.job.type != before.job.type:
         raise ConflictError(f"{before} is of type {before.job.type}, {after} of {after.job.type}")
-    if job_type.compare is None:
+    if job_type.compare is None and not job_type.metrics:
         raise NotFoundError(f"the job type {job_type.name} has no comparison")
     done_before = set(done_volumes(session, before.job))
     asked = list(refs) or [ref for ref in done_volumes(session, after.job) if ref in done_before]
@@ -101,7 +158,12 @@ def write_comparison(
             pairs.append((sides[0], sides[1]))
     if not pairs:
         raise NotFoundError(f"there is no volume that both {before} and {after} have done")
-    return Path(load_object(job_type.compare)(pairs, directory, names=(str(before), str(after))))
+    report = None
+    if job_type.compare is not None:
+        names = (str(before), str(after))
+        report = Path(load_object(job_type.compare)(pairs, directory, names=names))
+    figures = changes(job_type.metrics, [one.marker for one, _ in pairs], [two.marker for _, two in pairs])
+    return Comparison(len(pairs), tuple(figures), report)
 
 
 def _readable(session: Session, run: Run, ref: VolumeRef) -> FinishedVolume | None:
@@ -127,4 +189,18 @@ def _finished_at(session: Session, run: Run, ref: VolumeRef) -> FinishedVolume |
         return None  # not done, or another job's under a shared prefix
     for listed in marker.artifacts:
         folder.store.head(folder.key(listed.name))  # one that is gone would end the plugin's report of all
-    return FinishedVolume(folder, session.sources, marker.content)
+    return FinishedVolume(folder, session.sources, marker.content, partial(_input, session, run.job, volume))
+
+
+def _input(session: Session, job: Job, volume: Volume, name: str) -> ReadyInput:
+    with session.database.reading() as connection:
+        bound = {one.name: one for one in inputs.bound(connection, job.id)}
+        one = bound.get(name)
+        if one is None or one.job_id is None:
+            raise ValueError(f"job {job.name} has no input {name!r} (bound: {', '.join(bound) or 'none'})")
+        root = roots.of_task(connection, one.job_id, volume.ref, volume.version)
+    folder = TaskFolder(session.artifacts, root or str(one.artifact_root), volume)
+    marker = folder.marker()
+    if marker is None:
+        raise ObjectNotFound(f"job {one.job_name} has not done {volume.ref} at version {volume.version}")
+    return ReadyInput(one, folder, marker)

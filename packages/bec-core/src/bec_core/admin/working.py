@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from bec_core.admin.session import Session
+from bec_core.errors import SettingsError
 from bec_core.models import Job
+from bec_core.resources import NamedResources, ResourceCache, ResourceFinder
 from bec_core.worker import BECWorker, Services, WorkerObserver, WorkerOptions, open_worker
 
 if TYPE_CHECKING:
@@ -22,8 +27,19 @@ def worker_for(
     *,
     observers: Sequence[WorkerObserver] = (),
     queues: tuple[TaskQueue, TaskQueue] | None = None,
+    resources: NamedResources | None = None,
 ) -> Iterator[BECWorker]:
-    """A worker of ``job``; closed on leaving. ``queues``: in place of the job's queue and dead-letter queue."""
+    """A worker of ``job``; closed on leaving.
+
+    ``queues``: in place of the job's queue and dead-letter queue. ``resources``: what the command line names.
+
+    Raises:
+        SettingsError: the folder for large artifacts is none; and what :func:`open_worker` raises.
+    """
+    scratch = session.settings.scratch
+    if scratch is not None and not os.access(scratch, os.W_OK | os.X_OK):
+        raise SettingsError(f"BEC_SCRATCH={scratch} is no folder that can be written")
+    options = evolve(options, scratch=options.scratch or scratch)
     tasks, dead_letters = queues or (session.queue(job.queue_url), session.queue(job.dlq_url))
     services = Services(
         database=session.database,
@@ -31,6 +47,7 @@ def worker_for(
         dead_letters=dead_letters,
         sources=session.sources,
         store=session.artifacts,
+        open_queue=session.queue,
     )
     with open_worker(
         job=job,
@@ -38,7 +55,11 @@ def worker_for(
         services=services,
         options=options,
         name=session.settings.worker_name,
-        model_path=session.settings.model_path,
+        finder=ResourceFinder(
+            ResourceCache(session.settings.home / "cache", session.s3),
+            resources or NamedResources(),
+            session.settings.environment,
+        ),
         observers=observers,
     ) as worker:
         yield worker

@@ -25,14 +25,17 @@ class Damage:
 def damage_of(store: Store, prefix: str, marker: Marker) -> Iterator[Damage]:
     """What is wrong with the files below ``prefix`` that a marker lists; markers of older programs list none."""
     for listed in marker.artifacts:
+        size, digest = 0, hashlib.sha256()
         try:
-            data = store.get(prefix + listed.name).data
+            for piece in store.chunks(prefix + listed.name):
+                size += len(piece)
+                digest.update(piece)
         except ObjectNotFound:
             yield Damage(listed.name, missing=True, detail="it is not there")
             continue
-        if len(data) != listed.size:
-            yield Damage(listed.name, False, f"{len(data)} bytes in place of {listed.size}")
-        elif hashlib.sha256(data).hexdigest() != listed.sha256:
+        if size != listed.size:
+            yield Damage(listed.name, False, f"{size} bytes in place of {listed.size}")
+        elif digest.hexdigest() != listed.sha256:
             yield Damage(listed.name, False, "another SHA-256")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bec_core.archive.sources import Sources
+from bec_core.artifacts.inputs import ReadyInput
 from bec_core.artifacts.place import TaskFolder
 from bec_core.models import Page, PageData, Volume
 
@@ -19,6 +20,7 @@ class FinishedVolume:
     folder: TaskFolder
     sources: Sources
     marker: Mapping[str, Any]
+    find_input: Callable[[str], ReadyInput] = field(repr=False)
 
     @property
     def volume(self) -> Volume:
@@ -37,3 +39,12 @@ class FinishedVolume:
     def read_page(self, page: Page) -> PageData:
         """The page's bytes."""
         return self.sources.read_page(self.folder.volume, page)
+
+    def input(self, name: str) -> ReadyInput:
+        """What the job bound to this input has done of the volume, as it stands now.
+
+        Raises:
+            ObjectNotFound: it has not done it (any more).
+            ValueError: there is no such input.
+        """
+        return self.find_input(name)

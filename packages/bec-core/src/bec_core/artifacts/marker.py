@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,9 +54,42 @@ class Marker:
                 )
         return tuple(found)
 
+    @property
+    def checksums(self) -> Mapping[str, str] | None:
+        """The SHA-256 of the files that it lists, by name; None: it lists none (the earlier system's)."""
+        return {one.name: one.sha256 for one in self.artifacts} or None
+
+    @property
+    def lineage(self) -> tuple[Mapping[str, str], ...] | None:
+        """What was read of inputs: ``input``, ``job``, ``artifact``, ``sha256`` of each; None: it does not say."""
+        said = self.content.get("lineage")
+        if not isinstance(said, list):
+            return None
+        keys = ("input", "job", "artifact", "sha256")
+        return tuple(
+            {key: one[key] for key in keys}
+            for one in said
+            if isinstance(one, Mapping) and all(isinstance(one.get(key), str) for key in keys)
+        )
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The figures that its job gave of the volume; what is no finite number is left out."""
+        return metrics_of(self.content)
+
     def answers(self, request: int) -> bool:
         """Whether it answers that request (or a later one)."""
         return self.request >= request
+
+
+def metrics_of(content: Mapping[str, Any]) -> Mapping[str, float]:
+    """The figures in a marker's content."""
+    listed = content.get("metrics")
+    return {
+        name: value
+        for name, value in (listed.items() if isinstance(listed, Mapping) else ())
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    }
 
 
 def parse_marker(data: bytes, etag: str | None = None) -> Marker:

@@ -18,7 +18,8 @@ class StoreUnfit(SettingsError):
 def probe(store: Store, *, key: str) -> tuple[str, ...]:
     """Create an object, create it again (must be refused), swap it with a wrong etag (must be refused), delete it.
 
-    One fixed ``key`` per worker, outside every job's folder; what an earlier probe left there is used again.
+    One ``key`` for each process that lives at the same time, outside every job's folder; what an earlier probe left
+    there is used again.
 
     Returns:
         Warnings: a store may refuse to delete (many roles have no such right).

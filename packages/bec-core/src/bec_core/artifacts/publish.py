@@ -16,16 +16,19 @@ from bec_core.artifacts.marker import MARKER_NAME, Marker
 from bec_core.artifacts.place import TaskFolder
 from bec_core.errors import ObjectChanged, ObjectNotFound
 from bec_core.models import Artifact
+from bec_core.storage import Body, FileBody
 
 
-def artifact_of(name: str, data: bytes) -> Artifact:
+def artifact_of(name: str, data: Body) -> Artifact:
     """What a marker says of a file."""
+    if isinstance(data, FileBody):
+        return Artifact(name, data.size, data.sha256)
     return Artifact(name, len(data), hashlib.sha256(data).hexdigest())
 
 
 def write_artifacts(
     folder: TaskFolder,
-    files: Mapping[str, bytes],
+    files: Mapping[str, Body],
     *,
     confirm: Callable[[], None],
     written: Callable[[], None],
@@ -59,7 +62,7 @@ def write_marker(
         _swap(folder, MARKER_NAME, data, confirm)
 
 
-def _swap(folder: TaskFolder, name: str, data: bytes, confirm: Callable[[], None]) -> None:
+def _swap(folder: TaskFolder, name: str, data: Body, confirm: Callable[[], None]) -> None:
     key = folder.key(name)
     while True:
         try:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from bec_core.db.requeue import ref_of
 from bec_core.models import VolumeRef
 
 if TYPE_CHECKING:
@@ -110,13 +109,19 @@ class Due:
 
 
 def due(connection: Connection, job_id: int, *, settled_after_s: float) -> list[Due]:
-    """The entries that wait and are neither under a live lease nor in back-off."""
+    """The entries that wait and are neither under a live lease nor in back-off.
+
+    What was released a moment ago is left to whoever released it, who sends it now.
+    """
     rows = connection.execute(
         """
         SELECT l.volume_id, v.bdrc_w_id, v.bdrc_i_id, l.source, l.i_version, l.sent_at IS NOT NULL,
                coalesce(l.sent_at < statement_timestamp() - make_interval(secs => %(settled)s), false)
         FROM ledger l JOIN volumes v ON v.id = l.volume_id
-        WHERE l.job_id = %(job)s AND l.state = 'waiting' AND NOT EXISTS (
+        WHERE l.job_id = %(job)s AND l.state = 'waiting'
+          AND NOT coalesce(
+              l.sent_at IS NULL AND l.released_at > statement_timestamp() - make_interval(secs => 10), false)
+          AND NOT EXISTS (
             SELECT FROM task_executions t
             WHERE (t.job_id, t.volume_id) = (l.job_id, l.volume_id)
               AND t.status IN ('running', 'retryable_failed')
@@ -148,42 +153,6 @@ def awaited(connection: Connection, job_id: int, volume_ids: Sequence[int]) -> s
     return {row[0] for row in rows}
 
 
-_STALE = """
-    WITH newest AS (
-        SELECT recipe FROM job_recipes WHERE job_id = %(job)s ORDER BY declared_at DESC LIMIT 1
-    ), latest AS (
-        SELECT DISTINCT ON (volume_id) volume_id, recipe, request FROM task_executions
-        WHERE job_id = %(job)s AND status = 'done' ORDER BY volume_id, done_at DESC NULLS LAST, id DESC
-    )
-    SELECT {columns}
-    FROM latest t JOIN newest n ON t.recipe <> n.recipe
-    JOIN volumes v ON v.id = t.volume_id
-    LEFT JOIN ledger l ON (l.job_id, l.volume_id) = (%(job)s, t.volume_id)
-    WHERE NOT coalesce(l.state = 'waiting' AND l.request > t.request, false)
-"""
-
-
-def count_stale(connection: Connection, job_id: int) -> int:
-    """How many :func:`stale` would list. Costs nothing for a job whose workers never declared two recipes."""
-    row = connection.execute("SELECT count(*) FROM job_recipes WHERE job_id = %s", (job_id,)).fetchone()
-    if row is None or row[0] < 2:
-        return 0
-    row = connection.execute(_STALE.format(columns="count(*)").encode(), {"job": job_id}).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def stale(connection: Connection, job_id: int) -> list[VolumeRef]:
-    """The volumes that were done last by another recipe than the newest declared one, and not asked for again since.
-
-    What was done by an unknown recipe is never stale.
-    """
-    columns = "v.bdrc_w_id, v.bdrc_i_id, l.source, l.i_version"
-    statement = f"{_STALE.format(columns=columns)} ORDER BY v.bdrc_w_id, v.bdrc_i_id"
-    rows = connection.execute(statement.encode(), {"job": job_id})
-    return [ref_of(*row) for row in rows]
-
-
 def mark_sent(connection: Connection, job_id: int, volume_ids: Sequence[int]) -> None:
     """Record that these volumes' messages are in the queue."""
     connection.execute(
@@ -193,10 +162,10 @@ def mark_sent(connection: Connection, job_id: int, volume_ids: Sequence[int]) ->
 
 
 def forget_waiting(connection: Connection, job_id: int) -> int:
-    """Drop the entries that wait, but for those that a worker has at hand; returns how many."""
+    """Drop the entries that wait or are blocked, but for those that a worker has at hand; returns how many."""
     cursor = connection.execute(
         """
-        DELETE FROM ledger l WHERE l.job_id = %(job)s AND l.state = 'waiting' AND NOT EXISTS (
+        DELETE FROM ledger l WHERE l.job_id = %(job)s AND l.state IN ('waiting', 'blocked') AND NOT EXISTS (
             SELECT FROM task_executions t
             WHERE (t.job_id, t.volume_id) = (l.job_id, l.volume_id) AND t.status = 'running'
               AND t.lease_expires_at > clock_timestamp()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from bec_core.db import inputs
 from bec_core.models import JobStatus
 
 if TYPE_CHECKING:
@@ -21,16 +22,22 @@ class Left:
         backing_off: failed or put off a moment ago.
         running: under a lease that is alive.
         next_s: seconds until the first of those backing off or running may be due; None without any.
+        blocked: those that don't wait but are blocked: an input of theirs is not done.
+        coming: of the blocked, those whose inputs will be done: they are asked for where they are missing.
+        ready: of the blocked, those whose inputs are done by now: whoever looks releases them.
     """
 
     due: int
     backing_off: int
     running: int
     next_s: float | None
+    blocked: int = 0
+    coming: int = 0
+    ready: int = 0
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """All that wait."""
         return self.due + self.backing_off + self.running
 
 
@@ -57,7 +64,8 @@ def left(connection: Connection, job_id: int) -> Left:
         (job_id,),
     ).fetchone()
     assert row is not None
-    return Left(*row)
+    due, backing_off, running, next_s = row
+    return Left(due, backing_off, running, next_s, *inputs.blocked(connection, job_id))
 
 
 def job_status(connection: Connection, job_id: int) -> JobStatus | None:

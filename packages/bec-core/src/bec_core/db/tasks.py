@@ -94,6 +94,18 @@ class Outcome:
     wall_clock_duration_ms: float
     stage_ms: Mapping[str, float] | None = None
     errors_by_stage: Mapping[str, int] | None = None
+    metrics: Mapping[str, float] | None = None
+
+
+@frozen
+class Contents:
+    """What a finished task published (SHA-256 by name) and what it read of its inputs; None: unknown."""
+
+    artifacts: Mapping[str, str] | None = None
+    lineage: Sequence[Mapping[str, str]] | None = None
+
+
+_UNKNOWN = Contents()
 
 
 def claim(
@@ -289,10 +301,18 @@ def is_ours(connection: Connection, claimed: Claim) -> bool:
     return row is not None
 
 
-def finish(connection: Connection, claimed: Claim, outcome: Outcome, *, recipe: str | None = None) -> bool:
+def finish(
+    connection: Connection,
+    claimed: Claim,
+    outcome: Outcome,
+    *,
+    recipe: str | None = None,
+    contents: Contents = _UNKNOWN,
+) -> int | None:
     """Record that the task is done, and so its ledger entry, unless that has been asked for again since.
 
-    False: the epoch is not ours any more.
+    Returns:
+        The volume's id; None: the epoch is not ours any more.
     """
     row = connection.execute(
         f"""
@@ -308,17 +328,18 @@ def finish(connection: Connection, claimed: Claim, outcome: Outcome, *, recipe: 
             WHERE (t.job_id, t.volume_id, t.s3_etag) = (f.job_id, f.volume_id, %(no_version)s::bytea)
               AND t.status = 'retryable_failed'
         )
-        SELECT 1 FROM finished
+        SELECT volume_id FROM finished
         """,
         {
             **_outcome_values(outcome),
+            **_contents_values(contents),
             "recipe": recipe,
             "task_id": claimed.task_id,
             "epoch": claimed.epoch,
             "no_version": NO_VERSION,
         },
     ).fetchone()
-    return row is not None
+    return row[0] if row is not None else None
 
 
 _DONE = """
@@ -326,10 +347,19 @@ _DONE = """
     total_images = %(total_images)s, nb_errors = %(nb_errors)s,
     total_duration_ms = %(total_duration_ms)s, avg_duration_per_page_ms = %(avg_duration_per_page_ms)s,
     wall_clock_duration_ms = %(wall_clock_duration_ms)s,
-    stage_ms = %(stage_ms)s, errors_by_stage = %(errors_by_stage)s,
+    stage_ms = %(stage_ms)s, errors_by_stage = %(errors_by_stage)s, metrics = %(metrics)s,
     error_stage = NULL, error_type = NULL, error_message = NULL, error_traceback = NULL, error_fingerprint = NULL,
-    page_errors = NULL, alone = false, runtime_faults = 0, first_fault_at = NULL, lost = 0
+    page_errors = NULL, alone = false, runtime_faults = 0, first_fault_at = NULL, lost = 0,
+    artifacts = %(artifacts)s, lineage = %(lineage)s
 """
+
+
+def _contents_values(contents: Contents) -> dict[str, Any]:
+    known, read = contents.artifacts, contents.lineage
+    return {
+        "artifacts": None if known is None else Jsonb(dict(known)),
+        "lineage": None if read is None else Jsonb([dict(one) for one in read]),
+    }
 
 
 def _outcome_values(outcome: Outcome) -> dict[str, Any]:
@@ -343,6 +373,7 @@ def _outcome_values(outcome: Outcome) -> dict[str, Any]:
         "errors_by_stage": Jsonb(dict(outcome.errors_by_stage))
         if outcome.errors_by_stage is not None
         else None,
+        "metrics": Jsonb(dict(outcome.metrics)) if outcome.metrics else None,
     }
 
 
@@ -357,6 +388,7 @@ def repair_done(
     request: int = 0,
     recipe: str | None = None,
     artifact_root: str | None = None,
+    contents: Contents = _UNKNOWN,
 ) -> bool:
     """Make the row say what the marker says: done. True if it did not before.
 
@@ -379,6 +411,7 @@ def repair_done(
             " artifact_root = coalesce(%(root)s, artifact_root) WHERE id = %(id)s",
             {
                 **_outcome_values(outcome),
+                **_contents_values(contents),
                 "request": request,
                 "recipe": recipe,
                 "root": artifact_root,

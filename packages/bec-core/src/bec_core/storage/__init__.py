@@ -13,11 +13,22 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from bec_core.errors import SettingsError
-from bec_core.storage.base import InvalidKey, ObjectInfo, ObjectTooLarge, Store, StoredObject, check_key
+from bec_core.storage.base import (
+    Body,
+    FileBody,
+    InvalidKey,
+    ObjectInfo,
+    ObjectTooLarge,
+    Store,
+    StoredObject,
+    check_key,
+)
 from bec_core.storage.files import FileStore
 from bec_core.storage.s3 import S3Options, S3Store
 
 __all__ = [
+    "Body",
+    "FileBody",
     "FileStore",
     "InvalidKey",
     "ObjectInfo",

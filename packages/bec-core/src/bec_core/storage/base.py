@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from datetime import datetime
+from typing import BinaryIO
 
 from attrs import field, frozen
 
@@ -39,6 +42,44 @@ class StoredObject:
     etag: str | None
     last_modified: datetime
     uri: str
+
+
+CHUNK = 1 << 20
+"""How much of a large object is in memory at a time, bytes."""
+
+
+@frozen
+class FileBody:
+    """An object's data that lies in an open file of this machine, to be written to a store.
+
+    Attributes:
+        file: open for reading, with a descriptor; nobody writes to it any more.
+        size: in bytes.
+        sha256, md5: of its content, in hex digits.
+    """
+
+    file: BinaryIO = field(repr=False)
+    size: int
+    sha256: str
+    md5: str
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content in pieces, from its beginning each time; several readers don't disturb each other."""
+        at = 0
+        while at < self.size:
+            piece = os.pread(self.file.fileno(), min(CHUNK, self.size - at), at)
+            if not piece:
+                raise OSError(f"a staged file ended after {at:,} of {self.size:,} bytes")
+            at += len(piece)
+            yield piece
+
+    def read(self) -> bytes:
+        """All of it."""
+        return b"".join(self.chunks())
+
+
+Body = bytes | FileBody
+"""What can be written: bytes, or a file's content where it is large."""
 
 
 def check_key(key: str) -> str:
@@ -90,6 +131,14 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """Read an object in pieces, so that a large one is never in memory as a whole.
+
+        Raises:
+            ObjectNotFound: there is none.
+        """
+
+    @abstractmethod
     def head(self, key: str) -> ObjectInfo:
         """An object's size, etag and time.
 
@@ -113,10 +162,10 @@ class Store(ABC):
         """Write an object whether or not there is one, wholly or not at all; its new etag."""
 
     @abstractmethod
-    def swap(self, key: str, data: bytes, *, if_etag: str | None) -> str | None:
+    def swap(self, key: str, data: Body, *, if_etag: str | None) -> str | None:
         """Compare and swap: write only if the object's present etag is ``if_etag``; its new etag.
 
-        ``if_etag=None`` means that there must be no object yet.
+        ``if_etag=None`` means that there must be no object yet. What lies in a file is not read into memory.
 
         Raises:
             ObjectChanged: the object is another one, or is gone, or (``None``) exists already.

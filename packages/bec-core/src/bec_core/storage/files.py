@@ -21,7 +21,7 @@ from pathlib import Path
 from loguru import logger
 
 from bec_core.errors import ObjectChanged, ObjectNotFound, StorageError, StorageRefused
-from bec_core.storage.base import ObjectInfo, ObjectTooLarge, Store, StoredObject, check_key
+from bec_core.storage.base import CHUNK, Body, ObjectInfo, ObjectTooLarge, Store, StoredObject, check_key
 
 _TEMP = ".bec-tmp-"
 _YOUNG_S = 2.0  # a temporary file may be so old before its writer has locked it
@@ -72,6 +72,16 @@ class FileStore(Store):
                 raise StorageError(f"{path.as_uri()} changed while it was read: try again")
         return StoredObject(data, _etag(before), _time(before), path.as_uri())
 
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """See :meth:`Store.chunks`; a file that is being rewritten in place is a StorageError."""
+        path = self._path(key)
+        with _reading(path) as descriptor:
+            before = _regular(os.fstat(descriptor), path)
+            while piece := os.read(descriptor, CHUNK):
+                yield piece
+            if _etag(os.fstat(descriptor)) != _etag(before):
+                raise StorageError(f"{path.as_uri()} changed while it was read: try again")
+
     def head(self, key: str) -> ObjectInfo:
         """See :meth:`Store.head`."""
         path = self._path(key)
@@ -118,7 +128,7 @@ class FileStore(Store):
             temporary.replace(path)
         return etag
 
-    def swap(self, key: str, data: bytes, *, if_etag: str | None) -> str | None:
+    def swap(self, key: str, data: Body, *, if_etag: str | None) -> str | None:
         """See :meth:`Store.swap`."""
         path = self._path(key)
         with _system_errors(path), _written(path, data) as temporary:
@@ -212,7 +222,7 @@ def _info(entry: os.DirEntry[str], base: str) -> ObjectInfo | None:
 
 
 @contextlib.contextmanager
-def _written(path: Path, data: bytes) -> Iterator[Path]:
+def _written(path: Path, data: Body) -> Iterator[Path]:
     """A synced temporary file beside ``path`` with ``data``; the body moves it into place."""
     _make_folder(path.parent)
     _sweep(path.parent)
@@ -221,7 +231,8 @@ def _written(path: Path, data: bytes) -> Iterator[Path]:
         with temporary.open("xb") as file:
             with contextlib.suppress(OSError):  # a file system without locks keeps its litter
                 fcntl.flock(file, fcntl.LOCK_EX)  # until it has its name: we live
-            file.write(data)
+            for piece in (data,) if isinstance(data, bytes) else data.chunks():
+                file.write(piece)
             file.flush()
             # the kernel's own stamp is as coarse as its tick: two writes could get one etag
             os.utime(file.fileno(), ns=(now := time.time_ns(), now))

@@ -6,7 +6,7 @@ import builtins
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,7 +21,17 @@ from obstore.exceptions import (
 )
 
 from bec_core.errors import ObjectChanged, ObjectNotFound, SettingsError, StorageError, StorageRefused
-from bec_core.storage.base import ObjectInfo, ObjectTooLarge, Store, StoredObject, check_key
+from bec_core.storage.base import (
+    CHUNK,
+    Body,
+    FileBody,
+    ObjectInfo,
+    ObjectTooLarge,
+    Store,
+    StoredObject,
+    check_key,
+)
+from bec_core.storage.s3_large import LARGEST, LargeWriter, MayPass
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta, PutMode
@@ -31,6 +41,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
+_IN_MEMORY = 16 << 20  # a file up to this size is written as bytes are
 _STATUS = re.compile(r"status code: (\d{3} [\w ]+\w)")
 
 
@@ -69,6 +80,7 @@ class S3Store(Store):
         # A conditional write is repeated by us, not by obstore: only we can tell "somebody else was
         # first" from "my own first attempt got through and its answer was lost".
         self._store_once = _connect(bucket, options, retries=0)
+        self._large = LargeWriter(bucket, options)
 
     @property
     def url(self) -> str:
@@ -99,6 +111,17 @@ class S3Store(Store):
             return StoredObject(data, _plain(meta["e_tag"]), meta["last_modified"], uri)
 
         return _call(uri, read, "s3:GetObject")
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """See :meth:`Store.chunks`; a body shorter than announced is a StorageError."""
+        uri, path = self.uri(key), self._path(key)
+        result = _call(uri, lambda: self._store.get(path), "s3:GetObject")
+        pieces, read = iter(result.stream(min_chunk_size=CHUNK)), 0
+        while piece := _call(uri, lambda: bytes(next(pieces, b"")), "s3:GetObject"):
+            read += len(piece)
+            yield piece
+        if read != result.meta["size"]:
+            raise StorageError(f"{uri}: the body has {read:,} of {result.meta['size']:,} bytes")
 
     def head(self, key: str) -> ObjectInfo:
         """See :meth:`Store.head`; S3 gives the same answer when the bucket is missing."""
@@ -131,19 +154,31 @@ class S3Store(Store):
         """See :meth:`Store.put`."""
         return _call(self.uri(key), lambda: self._write(self._store, key, data, "overwrite"), "s3:PutObject")
 
-    def swap(self, key: str, data: bytes, *, if_etag: str | None) -> str | None:
+    def swap(self, key: str, data: Body, *, if_etag: str | None) -> str | None:
         """See :meth:`Store.swap`; by ``If-None-Match: *`` and ``If-Match``.
 
         An attempt whose answer was lost may have been carried out. So if a repeated attempt is told
         that the object is another one, and that one holds just these bytes, it is ours.
         """
         mode: PutMode = "create" if if_etag is None else {"e_tag": f'"{if_etag}"'}
+        if isinstance(data, FileBody) and data.size > LARGEST:
+            raise StorageRefused(
+                f"{self.uri(key)} would have {data.size:,} bytes; S3 takes at most {LARGEST:,} in one piece:"
+                " let the job write several artifacts"
+            )
+        small = data.read() if isinstance(data, FileBody) and data.size <= _IN_MEMORY else data
+
+        def write() -> str | None:
+            if isinstance(small, FileBody):
+                return self._large.put(self._path(key), small, self.uri(key), if_etag=if_etag)
+            return _call(
+                self.uri(key), lambda: self._write(self._store_once, key, small, mode), "s3:PutObject"
+            )
+
         deadline = time.monotonic() + self._options.retry_timeout_s
         for attempt in range(self._options.max_retries + 1):
             try:
-                return _call(
-                    self.uri(key), lambda: self._write(self._store_once, key, data, mode), "s3:PutObject"
-                )
+                return write()
             except ObjectChanged:
                 if attempt and (etag := self._etag_if_same(key, data)):
                     return etag
@@ -177,7 +212,13 @@ class S3Store(Store):
         # one request, never parts: an etag stays an MD5, and nothing half-uploaded is left to pay for
         return _plain(store.put(self._path(key), data, mode=mode, use_multipart=False)["e_tag"])
 
-    def _etag_if_same(self, key: str, data: bytes) -> str | None:
+    def _etag_if_same(self, key: str, data: Body) -> str | None:
+        if isinstance(data, FileBody):
+            try:
+                found = self.head(key)
+            except ObjectNotFound:
+                return None
+            return found.etag if (found.size, found.etag) == (data.size, data.md5) else None
         try:
             there = self.get(key, max_bytes=len(data))
         except (ObjectNotFound, ObjectTooLarge):
@@ -275,6 +316,8 @@ def _refused(error: Exception, right: str) -> str:
 
 def _may_pass(error: StorageError) -> bool:
     """Whether the same request may work in a moment: not when the server refused it (4xx)."""
+    if isinstance(error, MayPass):
+        return True
     if not isinstance(error.__cause__, GenericError):
         return False
     status = _STATUS.search(str(error.__cause__))

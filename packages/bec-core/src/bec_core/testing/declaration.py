@@ -10,10 +10,12 @@ from collections.abc import Iterator
 import attrs
 
 from bec_core.admin.jobs import check_name
+from bec_core.declared import shape_problems
 from bec_core.errors import JobConfigError, PluginError, SettingsError
 from bec_core.job import JobType
 from bec_core.job_config import RuntimeConfig, structure_config
 from bec_core.plugins import load_object, load_plugins
+from bec_core.testing.given import given_problems
 
 HEAVY = frozenset(
     {
@@ -23,21 +25,26 @@ HEAVY = frozenset(
 )
 """What importing a plugin's module must not import: ``bec`` imports every plugin to list them."""
 
+_MARK = "bec-imported "
+_IMPORT_S = 30.0
 _IMPORT = """
 import importlib, json, sys
 sys.path[:] = json.loads(sys.argv[1])
 module = importlib.import_module(sys.argv[2])
 getattr(module, "bec_job_types", list)()
-print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+print("bec-imported " + json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 
 
 def declaration_problems(job_type: JobType, plugin: str | None) -> list[str]:
     """What is wrong with the declaration, each in a sentence."""
+    if problems := shape_problems(job_type):
+        return problems  # what else is wrong can't be told before these are right
     return [
         *_import_problems(job_type, plugin),
         *_word_problems(job_type),
         *_config_problems(job_type),
+        *given_problems(job_type),
         *_path_problems(job_type),
     ]
 
@@ -51,10 +58,23 @@ def _import_problems(job_type: JobType, plugin: str | None) -> Iterator[str]:
         )
         return
     command = [sys.executable, "-c", _IMPORT, json.dumps(sys.path), module]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        yield f"{module} can't be imported: {(ended.stderr.strip().splitlines() or ['?'])[-1]}"
-    elif heavy := HEAVY & set(json.loads(ended.stdout.splitlines()[-1])):
+    try:
+        ended = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_IMPORT_S, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired:
+        yield f"importing {module} did not end within {_IMPORT_S:.0f} s"
+        return
+    printed, mark, last = ended.stdout.rpartition(_MARK)
+    if ended.returncode or not mark:
+        why = (ended.stderr.strip().splitlines() or [f"it ended the process with status {ended.returncode}"])[
+            -1
+        ]
+        yield f"{module} can't be imported: {why}"
+        return
+    if printed:
+        yield f"importing {module} prints {printed[:60]!r}: commands that print JSON import it too"
+    if heavy := HEAVY & set(json.loads(last)):
         yield f"importing {module} imports {', '.join(sorted(heavy))}: leave that to the worker's module"
 
 
@@ -77,14 +97,18 @@ def _word_problems(job_type: JobType) -> Iterator[str]:
         yield "the version is empty; it is kept with every task"
     if not job_type.summary.strip() or "\n" in job_type.summary:
         yield "the summary must be one line, for listings"
-    if job_type.name in job_type.depends_on:
-        yield "it depends on itself"
+    names = [one.name for one in job_type.inputs]
+    if len(set(names)) < len(names):
+        yield f"two of its inputs have one name: {', '.join(names)}"
+    for one in job_type.inputs:
+        if one.takes(job_type):
+            yield f"its input {one.name!r} could be bound to a job of its own type"
+        for suffix in one.artifacts:
+            if not suffix.startswith((".", "-")):
+                yield f"its input {one.name!r} wants {suffix!r}: a suffix begins with '.' or '-' ('.parquet')"
 
 
 def _config_problems(job_type: JobType) -> Iterator[str]:
-    if not attrs.has(job_type.config):
-        yield f"its config class {job_type.config!r} is no attrs class"
-        return
     reserved = {attribute.name for attribute in attrs.fields(RuntimeConfig)}
     for attribute in attrs.fields(job_type.config):
         where = f"the config's field {attribute.name!r}"
@@ -103,12 +127,13 @@ def _config_problems(job_type: JobType) -> Iterator[str]:
             yield "the config's defaults, written as JSON and read again, are others"
     except JobConfigError as error:
         yield f"the config's own defaults are refused: {error}"
-    except TypeError as error:
-        yield f"the config's defaults can't be made, or are no JSON: {error}"
+    except Exception as error:  # noqa: BLE001 - a validator or a default's factory may raise anything
+        yield f"the config's defaults can't be made, or are no JSON: {type(error).__name__}: {error}"
 
 
 def _path_problems(job_type: JobType) -> Iterator[str]:
-    for what, path in (("worker", job_type.worker), ("report", job_type.report)):
+    for what in ("worker", "report", "compare"):
+        path: str | None = getattr(job_type, what)
         if path is None:
             continue
         try:

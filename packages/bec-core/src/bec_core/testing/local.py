@@ -7,22 +7,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bec_core.archive import Sources
 from bec_core.artifacts import MARKER_NAME, artifact_of, recipe_of
 from bec_core.db.tasks import Claim
-from bec_core.errors import ObjectNotFound, RetryableTaskError
+from bec_core.errors import InputArtifactMissing, ObjectNotFound, RetryableTaskError
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
-from bec_core.job_config import structure_config
+from bec_core.job_config import structure_job
 from bec_core.models import (
     Job,
     JobStatus,
@@ -34,15 +35,50 @@ from bec_core.models import (
     Volume,
     VolumeRef,
 )
+from bec_core.pages.pools import PagePools
 from bec_core.plugins import load_object
+from bec_core.resources import NamedResources, ResourceFinder
+from bec_core.settings import plugin_settings
 from bec_core.worker.context import RunningTask
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.marker import marker_content, outcome_of
 
-Dependencies = Mapping[tuple[str, str], bytes | Callable[[Volume], bytes]]
-"""``{(job name, suffix): artifact}``; a function makes the artifact for the volume at hand."""
+Inputs = Mapping[tuple[str, str], bytes | Callable[[Volume], bytes]]
+"""``{(input, suffix): artifact}``; a function makes the artifact for the volume at hand. The marker of an input is
+``(input, "success.json")``."""
+
+InputsOf = Callable[[Path], Inputs]
+"""Makes the artifacts of a job's inputs for a folder of pages."""
 
 _FOLDERS = Sources({}, allow_folders=True)
+
+
+@frozen
+class LocalInput:
+    """An :class:`~bec_core.job.InputVolume` of given artifacts, by suffix; its job is called as the input is."""
+
+    job: str
+    basename: str
+    files: Mapping[str, bytes]
+    marker: Mapping[str, Any] = field(factory=dict)
+
+    def read(self, suffix: str) -> bytes:
+        """The artifact ``{basename}{suffix}``.
+
+        Raises:
+            InputArtifactMissing: it was not given.
+        """
+        try:
+            return self.files[suffix]
+        except KeyError:
+            has = ", ".join(self.basename + one for one in self.files)
+            raise InputArtifactMissing(
+                f"the input {self.job} has no {self.basename}{suffix} (it has: {has})"
+            ) from None
+
+    def open(self, suffix: str) -> BinaryIO:
+        """The same as a stream."""
+        return io.BytesIO(self.read(suffix))
 
 
 @frozen
@@ -65,6 +101,11 @@ class LocalOutcome:
     files: Mapping[str, bytes]
     failures: tuple[PageFailure, ...]
     marker: Mapping[str, Any]
+    inputs: Callable[[str], LocalInput] = field(repr=False)
+
+    def input(self, name: str) -> LocalInput:
+        """An input, as the task had it."""
+        return self.inputs(name)
 
     def artifact(self, suffix: str) -> bytes:
         """The artifact ``{basename}{suffix}``.
@@ -97,14 +138,14 @@ class LocalOutcome:
 class LocalTask(RunningTask):
     """A :class:`~bec_core.job.TaskContext` over the images of ``folder``, in natural order of their names.
 
-    It is the worker's own context, so suffixes, page errors and dependencies are treated as in production;
+    It is the worker's own context, so suffixes, page errors and inputs are treated as in production;
     only the policy is left to the caller: no page error rate fails it, and nothing is tried again.
 
     Args:
         job_type: the job.
         folder: the page images; the volume is called W1TEST/I0001.
         config: the job's config as JSON would say it; default: the defaults.
-        dependencies: the artifacts of the jobs that this one depends on.
+        inputs: the artifacts of its inputs, or what makes them for a folder; an input without any is not done.
         attempt: which attempt this is.
 
     Raises:
@@ -118,14 +159,15 @@ class LocalTask(RunningTask):
         folder: Path,
         *,
         config: Mapping[str, Any] | None = None,
-        dependencies: Dependencies | None = None,
+        inputs: Inputs | InputsOf | None = None,
         attempt: int = 1,
     ) -> None:
         self.job_type = job_type
         self._job_config = dict(config or {})
-        self._dependencies = dict(dependencies or {})
-        typed, _ = structure_config(self._job_config, job_type.config)
+        self._artifacts = dict(inputs(folder) if callable(inputs) else inputs or {})
+        typed, _ = structure_job(self._job_config, job_type)
         volume = _FOLDERS.resolve(VolumeRef("W1TEST", "I0001", folder.resolve().as_uri()))
+        self._own_pools = pools = PagePools()
         super().__init__(
             config=typed,
             held=HeldTask(
@@ -136,8 +178,11 @@ class LocalTask(RunningTask):
             ),
             basename=f"{volume.ref.w_id}-{volume.ref.i_id}-{volume.version}",
             sources=_FOLDERS,
-            read_dependency=self._dependency,
+            inputs=self._local_input,
             on_page=lambda _: None,
+            metrics=job_type.metrics,
+            pools=pools,
+            bound={"job": job_type.name},
         )
 
     def run(self, worker: JobWorker) -> LocalOutcome:
@@ -147,25 +192,38 @@ class LocalTask(RunningTask):
             TaskStopped: ``self.stop.set(reason)`` was called meanwhile.
             TypeError: the job returned something else than a TaskResult.
         """
+        try:
+            return self._run(worker)
+        finally:
+            self.release()
+            self._own_pools.close()
+
+    def _run(self, worker: JobWorker) -> LocalOutcome:
         result = worker.run(self)
         self.stop.check()
         if not isinstance(result, TaskResult):
             raise TypeError(f"{self.job_type.name}'s run returned {result!r}, not a TaskResult")
-        files = self.files()
+        result = self.complete(result)
+        files = {
+            name: data if isinstance(data, bytes) else data.read() for name, data in self.files().items()
+        }
         artifacts = [artifact_of(name, data) for name, data in files.items()]
         outcome = outcome_of(self._held, self, result)
         recipe = recipe_of(self.job_type, self.config, ingredients_of(worker))
         marker = marker_content(self._job(), self.job_type, recipe, 1, self._held, result, outcome, artifacts)
-        return LocalOutcome(result, self.volume, self.basename, files, tuple(self.failures), marker)
+        return LocalOutcome(
+            result, self.volume, self.basename, files, tuple(self.failures), marker, self._local_input
+        )
 
-    def _dependency(self, job_name: str, suffix: str) -> bytes:
-        if job_name not in self.job_type.depends_on:
-            raise ValueError(f"{self.job_type.name} does not declare that it depends on {job_name!r}")
-        try:
-            artifact = self._dependencies[job_name, suffix]
-        except KeyError:
-            raise RetryableTaskError(f"{job_name} has not done {self.volume.ref} yet ({suffix})") from None
-        return artifact(self.volume) if callable(artifact) else artifact
+    def _local_input(self, name: str) -> LocalInput:
+        if name not in {one.name for one in self.job_type.inputs}:
+            raise ValueError(f"{self.job_type.name} declares no input {name!r}")
+        found = {suffix: made for (owner, suffix), made in self._artifacts.items() if owner == name}
+        if not found:
+            raise RetryableTaskError(f"the input {name} has not done {self.volume.ref} yet")
+        files = {s: made(self.volume) if callable(made) else made for s, made in found.items()}
+        marker = json.loads(files.pop(MARKER_NAME, b"{}"))
+        return LocalInput(name, self.basename, files, marker)
 
     def _job(self) -> Job:
         now = datetime.now(UTC)
@@ -188,18 +246,33 @@ def local_worker(
     job_type: JobType,
     config: Mapping[str, Any] | None = None,
     *,
-    model_path: Path | None = None,
+    resources: Mapping[str, Path] | None = None,
+    environment: Mapping[str, str] | None = None,
     concurrency: int = 1,
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[JobWorker]:
     """Build the job's worker from its import path, and close it at the end.
 
+    ``resources`` are files and folders by the resources' names, ``environment`` what the job type's own settings and
+    resources may read.
+
     Raises:
         JobConfigError: the config does not fit the job type.
+        SettingsError: a resource is missing, or a setting is bad.
         PluginError: the worker can't be imported.
     """
-    typed, _ = structure_config(config or {}, job_type.config)
-    setup = WorkerSetup(typed, model_path=model_path, concurrency=concurrency, options=dict(options or {}))
+    typed, runtime = structure_job(config or {}, job_type)
+    named = NamedResources({name: str(path) for name, path in (resources or {}).items()})
+    named.check([job_type])
+    finder = ResourceFinder(None, named, dict(environment or {}))
+    setup = WorkerSetup(
+        typed,
+        concurrency=concurrency,
+        options=dict(options or {}),
+        resources=finder.find(job_type, runtime.resources),
+        declared=tuple(resource.name for resource in job_type.resources),
+        settings=plugin_settings(finder.environment, job_type),
+    )
     with closing(load_object(job_type.worker)(setup)) as worker:
         yield worker
 

@@ -14,25 +14,30 @@ from attrs import frozen
 
 from bec_core.job import JobType
 from bec_core.models import Page, PageData
-from bec_core.testing.local import Dependencies, LocalTask, write_pages
+from bec_core.pages.values import PageValues
+from bec_core.testing.local import Inputs, InputsOf, LocalTask, write_pages
+from bec_core.testing.round_trip import CheckedValues
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 
 @frozen
 class Probe:
-    """The arguments of :func:`~bec_core.testing.conformance.check_job_type`, and a folder to work in."""
+    """The arguments of :func:`~bec_core.testing.conformance.find_problems`, and a folder to work in."""
 
     job_type: JobType
     pages: Mapping[str, bytes]
     bad_page: bytes | None
     config: Mapping[str, Any]
-    dependencies: Dependencies
-    model_path: Path | None
+    inputs: Inputs | InputsOf
+    resources: Mapping[str, Path]
+    environment: Mapping[str, str]
     options: Mapping[str, Any]
     same: Callable[[str, bytes, bytes], bool]
     stop_within_s: float
     run_within_s: float
+    only_these: bool
     folder: Path
 
     def task(
@@ -40,7 +45,7 @@ class Probe:
     ) -> WatchedTask:
         """A task over these pages, in a folder of this name."""
         folder = write_pages(self.folder / name, pages)
-        return WatchedTask(self, folder, self.dependencies, on_page)
+        return WatchedTask(self, folder, self.inputs, on_page)
 
 
 class WatchedTask(LocalTask):
@@ -50,19 +55,28 @@ class WatchedTask(LocalTask):
         self,
         probe: Probe,
         folder: Path,
-        dependencies: Dependencies,
+        inputs: Inputs | InputsOf,
         on_page: Callable[[WatchedTask], None] | None,
     ) -> None:
-        super().__init__(probe.job_type, folder, config=probe.config, dependencies=dependencies)
+        super().__init__(probe.job_type, folder, config=probe.config, inputs=inputs)
         self._watch_lock = threading.Lock()
         self._after_page = on_page
         self.read: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
+        self.early: list[str] = []
         self.told_to_stop: float | None = None
+        self.read_when_told = 0
+        self.unkept: list[str] = []
+
+    def page_values(self, returns: type[R]) -> PageValues[R]:
+        """Values that are taken to bytes and back on their way."""
+        return CheckedValues(returns, self.unkept)
 
     def read_page(self, page: Page) -> PageData:
         """The page's bytes."""
         with self._watch_lock:
+            if self.done[page.filename] and not self.read[page.filename]:
+                self.early.append(page.filename)
             self.read[page.filename] += 1
         return super().read_page(page)
 
@@ -76,7 +90,10 @@ class WatchedTask(LocalTask):
 
 
 def start(work: Callable[[], T]) -> Future[T]:
-    """Run ``work`` in a thread of its own, which does not keep the process alive if it hangs."""
+    """Run ``work`` in a thread of its own, which does not keep the process alive if it hangs.
+
+    A job's own threads are daemons then, too: a thread is one by what started it.
+    """
     future: Future[T] = Future()
 
     def body() -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from bec_core.errors import PluginError, ShutdownRequested, TaskStopped
 from bec_core.job import JobWorker
 from bec_core.plugins import load_object
+from bec_core.testing.for_people import reading_problems, said
 from bec_core.testing.local import LocalOutcome, local_worker
+from bec_core.testing.printed import recorded
 from bec_core.testing.probe import Probe, WatchedTask, has_ended, start, until_gone
 from bec_core.worker.failures import is_retryable
 
@@ -26,16 +28,34 @@ def running_problems(probe: Probe) -> list[str]:
     """What is wrong with the job's runs, each in a sentence."""
     if not probe.pages:
         raise ValueError("check_job_type needs at least one good page")
+    with recorded() as printed:
+        problems = _problems(probe)
+    return [*problems, *printed.problems()]
+
+
+def _problems(probe: Probe) -> list[str]:
     before = set(threading.enumerate())
-    building = local_worker(
-        probe.job_type, probe.config, model_path=probe.model_path, concurrency=2, options=probe.options
-    )
     try:
-        worker = building.__enter__()
+        load_object(probe.job_type.worker)
     except PluginError:
-        return []  # its import path is wrong, which the declaration's checks have said
-    except Exception as error:  # noqa: BLE001 - whatever the factory raises is what is to be reported
-        return [f"its worker can't be built: {_said(error)}"]
+        return []  # which the declaration's checks have said
+    building = local_worker(
+        probe.job_type,
+        probe.config,
+        resources=probe.resources,
+        environment=probe.environment,
+        concurrency=2,
+        options=probe.options,
+    )
+    built = start(building.__enter__)
+    if not has_ended(built, probe.run_within_s):
+        return [f"its worker was not built within {probe.run_within_s:.0f} s"]
+    if error := built.exception():
+        return [f"its worker can't be built: {said(error)}"]
+    worker = built.result()
+    if lacking := [name for name in ("run", "close") if not callable(getattr(worker, name, None))]:
+        has_ended(start(lambda: building.__exit__(None, None, None)), probe.run_within_s)
+        return [f"its worker {type(worker).__name__} has no method {' and no '.join(lacking)}"]
     runs = _Runs(probe, worker)
     try:
         runs.run_all()
@@ -45,10 +65,9 @@ def running_problems(probe: Probe) -> list[str]:
     if not has_ended(closing, probe.run_within_s):
         return [*runs.problems, f"close() did not come back within {probe.run_within_s:.0f} s"]
     if raised := closing.exception():
-        runs.problems.append(f"close() raised {_said(raised)}")
-    if left := until_gone(
-        lambda: [t.name for t in threading.enumerate() if t not in before and not t.daemon]
-    ):
+        runs.problems.append(f"close() raised {said(raised)}")
+    # daemon threads too: what a job starts in run() is one, since our own thread that called run() is
+    if left := until_gone(lambda: [thread.name for thread in threading.enumerate() if thread not in before]):
         runs.problems.append(f"close() left threads running: {', '.join(sorted(left))}")
     return runs.problems
 
@@ -77,8 +96,8 @@ class _Runs:
             self._one_failing_page("missing", damage=None)
         self._stopped_before()
         self._stopped_amid()
-        self._undone_dependency()
-        self._report(first)
+        self._undone_input()
+        self.problems += reading_problems(self._probe, first, again or first)
 
     def _finish(self, task: WatchedTask, what: str) -> LocalOutcome | None:
         """Run a task to its end; None, and a problem, if it fails.
@@ -90,7 +109,7 @@ class _Runs:
         if not has_ended(running, self._probe.run_within_s):
             raise _Hung(f"{what} did not end within {self._probe.run_within_s:.0f} s")
         if error := running.exception():
-            self.problems.append(f"{what} raised {_said(error)}")
+            self.problems.append(f"{what} raised {said(error)}")
             return None
         return running.result()
 
@@ -105,11 +124,16 @@ class _Runs:
         if wrongly := said - failed:
             why = "; ".join(f.message for f in outcome.failures if f.img_filename in wrongly)
             self.problems.append(f"{run}: page_failed was called for {', '.join(sorted(wrongly))}: {why}")
+        if task.early:
+            self.problems.append(
+                f"{run}: page_done was called before the page was read: {', '.join(sorted(set(task.early)))}"
+            )
         if odd := [name for name in names if task.done[name] != 1]:
             counts = ", ".join(f"{name} {task.done[name]} times" for name in odd)
             self.problems.append(
                 f"{run}: page_done must be called once for every page, failed or not: {counts}"
             )
+        self.problems += [one for one in task.unkept if one not in self.problems]
         if any(failure.stage in ("", "unknown") for failure in outcome.failures):
             self.problems.append(f"{run}: hand page_failed a PageError, so that the failure has a stage")
         try:
@@ -137,13 +161,15 @@ class _Runs:
             if not has_ended(one, self._probe.run_within_s):
                 raise _Hung(f"{what} did not end within {self._probe.run_within_s:.0f} s")
             if error := one.exception():
-                self.problems.append(f"{what} raised {_said(error)}")
+                self.problems.append(f"{what} raised {said(error)}")
             else:
                 self._compare(first, one.result(), what)
 
     def _one_failing_page(self, kind: str, *, damage: bytes | None) -> None:
         """A volume one page of which is bad (``damage`` are its bytes) or vanishes (None)."""
         victim = f"{'9' * 8}{Path(next(iter(self._probe.pages))).suffix}"
+        if self._probe.only_these:
+            victim = max(self._probe.pages)
         content = b"soon gone" if damage is None else damage
         task = self._probe.task(kind, {**self._probe.pages, victim: content})
         if damage is None:
@@ -160,17 +186,20 @@ class _Runs:
     def _stopped_amid(self) -> None:
         pages = [(Path(name).suffix, data) for name, data in self._probe.pages.items()]
         many = {f"{n:04}{pages[n % len(pages)][0]}": pages[n % len(pages)][1] for n in range(_MANY)}
+        if self._probe.only_these:
+            many = dict(self._probe.pages)
 
         def stop(task: WatchedTask) -> None:
             if task.told_to_stop is None:
                 task.told_to_stop = time.monotonic()
+                task.read_when_told = len(task.read)
                 task.stop.set(ShutdownRequested("stopped by the conformance kit"))
 
-        self._expect_stop(
-            self._probe.task("many", many, on_page=stop), "told to stop after its first page", None
-        )
+        task = self._probe.task("many", many, on_page=stop)
+        self._expect_stop(task, "told to stop after its first page", None, enough=len(many) >= _MANY)
 
-    def _expect_stop(self, task: WatchedTask, when: str, told: float | None) -> None:
+    def _expect_stop(self, task: WatchedTask, when: str, told: float | None, *, enough: bool = True) -> None:
+        """Whether it stops; ``enough``: there are more pages than it may have in hand."""
         running = start(lambda: task.run(self._worker))
         ends = time.monotonic() + self._probe.run_within_s
         while told is None and not running.done() and time.monotonic() < ends:
@@ -180,39 +209,25 @@ class _Runs:
             raise _Hung(f"{when}, it did not come back within {self._probe.stop_within_s:.0f} s")
         error = running.exception()
         if error is not None and not isinstance(error, TaskStopped):
-            self.problems.append(f"{when}, it raised {_said(error)}; let ctx.stop.check()'s error pass")
-        elif len(task.read) == len(task.volume.pages):
-            self.problems.append(f"{when}, it read all pages: call ctx.stop.check() before each page")
+            self.problems.append(f"{when}, it raised {said(error)}; let ctx.stop.check()'s error pass")
+        elif enough and len(task.read) == len(task.volume.pages):
+            self.problems.append(
+                f"{when}, it had read all pages: call page_done when a page is finished, not at the end"
+                if task.read_when_told == len(task.volume.pages)
+                else f"{when}, it read all pages: call ctx.stop.check() before each page"
+            )
         if task.failures:
             self.problems.append(f"{when}, it called page_failed: stopping is no page's failure")
 
-    def _undone_dependency(self) -> None:
-        if not self._probe.job_type.depends_on:
+    def _undone_input(self) -> None:
+        if not self._probe.job_type.inputs:
             return
         task = WatchedTask(self._probe, self._probe.folder / "good", {}, None)
         running = start(lambda: task.run(self._worker))
         if not has_ended(running, self._probe.run_within_s):
-            raise _Hung(f"without its dependency it did not end within {self._probe.run_within_s:.0f} s")
+            raise _Hung(f"without its input it did not end within {self._probe.run_within_s:.0f} s")
         error = running.exception()
         if error is None:
-            self.problems.append(
-                "it finished although the jobs that it depends on have done nothing: let ctx.dependency's error pass"
-            )
+            self.problems.append("it finished without its input: let the error of ctx.input pass")
         elif not is_retryable(error):
-            self.problems.append(f"without its dependency it raised {_said(error)}, which is not retryable")
-
-    def _report(self, outcome: LocalOutcome) -> None:
-        if self._probe.job_type.report is None:
-            return
-        directory = self._probe.folder / "report"
-        try:
-            first = Path(load_object(self._probe.job_type.report)([outcome], directory))
-        except Exception as error:  # noqa: BLE001 - whatever the report raises is what is to be reported
-            self.problems.append(f"its report raised {_said(error)}")
-            return
-        if not first.is_file() or directory.resolve() not in first.resolve().parents:
-            self.problems.append(f"its report must return a file in the directory, not {first}")
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+            self.problems.append(f"without its input it raised {said(error)}, which is not retryable")

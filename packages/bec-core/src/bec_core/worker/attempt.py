@@ -10,22 +10,20 @@ nobody's, and the task is given back; anything else that nobody foresaw is ours.
 
 from __future__ import annotations
 
-import hashlib
 import time
+from contextlib import ExitStack
 
 from loguru import logger
 
-from bec_core.artifacts import Marker, TaskFolder, intact, owner_of, write_artifacts, write_marker
-from bec_core.db import jobs, tasks, volumes
+from bec_core.artifacts import Marker, ReadyInput, TaskFolder, intact, owner_of, write_artifacts, write_marker
+from bec_core.db import tasks, volumes
 from bec_core.errors import (
+    InputArtifactMissing,
     InvalidMessage,
     JobGone,
     LeaseLost,
     LostTooOften,
-    NotFoundError,
-    ObjectNotFound,
     PagesMayPass,
-    RetryableTaskError,
     RuntimeFault,
     ServiceError,
     ShutdownRequested,
@@ -37,10 +35,12 @@ from bec_core.errors import (
 )
 from bec_core.logs import within
 from bec_core.models import Message, TaskResult, TaskStatus, Volume, VolumeRef, decode_message
+from bec_core.queues.release import send_released
 from bec_core.worker.alone import Gate
 from bec_core.worker.context import RunningTask
 from bec_core.worker.ending import (
     AlreadyDone,
+    Blocked,
     Done,
     Ending,
     Failed,
@@ -52,6 +52,7 @@ from bec_core.worker.ending import (
 )
 from bec_core.worker.failures import describe, is_retryable, page_errors_of
 from bec_core.worker.hold import HeldTask
+from bec_core.worker.inputs import TaskInputs, Unready, changed_input, find
 from bec_core.worker.marker import marker_content, outcome_of
 from bec_core.worker.observer import Step
 from bec_core.worker.workplace import Workplace
@@ -128,6 +129,10 @@ class Attempt:
         marker = folder.marker()
         if marker is not None and (found := self._answered(folder, marker)):
             return found
+        found_inputs = self._find_inputs(volume)
+        if isinstance(found_inputs, Unready):
+            logger.info("blocked: {}", found_inputs.why)
+            return Blocked(volume, found_inputs.why)
         claimed = self._claim(volume, even_if_done=marker is not None)
         if isinstance(claimed, tasks.NotClaimed) and claimed.status is TaskStatus.DONE:
             marker = folder.marker()  # it was finished since we looked, or its marker is gone
@@ -152,8 +157,9 @@ class Attempt:
         ):
             if refused := self._refused(held):
                 return refused
+            task_inputs = TaskInputs({one.bound.name: one for one in found_inputs}, held.stop.set)
             with self._gate.passing(alone=claimed.alone, check=held.stop.check):
-                return self._work(held, folder, marker)
+                return self._work(held, folder, marker, task_inputs)
 
     # -- before the claim -----------------------------------------------------------------------------
 
@@ -210,6 +216,9 @@ class Attempt:
         if place.options.redo_other_recipes and marker.recipe not in (None, recipe):
             logger.info("done by another recipe ({}): doing it again by {}", marker.recipe, recipe)
             return None
+        if place.options.redo_other_recipes and (changed := self._changed_input(folder, marker)):
+            logger.info("its input {} is another one by now: doing it again", changed)
+            return None
         said = standing.status is TaskStatus.DONE and standing.answers >= standing.asked
         if not said and not intact(folder, marker):
             logger.warning(
@@ -218,6 +227,25 @@ class Attempt:
             return None
         failed = standing.status is TaskStatus.TERMINAL_FAILED
         return AlreadyDone(volume, volume_id, marker, failed_before=failed)
+
+    def _changed_input(self, folder: TaskFolder, marker: Marker) -> str | None:
+        """The input whose content is not what the marker says that was read; None: none, or it is unknown."""
+        place = self._place
+        if not place.loaded.type.inputs or marker.lineage is None:
+            return None
+        found = find(place.database, place.services.store, place.job, place.loaded.type, folder.volume)
+        return None if isinstance(found, Unready) else changed_input(found.ready, marker)
+
+    def _find_inputs(self, volume: Volume) -> tuple[ReadyInput, ...] | Unready:
+        """The volume's inputs, all done; for a job without any, none."""
+        place = self._place
+        if not place.loaded.type.inputs:
+            return ()
+        found = find(place.database, place.services.store, place.job, place.loaded.type, volume)
+        if isinstance(found, Unready):
+            return found
+        send_released(place.database, place.services.open_queue, found.released)
+        return found.ready
 
     def _claim(self, volume: Volume, *, even_if_done: bool) -> tasks.Claim | tasks.NotClaimed:
         place, message = self._place, self._message
@@ -266,7 +294,9 @@ class Attempt:
             return Failed(volume.ref, describe(empty, stage="resolve"), held, error=empty)
         return None
 
-    def _work(self, held: HeldTask, folder: TaskFolder, standing: Marker | None) -> Ending:
+    def _work(
+        self, held: HeldTask, folder: TaskFolder, standing: Marker | None, task_inputs: TaskInputs
+    ) -> Ending:
         place, volume = self._place, held.volume
         place.watchers.task_started(volume, held.claim.attempt)
         logger.info("{} pages, version {}", len(volume.pages), volume.version)
@@ -275,17 +305,28 @@ class Attempt:
             held=held,
             basename=folder.basename,
             sources=place.services.sources,
-            read_dependency=lambda job_name, suffix: self._dependency(held, job_name, suffix),
+            inputs=task_inputs.volume,
             on_page=lambda done: place.watchers.page_done(volume, done, len(volume.pages)),
             max_page_error_rate=place.loaded.runtime.max_page_error_rate,
+            metrics=place.loaded.type.metrics,
+            pools=place.pools,
+            scratch=place.options.scratch,
+            bound={"job": place.job.name, "worker": place.worker_id},
         )
-        self._stage = "run"
-        result = self._run_job(held, context)
-        if not isinstance(result, TaskResult):
-            return result
-        place.watchers.step(Step.WORKED)
-        self._stage = "publish"
-        return self._publish(held, folder, standing, context, result)
+        with ExitStack() as stack:
+            stack.callback(context.release)
+            self._stage = "inputs"
+            try:
+                task_inputs.check_declared()
+            except InputArtifactMissing as error:
+                return self._failed(held, error)
+            self._stage = "run"
+            result = self._run_job(held, context)
+            if not isinstance(result, TaskResult):
+                return result
+            place.watchers.step(Step.WORKED)
+            self._stage = "publish"
+            return self._publish(held, folder, standing, context, task_inputs, result)
 
     def _run_job(self, held: HeldTask, context: RunningTask) -> TaskResult | Ending:
         """What the job returned, or how its failure ends the attempt. Whatever comes out of ``run`` is the job's."""
@@ -311,7 +352,10 @@ class Attempt:
             )
         if may_pass := self._pages_that_may_pass(held, context):
             return self._failed(held, may_pass)
-        return result
+        try:
+            return context.complete(result)
+        except ValueError as error:
+            return self._failed(held, error)
 
     def _raise_fault(self, context: RunningTask) -> None:
         if context.fault is not None:
@@ -356,6 +400,7 @@ class Attempt:
         folder: TaskFolder,
         standing: Marker | None,
         context: RunningTask,
+        task_inputs: TaskInputs,
         result: TaskResult,
     ) -> Ending:
         """Write the artifacts, then the marker: create-only, or in place of the one that stood at the claim."""
@@ -379,39 +424,14 @@ class Attempt:
         watchers.step(Step.ARTIFACTS_WRITTEN)
         outcome = outcome_of(held, context, result)
         recipe = place.loaded.recipe
+        read = task_inputs.read
+        task_inputs.check_unchanged()
         content = marker_content(
-            place.job, place.loaded.type, recipe, place.worker_id, held, result, outcome, artifacts
+            place.job, place.loaded.type, recipe, place.worker_id, held, result, outcome, artifacts, read
         )
         write_marker(folder, content, standing=standing, confirm=lambda: keeper.verify(held))
         watchers.step(Step.MARKER_WRITTEN)
-        return Done(held, outcome, recipe.hash)
-
-    def _dependency(self, held: HeldTask, job_name: str, suffix: str) -> bytes:
-        """Another job's artifact of the volume; what was read is written beside the result, by content."""
-        place, volume = self._place, held.volume
-        if job_name not in place.loaded.type.depends_on:
-            raise ValueError(f"{place.loaded.type.name} does not declare that it depends on {job_name!r}")
-        try:
-            with place.database.connection() as connection:
-                root = jobs.get(connection, job_name).artifact_root
-        except NotFoundError:
-            root = job_name  # done by another installation; its artifacts may be there all the same
-        folder = TaskFolder(place.services.store, root, volume)
-        if folder.marker() is None:
-            raise RetryableTaskError(f"{job_name} has not done {volume.ref} at version {volume.version} yet")
-        try:
-            data = folder.read(suffix)
-        except ObjectNotFound as error:
-            raise RetryableTaskError(str(error)) from error
-        read = {
-            "input": job_name,
-            "job": job_name,
-            "artifact": folder.basename + suffix,
-            "sha256": hashlib.sha256(data).hexdigest(),
-        }
-        if read not in held.lineage:
-            held.lineage.append(read)
-        return data
+        return Done(held, outcome, recipe.hash, {one.name: one.sha256 for one in artifacts}, read)
 
 
 def _lost(claim: tasks.Claim) -> LostTooOften:

@@ -7,25 +7,43 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 import attrs
+from loguru import logger
 
 from bec_core.archive.sources import Sources
+from bec_core.artifacts import ArtifactStream
 from bec_core.errors import BecError, PageError, RuntimeFault, TooManyPageErrors
-from bec_core.models import Page, PageData, PageFailure, Volume
+from bec_core.job import InputVolume, Metric
+from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume
+from bec_core.pages.child import RUN
+from bec_core.pages.flow import PageFlow
+from bec_core.pages.pools import PagePools, work_for
+from bec_core.pages.stages import TaskTimes
+from bec_core.pages.values import PageValues
+from bec_core.storage import Body
 from bec_core.worker.failures import clean, traceback_of
 from bec_core.worker.hold import HeldTask
+from bec_core.worker.metrics import Metrics
 from bec_core.worker.stop import StopFlag
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+R = TypeVar("R")
 
 ERRORS_SUFFIX = "-errors.jsonl"
 _SUFFIX = re.compile(r"[.-][A-Za-z0-9._-]{1,64}")
 _MESSAGE_LENGTH = 2000
+_NEXT_TO_NOTHING = 0.01  # of the time: not worth a stage
 
 
 class RunningTask:
-    """One task, as its job sees it; collects what is to be published."""
+    """One task, as its job sees it; collects what is to be published. To be released at its end."""
 
     def __init__(
         self,
@@ -34,22 +52,34 @@ class RunningTask:
         held: HeldTask,
         basename: str,
         sources: Sources,
-        read_dependency: Callable[[str, str], bytes],
+        inputs: Callable[[str], InputVolume],
         on_page: Callable[[int], None],
         max_page_error_rate: float = 1.0,
+        metrics: Sequence[Metric] = (),
+        pools: PagePools | None = None,
+        scratch: Path | None = None,
+        bound: Mapping[str, object] | None = None,
     ) -> None:
         self._config = config
         self._held = held
         self._basename = basename
         self._sources = sources
-        self._read_dependency = read_dependency
+        self._inputs = inputs
         self._on_page = on_page
         self._max_page_error_rate = max_page_error_rate
         self._lock = threading.Lock()
         self._finished: set[int] = set()
         self._fault: RuntimeFault | None = None
         self._failures: dict[int, PageFailure] = {}
-        self._files: dict[str, bytes] = {}
+        self._files: dict[str, Body] = {}
+        self._metrics = Metrics(metrics)
+        self._pools = pools or PagePools()
+        self._times = TaskTimes()
+        self._scratch = scratch
+        self._log = logger.bind(
+            **(bound or {}), volume=str(held.volume.ref), task=held.claim.task_id, attempt=held.claim.attempt
+        )
+        self._kept = ExitStack()
 
     @property
     def config(self) -> Any:
@@ -75,6 +105,41 @@ class RunningTask:
     def stop(self) -> StopFlag:
         """The stop signal."""
         return self._held.stop
+
+    @property
+    def log(self) -> Logger:
+        """The log, bound to the task."""
+        return self._log
+
+    def map_pages(
+        self,
+        function: Callable[[Page, PageData], R],
+        *,
+        returns: type[R],
+        threads: int | None = None,
+        processes: int | None = None,
+        pages: Iterable[Page] | None = None,
+    ) -> Iterator[tuple[Page, R | None]]:
+        """Each page with what ``function`` makes of it, in order."""
+        chosen = self.volume.pages if pages is None else tuple(pages)
+        values = self.page_values(returns)
+        work = work_for(self._pools, function, values, threads=threads, processes=processes)
+        flow: PageFlow[R] = PageFlow(self, chosen, work, self._times)
+        self._kept.callback(flow.end)
+        return iter(flow)
+
+    def page_values(self, returns: type[R]) -> PageValues[R]:
+        """What makes bytes of a page's value, and a value again."""
+        return PageValues(returns)
+
+    def failure(self, page: Page) -> PageFailure | None:
+        """Why the page failed."""
+        with self._lock:
+            return self._failures.get(page.index)
+
+    def timed(self, stage: str) -> AbstractContextManager[None]:
+        """Count the block's time under ``stage``."""
+        return self._times.timed(clean(stage))
 
     def read_page(self, page: Page) -> PageData:
         """The page's bytes."""
@@ -135,16 +200,46 @@ class RunningTask:
 
     def write_artifact(self, suffix: str, data: bytes) -> None:
         """Stage an artifact."""
+        name = self._artifact_name(suffix)
+        with self._lock:
+            self._files[name] = data
+
+    @contextmanager
+    def open_artifact(self, suffix: str) -> Iterator[BinaryIO]:
+        """A stream whose content is staged when the block ends without error."""
+        name = self._artifact_name(suffix)
+        stream = ArtifactStream(self._scratch)
+        self._kept.callback(stream.discard)
+        try:
+            yield cast(BinaryIO, stream)
+        except BaseException:
+            stream.discard()
+            raise
+        stream.close()
+        with self._lock:
+            self._files[name] = stream.staged()
+
+    def _artifact_name(self, suffix: str) -> str:
         if not _SUFFIX.fullmatch(suffix) or suffix == ERRORS_SUFFIX:
             raise ValueError(
                 f"{suffix!r} can't be an artifact's suffix (such as '.parquet'; {ERRORS_SUFFIX} is ours)"
             )
-        with self._lock:
-            self._files[self._basename + suffix] = data
+        return self._basename + suffix
 
-    def dependency(self, job_name: str, suffix: str) -> bytes:
-        """An artifact of a job that this one depends on."""
-        return self._read_dependency(job_name, suffix)
+    def metrics(self, **values: float) -> None:
+        """Give figures of this volume."""
+        with self._lock:
+            self._metrics.give(values)
+
+    @property
+    def given_metrics(self) -> Mapping[str, float]:
+        """The figures that the job gave."""
+        with self._lock:
+            return self._metrics.values
+
+    def input(self, name: str) -> InputVolume:
+        """What the job bound to this input has done of the volume."""
+        return self._inputs(name)
 
     @property
     def failures(self) -> list[PageFailure]:
@@ -162,7 +257,26 @@ class RunningTask:
         """How many pages failed at which stage."""
         return dict(Counter(failure.stage for failure in self.failures))
 
-    def files(self) -> dict[str, bytes]:
+    def complete(self, result: TaskResult) -> TaskResult:
+        """What the job returned, with the times that were counted for it; what it says itself counts.
+
+        Raises:
+            ValueError: a metric is weighed by one that was not given.
+        """
+        self._metrics.check()
+        counted = self._times.by_stage
+        total = sum(counted.values())
+        if len(counted) > 1 and counted.get(RUN, total) < _NEXT_TO_NOTHING * total:
+            del counted[RUN]
+        return attrs.evolve(
+            result, page_ms=result.page_ms or total, stage_ms={**counted, **dict(result.stage_ms)}
+        )
+
+    def release(self) -> None:
+        """End what the job left open: pages at work are waited for, staged files are closed."""
+        self._kept.close()
+
+    def files(self) -> dict[str, Body]:
         """Everything to publish, by name: the job's artifacts and, if a page failed, the errors."""
         files = dict(self._files)
         if failures := self.failures:

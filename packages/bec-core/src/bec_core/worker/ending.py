@@ -15,6 +15,7 @@ from bec_core.db.tasks import Failure, Outcome
 from bec_core.errors import BecError
 from bec_core.models import Volume, VolumeRef
 from bec_core.worker.hold import HeldTask
+from bec_core.worker.inputs import Read
 
 PageErrors = tuple[Mapping[str, Any], ...]
 """The failed pages of a failed task, for its row."""
@@ -22,12 +23,17 @@ PageErrors = tuple[Mapping[str, Any], ...]
 
 @frozen
 class Done:
-    """The volume is published: artifacts and marker lie there; row and ledger are to say so."""
+    """The volume is published: artifacts and marker lie there; row and ledger are to say so.
+
+    ``artifacts`` are the published files' SHA-256 by name, ``read`` what was read of the inputs.
+    """
 
     name: ClassVar[str] = "done"
     held: HeldTask
     outcome: Outcome
     recipe: str
+    artifacts: Mapping[str, str] = field(factory=dict)
+    read: tuple[Read, ...] = ()
 
 
 @frozen
@@ -101,6 +107,15 @@ class Left:
 
 
 @frozen
+class Blocked:
+    """An input is not done at the volume's real version: the ledger says so, and the message goes. No attempt."""
+
+    name: ClassVar[str] = "blocked"
+    volume: Volume
+    why: str
+
+
+@frozen
 class SetAside:
     """The message alone goes to the dead-letter queue: it names no volume, or what it asks for was answered before."""
 
@@ -120,4 +135,4 @@ class OurFault:
     stage: str = "resolve"
 
 
-Ending = Done | AlreadyDone | Retry | Failed | HandedBack | Left | SetAside | OurFault
+Ending = Done | AlreadyDone | Retry | Failed | HandedBack | Left | Blocked | SetAside | OurFault

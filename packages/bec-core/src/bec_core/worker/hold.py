@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from attrs import define, field
 from loguru import logger
@@ -41,7 +41,6 @@ class HeldTask:
     last_progress: float = field(factory=time.monotonic)
     pages_done: int = 0
     abandoned: bool = False
-    lineage: list[dict[str, Any]] = field(factory=list)
 
 
 class Keeper:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from bec_core.job import JobType
 from bec_core.models import Artifact, Job, TaskResult
 from bec_core.worker.context import RunningTask
 from bec_core.worker.hold import HeldTask
+from bec_core.worker.inputs import Read
 
 
 def outcome_of(held: HeldTask, context: RunningTask, result: TaskResult) -> Outcome:
@@ -28,6 +29,7 @@ def outcome_of(held: HeldTask, context: RunningTask, result: TaskResult) -> Outc
         wall_clock_duration_ms=(time.monotonic() - held.started) * 1000,
         stage_ms=result.stage_ms,
         errors_by_stage=context.errors_by_stage,
+        metrics=context.given_metrics,
     )
 
 
@@ -40,6 +42,7 @@ def marker_content(
     result: TaskResult,
     outcome: Outcome,
     artifacts: Sequence[Artifact],
+    read: Sequence[Read] = (),
 ) -> dict[str, Any]:
     """The marker: the contract's keys, then ours."""
     volume = held.volume
@@ -67,25 +70,10 @@ def marker_content(
         "config_revision": job.config_revision,
         "recipe": recipe.hash,
         "recipe_contents": dict(recipe.contents),
-        "lineage": list(held.lineage),
+        "lineage": [attrs.asdict(one, filter=attrs.filters.exclude("job_id", "listed")) for one in read],
         "errors_by_stage": dict(outcome.errors_by_stage or {}),
         "stage_ms": {name: round(value, 3) for name, value in result.stage_ms.items()},
         "artifacts": [attrs.asdict(artifact) for artifact in artifacts],
+        "metrics": dict(outcome.metrics or {}),
         "details": dict(result.details),
     }
-
-
-def outcome_of_marker(marker: Mapping[str, Any]) -> Outcome:
-    """The figures of a marker, of whatever age: what it does not say is zero."""
-
-    def number(key: str) -> float:
-        value = marker.get(key)
-        return float(value) if isinstance(value, (int, float)) else 0.0
-
-    return Outcome(
-        total_images=int(number("total_images")),
-        nb_errors=int(number("nb_errors")),
-        total_duration_ms=number("total_duration_ms"),
-        avg_duration_per_page_ms=number("avg_duration_per_page_ms"),
-        wall_clock_duration_ms=number("wall_clock_duration_ms"),
-    )

@@ -13,7 +13,8 @@ from bec_core.models import Volume
 class Step(StrEnum):
     """The steps of one attempt, in order; each is announced after it was taken.
 
-    An attempt that fails takes the last two instead of those that publish.
+    An attempt that fails takes ``FAILURE_WRITTEN`` and ``DEAD_LETTERED`` instead of those that publish, one whose
+    inputs are not done only ``BLOCKED_WRITTEN``. ``RELEASED``: messages of the jobs that read this one were sent.
     """
 
     RECEIVED = "received"
@@ -24,9 +25,11 @@ class Step(StrEnum):
     ARTIFACTS_WRITTEN = "artifacts-written"
     MARKER_WRITTEN = "marker-written"
     ROW_WRITTEN = "row-written"
+    RELEASED = "released"
     MESSAGE_DELETED = "message-deleted"
     FAILURE_WRITTEN = "failure-written"
     DEAD_LETTERED = "dead-lettered"
+    BLOCKED_WRITTEN = "blocked-written"
 
 
 class WorkerObserver:

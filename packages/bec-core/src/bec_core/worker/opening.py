@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from loguru import logger
 
 from bec_core.artifacts import probe, recipe_of
-from bec_core.db import Database, left, recipes, workers
+from bec_core.db import Database, inputs, left, recipes, workers
 from bec_core.errors import BecError, JobGone, PluginError, ServiceError, SettingsError
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
-from bec_core.job_config import structure_config
+from bec_core.job_config import structure_job
 from bec_core.models import Job
+from bec_core.pages.pools import PagePools
 from bec_core.plugins import load_object
 from bec_core.queues.policy import trouble as policy_trouble
+from bec_core.resources import ResourceFinder
+from bec_core.settings import plugin_settings
 from bec_core.worker import deaths, identity
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import Keeper
@@ -40,25 +43,29 @@ def open_worker(
     services: Services,
     options: WorkerOptions,
     name: str,
-    model_path: Path | None = None,
+    finder: ResourceFinder | None = None,
     observers: Sequence[WorkerObserver] = (),
 ) -> Iterator[BECWorker]:
     """Build a worker for a job, register it, and on leaving close everything and mark it as stopped.
 
+    ``finder`` gives it its resources and the environment's variables; default: there are none.
+
     Raises:
         JobConfigError: the job's config does not fit its plugin.
         PluginError: the plugin's worker can't be imported or built.
-        SettingsError: the store takes no conditional writes, or a live worker of the job has another model.
+        SettingsError: the store takes no conditional writes, a live worker of the job has another model, a resource
+            is missing or another one, or the job type's own settings are bad.
         JobGone: the job was deleted.
     """
     # a slot that waits at a queue in PostgreSQL holds one; the keeper must never wait behind them
     services.database.allow(options.concurrency + _OTHER_CONNECTIONS)
-    for warning in probe(services.store, key=f".bec/probe/{name}"):
+    # two of one name that start at once must not disturb each other's probe
+    for warning in probe(services.store, key=f".bec/probe/{name}-{os.getpid()}"):
         logger.warning("{}", warning)
     if problem := policy_trouble(services.queue, services.dead_letters):
         logger.warning("{}", problem)
     with ExitStack() as stack:
-        loaded = _load(job, job_type, options, model_path)
+        loaded = _load(job, job_type, options, finder or ResourceFinder())
         stack.callback(_close, loaded)
         deaths.take_over(
             services.database, services.queue, job_id=job.id, max_attempts=loaded.runtime.max_attempts
@@ -72,7 +79,9 @@ def open_worker(
             stall_timeout_s=options.stall_timeout_s,
             stuck_after_s=STUCK_AFTER_S,
         )
-        place = Workplace(services, loaded, worker_id, options, keeper, Watchers(observers))
+        pools = PagePools(options.job_options.get("threads"))
+        stack.callback(pools.close)
+        place = Workplace(services, loaded, worker_id, options, keeper, Watchers(observers), pools)
         heartbeat = Heartbeat(
             services.database, worker_id=worker_id, job=job, every_s=options.heartbeat_s, held=keeper.held
         )
@@ -89,16 +98,21 @@ def _renew_at(services: Services) -> int | None:
     return None if limit is None else max(1, limit - _BEFORE_THE_LIMIT)
 
 
-def _load(job: Job, job_type: JobType, options: WorkerOptions, model_path: Path | None) -> LoadedJob:
+def _load(job: Job, job_type: JobType, options: WorkerOptions, finder: ResourceFinder) -> LoadedJob:
     """The job with its plugin's worker; whatever comes out of the plugin is said to be its."""
-    config, runtime = structure_config(job.config, job_type.config)
+    config, runtime = structure_job(job.config, job_type)
     setup = WorkerSetup(
-        config=config, model_path=model_path, concurrency=options.concurrency, options=options.job_options
+        config=config,
+        concurrency=options.concurrency,
+        options=options.job_options,
+        resources=finder.find(job_type, runtime.resources),
+        declared=tuple(resource.name for resource in job_type.resources),
+        settings=plugin_settings(finder.environment, job_type),
     )
     what = f"the worker of job type {job_type.name} ({job_type.worker})"
     try:
         worker: JobWorker = load_object(job_type.worker)(setup)
-        recipe = recipe_of(job_type, config, ingredients_of(worker))
+        recipe = recipe_of(job_type, config, ingredients_of(worker, setup.resources))
     except (BecError, KeyboardInterrupt):
         raise
     except BaseException as error:
@@ -120,6 +134,14 @@ def _register(database: Database, loaded: LoadedJob, name: str, options: WorkerO
     with database.connection() as connection:
         if left.job_status(connection, job_id) is None:
             raise JobGone(f"job {loaded.job.name} was deleted")
+        known = {one.name for one in inputs.bound(connection, job_id)}
+        for one in loaded.type.inputs:
+            if one.name not in known:  # the plugin has got an input since the job was made
+                inputs.bind(connection, job_id, one.name, None, artifacts=one.artifacts)
+                logger.warning(
+                    "the input {} is bound to no job, so every volume is blocked: bec jobs update {} --input {}=JOB",
+                    one.name, loaded.job.name, one.name,
+                )  # fmt: skip
         ours = loaded.recipe.contents.get("resources", {})
         for worker, theirs in recipes.living_resources(connection, job_id, alive_s=ALIVE_S):
             if dict(theirs) != dict(ours):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
@@ -31,7 +32,8 @@ class WorkerOptions:
         retry_base_s, retry_cap_s: back-off after a failure: ``base * 2**(failures - 1)``, at most ``cap``, with jitter.
         heartbeat_s: how often the worker's row says that it lives.
         tags: kept in the worker's row.
-        job_options: handed to the job's worker as they are.
+        job_options: handed to the job's worker as they are; ``threads`` bounds the pages at work at a time, too.
+        scratch: where large artifacts grow until they are published; None: the system's folder for temporary files.
     """
 
     poll_wait_s: float = 20.0
@@ -49,6 +51,7 @@ class WorkerOptions:
     heartbeat_s: float = 10.0
     tags: Mapping[str, Any] = field(factory=dict)
     job_options: Mapping[str, Any] = field(factory=dict)
+    scratch: Path | None = None
 
     def backoff_s(self, failures: int) -> float:
         """How long to leave a task alone after its ``failures``-th failure: half of it fixed, half jitter."""

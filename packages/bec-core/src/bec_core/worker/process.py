@@ -24,10 +24,21 @@ from bec_core.errors import (
 )
 from bec_core.logs import within
 from bec_core.models import JobStatus, Message, decode_message
+from bec_core.queues.release import release
 from bec_core.queues.sweep import sweep
 from bec_core.worker.alone import Gate
 from bec_core.worker.attempt import Attempt
-from bec_core.worker.ending import AlreadyDone, Done, Ending, Failed, HandedBack, OurFault, Retry, SetAside
+from bec_core.worker.ending import (
+    AlreadyDone,
+    Blocked,
+    Done,
+    Ending,
+    Failed,
+    HandedBack,
+    OurFault,
+    Retry,
+    SetAside,
+)
 from bec_core.worker.failures import describe
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import HeldTask
@@ -79,7 +90,7 @@ class _Tally:
     trouble: int = 0
     faults: int = 0
     queue_empty_since: float | None = None
-    swept_at: float | None = None
+    swept_at: dict[str, float] = field(factory=dict)
     end: End | None = None
     left: WhatIsLeft | None = None
     lock: threading.Lock = field(factory=threading.Lock)
@@ -252,7 +263,7 @@ class BECWorker:
                 self._end(End.RELOAD)
             case HandedBack(trouble=trouble) if trouble is not None:
                 self._pause_after(trouble)
-            case Done() | AlreadyDone() | Failed() | Retry() | SetAside():
+            case Done() | AlreadyDone() | Failed() | Retry() | SetAside() | Blocked():
                 with self._tally.lock:
                     self._tally.trouble = 0
                     self._tally.faults = 0
@@ -317,7 +328,10 @@ class BECWorker:
         with self._place.database.connection() as connection:
             found = ledger.left(connection, self._place.job.id)
         self._tally.left = found
-        if found.total == 0:
+        if found.blocked and self._release():
+            with self._tally.lock:
+                self._tally.empty_receives = 0
+        elif found.total == 0 and (options.until_drained or not found.coming):
             if queue_was_empty:
                 logger.info("nothing is left to do: ending")
                 self._end(End.NOTHING_LEFT)
@@ -331,13 +345,34 @@ class BECWorker:
         # whoever doesn't end looks again, but not as fast as it can
         self._draining.wait(_LOOK_AGAIN_S if self._place.services.queue.exact else 5 * _LOOK_AGAIN_S)
 
-    def _sweep(self, queue_was_empty: bool) -> int:
-        """Send again what waits although its message is gone; looked for now and then only."""
+    def _release(self) -> int:
+        """Release what is blocked although its inputs are done; looked for now and then only."""
+        if not self._its_time_to_sweep("released"):
+            return 0
+        services = self._place.services
+        return len(
+            release(
+                services.database,
+                services.open_queue,
+                self._place.job,
+                sources=services.sources,
+                store=services.store,
+            )
+        )
+
+    def _its_time_to_sweep(self, what: str) -> bool:
         now = time.monotonic()
         with self._tally.lock:
-            if self._tally.swept_at is not None and now - self._tally.swept_at < _SWEEP_EVERY_S:
-                return 0
-            self._tally.swept_at = now
+            last = self._tally.swept_at.get(what)
+            if last is not None and now - last < _SWEEP_EVERY_S:
+                return False
+            self._tally.swept_at[what] = now
+            return True
+
+    def _sweep(self, queue_was_empty: bool) -> int:
+        """Send again what waits although its message is gone; looked for now and then only."""
+        if not self._its_time_to_sweep("sent"):
+            return 0
         services = self._place.services
         return sweep(services.database, services.queue, self._place.job, queue_was_empty=queue_was_empty)
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 import attrs
 from loguru import logger
 
-from bec_core.db import left, tasks, volumes
+from bec_core.artifacts import remember
+from bec_core.db import inputs, left, tasks, volumes
+from bec_core.db.inputs import Released
 from bec_core.db.pool import Connection
 from bec_core.errors import JobGone, RuntimeFault, ServiceError, StorageError
 from bec_core.models import Message, VolumeRef
 from bec_core.queues.letters import remove_letters
+from bec_core.queues.release import send_released
 from bec_core.worker.dead_letters import letter
 from bec_core.worker.ending import (
     AlreadyDone,
+    Blocked,
     Done,
     Ending,
     Failed,
@@ -28,7 +32,7 @@ from bec_core.worker.ending import (
 )
 from bec_core.worker.failures import describe
 from bec_core.worker.hold import HeldTask
-from bec_core.worker.marker import outcome_of_marker
+from bec_core.worker.inputs import tell_unlisted
 from bec_core.worker.observer import Step
 from bec_core.worker.workplace import Workplace
 
@@ -46,7 +50,8 @@ def settle(place: Workplace, message: Message, ending: Ending) -> Ending:
         ServiceError: a service did not do its part; the message comes again and finds what is missing.
         JobGone: the job was deleted; nothing was touched.
     """
-    ending = _row_and_ledger(place, message, ending)
+    ending, released = _row_and_ledger(place, message, ending)
+    _release(place, ending, released)
     _dead_letter(place, message, ending)
     _message(place, message, ending)
     _event(place, ending)
@@ -56,13 +61,17 @@ def settle(place: Workplace, message: Message, ending: Ending) -> Ending:
 # -- row and ledger -----------------------------------------------------------------------------------------
 
 
-def _row_and_ledger(place: Workplace, message: Message, ending: Ending) -> Ending:
+def _row_and_ledger(
+    place: Workplace, message: Message, ending: Ending
+) -> tuple[Ending, tuple[Released, ...]]:
+    """Write row and ledger; the ending as it was written, and what other jobs can do now."""
     if isinstance(ending, Left):
-        return ending
+        return ending, ()
+    released: tuple[Released, ...] = ()
     with place.database.connection() as connection:
         match ending:
             case Done():
-                ours = tasks.finish(connection, ending.held.claim, ending.outcome, recipe=ending.recipe)
+                ours, released = _finish(place, connection, ending)
                 step = Step.ROW_WRITTEN
             case Retry():
                 ours = tasks.fail(
@@ -79,19 +88,52 @@ def _row_and_ledger(place: Workplace, message: Message, ending: Ending) -> Endin
                 ours = _fail_for_good(place, connection, ending)
                 step = Step.FAILURE_WRITTEN
             case AlreadyDone():
-                _say_done(place, connection, ending)
-                return ending
+                return ending, _say_done(place, connection, ending)
+            case Blocked():
+                ending = _block(place, connection, ending)
+                ours, step = True, Step.BLOCKED_WRITTEN
             case SetAside():
                 _answer_set_aside(place, connection, ending)
-                return ending
+                return ending, ()
             case HandedBack():
-                return _give_back(place, connection, ending)
+                return _give_back(place, connection, ending), ()
             case OurFault():
-                return _fault(place, connection, message, ending)
+                return _fault(place, connection, message, ending), ()
     if not ours:
-        return Left("the task was taken over before its end was recorded")
+        return Left("the task was taken over before its end was recorded"), ()
     place.watchers.step(step)
-    return ending
+    return ending, released
+
+
+def _finish(place: Workplace, connection: Connection, ending: Done) -> tuple[bool, tuple[Released, ...]]:
+    """Say done; in the same transaction, what was blocked on it is released."""
+    is_read = inputs.before_finishing(connection, place.job.id)
+    lineage = [
+        {"input": one.input, "job": one.job, "artifact": one.artifact, "sha256": one.sha256}
+        for one in ending.read
+    ]
+    volume_id = tasks.finish(
+        connection,
+        ending.held.claim,
+        ending.outcome,
+        recipe=ending.recipe,
+        contents=tasks.Contents(ending.artifacts, lineage),
+    )
+    if volume_id is None:
+        return False, ()
+    return True, tuple(inputs.finished(connection, place.job.id, volume_id)) if is_read else ()
+
+
+def _block(place: Workplace, connection: Connection, ending: Blocked) -> Blocked | Left:
+    """Say that it is blocked, unless its inputs were done since we looked."""
+    inputs.entering(connection, place.job.id)
+    volume = ending.volume
+    volume_id = volumes.upsert(connection, volume)
+    if left.job_status(connection, place.job.id) is None:
+        raise JobGone(f"job {place.job.name} was deleted")
+    if inputs.block_found(connection, place.job.id, volume_id, volume.ref, volume.etag):
+        return ending
+    return Left("its inputs were done meanwhile", 0.0, volume)
 
 
 def _fail_for_good(place: Workplace, connection: Connection, ending: Failed) -> bool:
@@ -115,24 +157,23 @@ def _fail_for_good(place: Workplace, connection: Connection, ending: Failed) -> 
     )
 
 
-def _say_done(place: Workplace, connection: Connection, ending: AlreadyDone) -> None:
+def _say_done(place: Workplace, connection: Connection, ending: AlreadyDone) -> tuple[Released, ...]:
     job_id = place.job.id
     if ending.by is not None:
         tasks.set_ledger(connection, job_id, ending.volume_id, "done", f"done by job {ending.by}", answered=0)
         logger.info("done by job {}, which has its results under the same prefix", ending.by)
-        return
-    repaired = tasks.repair_done(
+        return ()
+    remembered = remember(
         connection,
+        ending.marker,
         job_id=job_id,
         volume_id=ending.volume_id,
         etag=ending.volume.etag,
         version=ending.volume.version,
-        outcome=outcome_of_marker(ending.marker.content),
-        request=ending.marker.request,
-        recipe=ending.marker.recipe,
-        artifact_root=place.job.artifact_root,
+        root=place.job.artifact_root,
     )
-    logger.info("already done{}", "; its row was made to say so" if repaired else "")
+    logger.info("already done{}", "; its row was made to say so" if remembered.repaired else "")
+    return remembered.released
 
 
 def _answer_set_aside(place: Workplace, connection: Connection, ending: SetAside) -> None:
@@ -214,10 +255,10 @@ def _count(
 
 def fault_in_settling(attempted: Ending, error: Exception) -> OurFault:
     """The end of an attempt whose end could not be written for a fault of ours."""
-    held = None if isinstance(attempted, (AlreadyDone, Left, SetAside)) else attempted.held
+    held = None if isinstance(attempted, (AlreadyDone, Left, Blocked, SetAside)) else attempted.held
     if held is not None:
         ref: VolumeRef | None = held.volume.ref
-    elif isinstance(attempted, (AlreadyDone, Left)):
+    elif isinstance(attempted, (AlreadyDone, Left, Blocked)):
         ref = attempted.volume.ref if attempted.volume else None
     else:
         ref = None if isinstance(attempted, Done | Retry) else attempted.ref
@@ -232,7 +273,17 @@ def fault_of(ending: OurFault) -> tasks.Failure:
     )
 
 
-# -- dead letter, message, event ----------------------------------------------------------------------------
+# -- released, dead letter, message, event ------------------------------------------------------------------
+
+
+def _release(place: Workplace, ending: Ending, released: tuple[Released, ...]) -> None:
+    """Send the messages of what other jobs can do now. What fails here is left to their sweep."""
+    if isinstance(ending, Done):
+        tell_unlisted(place.database, ending.read, volume=ending.held.volume)
+    if released:
+        sent = send_released(place.database, place.services.open_queue, released)
+        logger.info("released {} volume(s) of jobs that read this one", sent)
+        place.watchers.step(Step.RELEASED)
 
 
 def _dead_letter(place: Workplace, message: Message, ending: Ending) -> None:
@@ -250,7 +301,7 @@ def _dead_letter(place: Workplace, message: Message, ending: Ending) -> None:
 def _message(place: Workplace, message: Message, ending: Ending) -> None:
     queue = place.services.queue
     match ending:
-        case Done() | AlreadyDone() | Failed() | SetAside():
+        case Done() | AlreadyDone() | Failed() | SetAside() | Blocked():
             queue.delete(message)
             place.watchers.step(Step.MESSAGE_DELETED)
         case Left(wait_s=None):
@@ -278,7 +329,7 @@ def _event(place: Workplace, ending: Ending) -> None:
             place.watchers.task_finished(held.volume, ending.name, ending.failure.reason)
         case Failed():
             logger.error("{}: {}", ending.name, ending.failure.reason)
-        case Left(volume=volume) if volume is not None:
+        case Left(volume=volume) | Blocked(volume=volume) if volume is not None:
             place.watchers.task_finished(volume, ending.name, ending.why)
         case OurFault(held=held) if held is not None:
             place.watchers.task_finished(held.volume, ending.name, str(ending.error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import field, frozen
@@ -12,6 +13,7 @@ from bec_core.db import Database
 from bec_core.job import JobType, JobWorker
 from bec_core.job_config import RuntimeConfig
 from bec_core.models import Job
+from bec_core.pages.pools import PagePools
 from bec_core.queues.base import TaskQueue
 from bec_core.storage import Store
 from bec_core.worker.hold import Keeper
@@ -21,13 +23,17 @@ from bec_core.worker.options import WorkerOptions
 
 @frozen
 class Services:
-    """What a worker works with; all opened and closed by the caller."""
+    """What a worker works with; all opened and closed by the caller.
+
+    ``open_queue`` opens another job's queue by its URL: for the messages of what a finished task releases.
+    """
 
     database: Database = field(repr=False)
     queue: TaskQueue = field(repr=False)
     dead_letters: TaskQueue = field(repr=False)
     sources: Sources = field(repr=False)
     store: Store = field(repr=False)
+    open_queue: Callable[[str], TaskQueue] = field(repr=False)
 
 
 @frozen
@@ -52,6 +58,7 @@ class Workplace:
     options: WorkerOptions
     keeper: Keeper = field(repr=False)
     watchers: Watchers = field(repr=False)
+    pools: PagePools = field(repr=False, factory=PagePools)
 
     @property
     def database(self) -> Database:

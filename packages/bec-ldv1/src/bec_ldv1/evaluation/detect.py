@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bec_ldv1.binarize import binarize
 from bec_ldv1.decode import decode
-from bec_ldv1.engine import Engine
 from bec_ldv1.errors import PageProblem
 from bec_ldv1.evaluation.baseline import projection_lines
 from bec_ldv1.evaluation.pages import PageLines, Polygon, TruthError
 from bec_ldv1.page import Detection, detect_page
 from bec_ldv1.scale import shrink
 from bec_ldv1.whole_lines import page_details
+
+if TYPE_CHECKING:
+    from bec_ldv1.engine import Engine
 
 Detector = Callable[[bytes], list[Polygon]]
 """An image file's lines, in pixels of the image as it is stored."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ import click
 from bec_ldv1.printing import say
 
 if TYPE_CHECKING:
-    from bec_ldv1.export.pages import ExportVolume
+    from bec_ldv1.artifacts.writing.volume import ExportVolume
+    from bec_ldv1.export.pages import ExportPage
 
 FORMATS = ("page", "alto", "hocr", "coco", "csv", "jsonl")
 _SOME_FAILED = 6  # the exit status that `bec` has for work of which a part failed
@@ -62,7 +64,7 @@ def export(
         raise click.UsageError("--crops and --images go together: crops are cut from the page images")
     if form is None and crops is None:
         raise click.UsageError("say what to write: --format FORMAT --out DIR, or --crops DIR --images DIR")
-    from bec_ldv1.export.pages import ExportError
+    from bec_ldv1.artifacts.writing.errors import ExportError
 
     uncut = 0
     try:
@@ -79,24 +81,15 @@ def export(
     return 0
 
 
-def _volumes(sources: tuple[str, ...]) -> Iterator[ExportVolume]:
+def _volumes(sources: tuple[str, ...]) -> Iterator[ExportVolume[ExportPage]]:
     """Every source's volumes, read one at a time; what is left out is said on stderr."""
-    from bec_ldv1.export.pages import ExportError
-    from bec_ldv1.export.read import find_artifacts, read_volume
+    from bec_ldv1.artifacts.writing.find import artifacts_of, find_artifacts
+    from bec_ldv1.export.read import read_volume
 
-    artifacts = {}
-    for source in sources:
-        found = find_artifacts(source)
-        for path in found.unfinished:
-            say(f"left out, as no success.json says that it is finished: {path}", err=True)
-        for artifact in found.artifacts:
-            if artifact.name in artifacts:
-                raise ExportError(f"there are two volumes {artifact.name}; export them one at a time")
-            artifacts[artifact.name] = artifact
-    return map(read_volume, artifacts.values())
+    return map(read_volume, artifacts_of(sources, find_artifacts, partial(say, err=True)))
 
 
-def _write(volume: ExportVolume, form: str, out: Path) -> None:
+def _write(volume: ExportVolume[ExportPage], form: str, out: Path) -> None:
     from bec_ldv1.export.write import write_volume
 
     files = write_volume(volume, form, out)
@@ -105,9 +98,9 @@ def _write(volume: ExportVolume, form: str, out: Path) -> None:
     say(f"{volume.name}: {len(volume.pages)} pages, {lines} lines, {files} files{failed}")
 
 
-def _crop(volume: ExportVolume, crops: Path, images: Path, *, mask: bool) -> int:
+def _crop(volume: ExportVolume[ExportPage], crops: Path, images: Path, *, mask: bool) -> int:
     """Cut a volume's lines; the number of pages that could not be cut."""
-    from bec_ldv1.crops import write_crops
+    from bec_ldv1.export.crops import write_crops
 
     written, problems = write_crops(volume, images, crops, mask=mask)
     for problem in problems:

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from bec_ldv1.export.pages import ExportLine, ExportVolume, Pixels, box
+from bec_ldv1.artifacts.writing.outlines import box
+from bec_ldv1.artifacts.writing.volume import ExportVolume
+from bec_ldv1.export.pages import ExportLine, ExportPage, Pixels
 
 _CATEGORY = {"id": 1, "name": "text line", "supercategory": "text"}
 
 
-def to_coco(volume: ExportVolume, creator: str) -> bytes:
+def to_coco(volume: ExportVolume[ExportPage], creator: str) -> bytes:
     """The volume's file: an image per page, an annotation per line with its outline as segmentation.
 
     Ids count from 1; annotations are in reading order, page after page. ``score`` is the confidence.

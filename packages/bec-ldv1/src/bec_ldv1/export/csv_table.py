@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
-from bec_ldv1.export.pages import ExportVolume, box, pairs
+from bec_ldv1.artifacts.writing.outlines import box, pairs
+from bec_ldv1.artifacts.writing.volume import ExportVolume
+from bec_ldv1.export.pages import ExportPage
 
 COLUMNS = (
     "volume", "image", "width", "height", "line", "confidence", "left", "top", "right", "bottom", "polygon", "baseline",
@@ -13,7 +15,7 @@ COLUMNS = (
 """``line`` counts from 1 on every page; ``polygon`` and ``baseline`` are ``x,y x,y``."""
 
 
-def to_csv(volume: ExportVolume) -> bytes:
+def to_csv(volume: ExportVolume[ExportPage]) -> bytes:
     """The volume's file (RFC 4180, UTF-8). Pages without lines have no row."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from bec_ldv1.export.pages import ExportPage, ExportVolume
+from bec_ldv1.artifacts.writing.volume import ExportVolume
+from bec_ldv1.export.pages import ExportPage
 
 
-def to_jsonl(volume: ExportVolume) -> bytes:
+def to_jsonl(volume: ExportVolume[ExportPage]) -> bytes:
     """The volume's file: ``image``, ``size`` [width, height], ``lines`` in reading order, ``flags``.
 
     Each line has its ``polygon`` and ``baseline`` ([[x, y], …]) and its ``confidence``.

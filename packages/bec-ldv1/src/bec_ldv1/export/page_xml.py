@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from datetime import datetime
 
-import numpy as np
-
-from bec_ldv1.details import Flag
-from bec_ldv1.export.pages import ExportPage, box, pairs
-from bec_ldv1.export.xml_text import child, to_bytes
-
-NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
-_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+from bec_ldv1.artifacts.writing.page_xml import page_document, page_line
+from bec_ldv1.artifacts.writing.xml_text import to_bytes
+from bec_ldv1.export.pages import ExportPage
 
 
 def to_page_xml(page: ExportPage, creator: str, created: datetime) -> bytes:
@@ -25,30 +19,8 @@ def to_page_xml(page: ExportPage, creator: str, created: datetime) -> bytes:
         creator: the program and its version.
         created: the time to state, in UTC.
     """
-    root = ET.Element("PcGts", {"xmlns": NAMESPACE, "xmlns:xsi": _XSI})
-    root.set("xsi:schemaLocation", f"{NAMESPACE} {NAMESPACE}/pagecontent.xsd")
-    metadata = child(root, "Metadata")
-    stamp = created.strftime("%Y-%m-%dT%H:%M:%SZ")
-    for name, value in (("Creator", creator), ("Created", stamp), ("LastChange", stamp)):
-        child(metadata, name, value)
-    element = child(root, "Page", imageFilename=page.image, imageWidth=page.width, imageHeight=page.height)
-    if Flag.BLANK in page.flags:
-        element.set("type", "blank")
-    if page.lines:
-        order = child(child(element, "ReadingOrder"), "OrderedGroup", id="order")
-        child(order, "RegionRefIndexed", index=0, regionRef="text")
-        _region(element, page)
+    root, region = page_document(page, creator, created)
+    if region is not None:
+        for index, line in enumerate(page.lines):
+            page_line(region, index, line, conf=f"{line.confidence:.4f}")
     return to_bytes(root)
-
-
-def _region(parent: ET.Element, page: ExportPage) -> None:
-    left, top, right, bottom = box(*(line.polygon for line in page.lines))
-    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.int32)
-    region = child(parent, "TextRegion", id="text", type="paragraph")
-    child(region, "Coords", points=pairs(corners))
-    for index, line in enumerate(page.lines):
-        element = child(
-            region, "TextLine", id=f"line_{index + 1:03}", custom=f"readingOrder {{index:{index};}}"
-        )
-        child(element, "Coords", points=pairs(line.polygon), conf=f"{line.confidence:.4f}")
-        child(element, "Baseline", points=pairs(line.baseline))

@@ -8,15 +8,11 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from bec_ldv1.details import PageDetails
-from bec_ldv1.lines import Line
+from bec_ldv1.artifacts import PageLines, TextLine
+from bec_ldv1.artifacts.writing.errors import ExportError
 
 Pixels = npt.NDArray[np.int32]
 """Points, n × 2 (x, y): whole pixels from (0, 0), the image's upper left corner, to (width, height)."""
-
-
-class ExportError(ValueError):
-    """What was to be exported can't be; the message names the file and the way out."""
 
 
 @attrs.frozen(eq=False)
@@ -39,52 +35,26 @@ class ExportPage:
     flags: Sequence[str] = ()
 
 
-@attrs.frozen(eq=False)
-class ExportVolume:
-    """A volume's pages in reading order.
-
-    Attributes:
-        name: of its artifacts, ``{W_ID}-{I_ID}-{version}``.
-        pages: those that were processed.
-        failed: the image names of those that were not.
-    """
-
-    name: str
-    pages: Sequence[ExportPage]
-    failed: Sequence[str] = ()
-
-
-def page_of(image: str, details: PageDetails) -> ExportPage:
-    """The page to export from what is recorded of it.
+def page_of(page: PageLines) -> ExportPage:
+    """The page to export from what the artifact says of it.
 
     Raises:
-        ExportError: a line's outline has under three points, or its baseline under two.
+        ExportError: the page's size is not known; or a line's outline has under three points, or its baseline
+            under two.
     """
-    lines = []
-    for number, line in enumerate(details.lines, start=1):
-        if len(line.polygon) < 3 or len(line.baseline) < 2:
-            raise ExportError(f"line {number} of {image} has an outline of {len(line.polygon)} points")
-        lines.append(_line_of(line, details))
-    return ExportPage(image, details.width, details.height, lines, sorted(details.flags))
-
-
-def _line_of(line: Line, page: PageDetails) -> ExportLine:
+    if page.width is None or page.height is None:
+        raise ExportError(f"the size of {page.image} is not recorded")
     limits = np.array([page.width, page.height])
+    for number, line in enumerate(page.lines, start=1):
+        if len(line.polygon) < 3 or len(line.baseline) < 2:
+            raise ExportError(f"line {number} of {page.image} has an outline of {len(line.polygon)} points")
+    lines = [_line_of(line, limits) for line in page.lines]
+    return ExportPage(page.image, page.width, page.height, lines, sorted(page.flags))
 
+
+def _line_of(line: TextLine, limits: npt.NDArray[np.int_]) -> ExportLine:
     def whole(points: npt.NDArray[np.float32]) -> Pixels:
         return np.clip(np.rint(points), 0, limits).astype(np.int32)
 
-    return ExportLine(whole(line.polygon), whole(line.baseline), min(1.0, max(0.0, line.confidence)))
-
-
-def box(*parts: Pixels) -> tuple[int, int, int, int]:
-    """The bounding box of all points: left, top, right, bottom."""
-    points = np.vstack(parts)
-    left, top = points.min(axis=0).tolist()
-    right, bottom = points.max(axis=0).tolist()
-    return left, top, right, bottom
-
-
-def pairs(points: Pixels) -> str:
-    """Points as PAGE writes them: ``x,y x,y``."""
-    return " ".join(f"{x},{y}" for x, y in points.tolist())
+    confidence = 1.0 if line.confidence is None else min(1.0, max(0.0, line.confidence))
+    return ExportLine(whole(line.polygon), whole(line.baseline), confidence)

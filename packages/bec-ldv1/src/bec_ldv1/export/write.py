@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bec_ldv1.artifacts.writing.volume import ExportVolume, write_pages
 from bec_ldv1.export.alto import to_alto
 from bec_ldv1.export.coco import to_coco
 from bec_ldv1.export.csv_table import to_csv
 from bec_ldv1.export.hocr import to_hocr
 from bec_ldv1.export.jsonl import to_jsonl
-from bec_ldv1.export.names import file_stems
 from bec_ldv1.export.page_xml import to_page_xml
-from bec_ldv1.export.pages import ExportPage, ExportVolume
+from bec_ldv1.export.pages import ExportPage
 
 _SOFTWARE = "bec-ldv1"
 
 
-def write_volume(volume: ExportVolume, form: str, out: Path) -> int:
+def write_volume(volume: ExportVolume[ExportPage], form: str, out: Path) -> int:
     """Write a volume below ``out``; the number of files.
 
     A page's file of ``page``, ``alto`` and ``hocr`` is ``out/{volume}/{page}.xml`` (``.hocr``), a volume's of
@@ -34,12 +34,7 @@ def write_volume(volume: ExportVolume, form: str, out: Path) -> int:
         (out / f"{volume.name}{suffix}").write_bytes(write(volume))
         return 1
     suffix, write_page = _PAGE_FORMS[form]
-    folder = out / volume.name
-    folder.mkdir(parents=True, exist_ok=True)
-    stems = file_stems([page.image for page in volume.pages])
-    for page, stem in zip(volume.pages, stems, strict=True):
-        (folder / f"{stem}{suffix}").write_bytes(write_page(page))
-    return len(stems)
+    return write_pages(volume, suffix, write_page, out)
 
 
 def _creator() -> str:
@@ -51,7 +46,7 @@ _PAGE_FORMS: dict[str, tuple[str, Callable[[ExportPage], bytes]]] = {
     "alto": (".xml", lambda page: to_alto(page, _SOFTWARE, version(_SOFTWARE))),
     "hocr": (".hocr", lambda page: to_hocr(page, _creator())),
 }
-_VOLUME_FORMS: dict[str, tuple[str, Callable[[ExportVolume], bytes]]] = {
+_VOLUME_FORMS: dict[str, tuple[str, Callable[[ExportVolume[ExportPage]], bytes]]] = {
     "coco": (".json", lambda volume: to_coco(volume, _creator())),
     "csv": (".csv", to_csv),
     "jsonl": (".jsonl", to_jsonl),

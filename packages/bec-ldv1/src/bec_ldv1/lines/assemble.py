@@ -54,7 +54,7 @@ def assemble_lines(
         return []
     course = Course(fragments, shape)
     barriers = gutters(fragments, shape)
-    drafts = _linked([draft_of(f) for f in fragments], course, barriers, shape[1], settings)
+    drafts = linked([draft_of(f) for f in fragments], course, barriers, shape[1], settings)
     drafts = without_labels(drafts, settings)
     if not drafts:
         return []
@@ -67,14 +67,14 @@ def assemble_lines(
     kept = [t for d in drafts if (t := _trim(d, clean, settings)) is not None]
     kept = _without_faint(kept, settings)
     spans = np.array([t.ends for t in kept], np.float64).reshape(-1, 2)
-    levels = np.array([_level(t.draft, course, shape[1]) for t in kept], np.float64)
+    levels = np.array([level(t.draft, course, shape[1]) for t in kept], np.float64)
     kept = [kept[i] for i in reading_order(spans, levels, barriers)]
     pitch = pitch_of([t.draft for t in kept])
     bands = regions([t.draft for t in kept], [t.reach for t in kept], pitch, reduced.shape[1], shape[0])
     return [outline(t.draft, band, t.ends, t.confidence) for t, band in zip(kept, bands, strict=True)]
 
 
-def _linked(
+def linked(
     drafts: Sequence[Draft], course: Course, barriers: Sequence[float], width: int, settings: LineSettings
 ) -> list[Draft]:
     """Link twice: near pieces by their own height first, then the rest by the distance of the lines."""
@@ -99,7 +99,7 @@ def _linked(
     return [d for d in drafts if d.found.sum() * STATION >= settings.min_length * max(d.body, usual)]
 
 
-def _level(draft: Draft, course: Course, width: int) -> float:
+def level(draft: Draft, course: Course, width: int) -> float:
     """The y at which the line, carried on along the page's course, crosses the middle of the plane."""
     x = np.array([(draft.first + draft.last + 1) / 2 * STATION])
     y = np.array([float(draft.middle.mean())])

@@ -7,23 +7,20 @@ picture's pixels and thinned out.
 
 from __future__ import annotations
 
-import json
-
 import attrs
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bec_core import Page, ReportVolume
+from bec_core import Page, ReportVolume, error_messages, records_of
 from bec_ldv1.contours import Points
 from bec_ldv1.orientation import to_stored
 from bec_ldv1.records import PageRecord, from_parquet
 from bec_ldv1.rectify import Rectification
 from bec_ldv1.report.pictures import Picture, view_size
 from bec_ldv1.report.view import Outline, PageTrouble, Pixels
-from bec_ldv1.tps import ALPHA, ControlPoints, Spline
 
-_PARQUET, _ERRORS = ".parquet", "-errors.jsonl"
+_PARQUET = ".parquet"
 _THIN = 0.75  # px of the picture by which a thinned outline may differ
 _INVERSE_ORIENTATION = {6: 8, 8: 6}
 
@@ -50,31 +47,13 @@ def recorded_pages(volume: ReportVolume, parquet: bytes) -> list[RecordedPage]:
     """
     records = from_parquet(parquet)
     pages = volume.volume.pages
-    aligned = [record.img_file_name for record in records] == [page.filename for page in pages]
-    by_name = {record.img_file_name: record for record in records}
-    matched = records if aligned else [by_name.get(page.filename) for page in pages]
+    matched = records_of(pages, records, lambda record: record.img_file_name)
     failed = any(record is not None and not record.ok for record in matched)
-    messages = _messages(volume) if failed else {}
+    messages = error_messages(volume) if failed else {}
     return [
         RecordedPage(page, record, _trouble(page, record, messages))
         for page, record in zip(pages, matched, strict=True)
     ]
-
-
-def _messages(volume: ReportVolume) -> dict[str, str]:
-    """The failed pages' whole messages by file name: the Parquet file cuts them at 128 characters."""
-    try:
-        lines = volume.artifact(_ERRORS).decode("utf-8", "replace").splitlines()
-    except Exception:  # noqa: BLE001 - an old or lost errors file costs only the ends of long messages
-        return {}
-    messages = {}
-    for line in lines:
-        try:
-            entry = json.loads(line)
-            messages[str(entry["img_filename"])] = str(entry["message"])
-        except (ValueError, KeyError, TypeError):
-            continue  # one bad line of the file says nothing about the others
-    return messages
 
 
 def _trouble(page: Page, record: PageRecord | None, messages: dict[str, str]) -> PageTrouble | None:
@@ -114,7 +93,7 @@ def source_outlines(record: PageRecord, size: tuple[int, int], *, whole_lines: b
     contours = [contour for contour in record.contours or () if len(contour)]
     if not contours:
         return []
-    rectification = _rectification(record, *size)
+    rectification = Rectification.recorded(*size, record.rotation_angle, record.tps_points, record.tps_alpha)
     return [SourceOutline(rectification.to_page(_points(contour))) for contour in contours]
 
 
@@ -148,15 +127,6 @@ def without_picture(record: PageRecord) -> Picture:
 def _points(points: npt.NDArray[np.generic]) -> Points:
     """Any recorded points, n × 2."""
     return np.asarray(points, dtype=np.float64).reshape(-1, 2)
-
-
-def _rectification(record: PageRecord, width: int, height: int) -> Rectification:
-    """What was done to the page, in pixels of the stored raster."""
-    spline = None
-    if record.tps_points is not None:
-        alpha = ALPHA if record.tps_alpha is None else record.tps_alpha
-        spline = Spline.fit(ControlPoints.from_rows(record.tps_points), alpha)
-    return Rectification(width, height, record.rotation_angle or 0.0, spline)
 
 
 def _upright(points: Points, picture: Picture) -> Points:

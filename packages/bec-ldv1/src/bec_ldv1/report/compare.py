@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 from loguru import logger
 
-from bec_core import Page, ReportVolume
+from bec_core import Page, ReportVolume, volume_title
 from bec_ldv1.decode import decode
 from bec_ldv1.errors import PageProblem
 from bec_ldv1.facts import has_whole_lines
@@ -26,7 +26,7 @@ from bec_ldv1.report.adapt import (
 from bec_ldv1.report.changes import Change, LineChanges, compare_lines
 from bec_ldv1.report.compare_page import ComparedPage, ComparedVolume, Side, comparison_page
 from bec_ldv1.report.pictures import Picture, make_pictures, view_size
-from bec_ldv1.report.write import THREADS, save_page, volume_title
+from bec_ldv1.report.write import THREADS, save_page
 
 DRAWN = 300
 """So many changed pages are drawn, the worst; the others are counted."""

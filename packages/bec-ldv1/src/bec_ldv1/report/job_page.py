@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
@@ -35,6 +36,11 @@ class VolumeRow:
     to_check: int
     blank: int
     unreadable: str | None = None
+
+
+def row_of(noted: dict[str, Any]) -> VolumeRow:
+    """A row that was noted as a dictionary."""
+    return VolumeRow(**{**noted, "verdict": Verdict(noted["verdict"])})
 
 
 def volume_row(volume: VolumeView) -> VolumeRow:

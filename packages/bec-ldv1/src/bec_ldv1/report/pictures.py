@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from bec_ldv1.decode import DecodedPage, Plane, decode
+from bec_ldv1.decode import PageImage, Plane, decode
 
 VIEW_AREA = 1_700_000
 VIEW_SIDE = 2_600
@@ -87,7 +87,7 @@ def ink_share(plane: Plane) -> float:
     return float(np.mean(inner))
 
 
-def _colour(data: bytes, page: DecodedPage, size: tuple[int, int]) -> Image.Image | None:
+def _colour(data: bytes, page: PageImage, size: tuple[int, int]) -> Image.Image | None:
     """The page in colour and upright at ``size``; None for a page that has no colours or is too large."""
     if page.bilevel or page.width * page.height > _COLOUR_PIXELS:
         return None

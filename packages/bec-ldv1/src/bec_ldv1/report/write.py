@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import attrs
 from loguru import logger
 
-from bec_core import ReportVolume, Volume
+from bec_core import ReportVolume, keep_row, kept_row, made_of, report_folders, volume_title
 from bec_ldv1.errors import PageProblem
 from bec_ldv1.facts import OUTER, has_whole_lines, page_facts
 from bec_ldv1.report.adapt import (
@@ -21,8 +20,7 @@ from bec_ldv1.report.adapt import (
     recorded_pages,
     without_picture,
 )
-from bec_ldv1.report.job_page import VolumeRow, job_page, volume_row
-from bec_ldv1.report.kept import keep_row, kept_row, made_of
+from bec_ldv1.report.job_page import VolumeRow, job_page, row_of, volume_row
 from bec_ldv1.report.pictures import Picture, make_pictures
 from bec_ldv1.report.view import Outline, PageView, VolumeView
 from bec_ldv1.report.volume_page import volume_page
@@ -48,7 +46,7 @@ def write_report(volumes: Sequence[ReportVolume], directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     rows = [
         _volume_part(volume, directory, folder)
-        for volume, folder in zip(volumes, _folders(volumes), strict=True)
+        for volume, folder in zip(volumes, report_folders(volumes), strict=True)
     ]
     first = directory / "index.html"
     save_page(first, job_page(rows, "Written by BEC line detection."))
@@ -68,8 +66,8 @@ def _volume_part(volume: ReportVolume, directory: Path, folder: str) -> VolumeRo
     )
     try:
         records = record_file(volume)
-        ingredients = made_of(volume.marker, records)
-        if (kept := kept_row(directory / folder, ingredients)) is not None:
+        ingredients = made_of("bec_ldv1.report", volume.marker, records)
+        if (kept := kept_row(directory / folder, ingredients, row_of)) is not None:
             return kept
         recorded = recorded_pages(volume, records)
     except Exception as error:  # noqa: BLE001 - one volume's lost artifacts must not cost the whole job's report
@@ -78,7 +76,9 @@ def _volume_part(volume: ReportVolume, directory: Path, folder: str) -> VolumeRo
     row = volume_row(view)
     save_page(directory / folder / "index.html", volume_page(view, _footer(view.marker.get("timestamp"))))
     if all(page.unseen is None or page.error is not None for page in view.pages):
-        keep_row(directory / folder, ingredients, row)  # a picture that is missing may be had next time
+        keep_row(
+            directory / folder, ingredients, attrs.asdict(row)
+        )  # a picture that is missing may be had next time
     return row
 
 
@@ -155,30 +155,9 @@ class _PageMaker:
             return None, str(error) or type(error).__name__
 
 
-def volume_title(volume: Volume) -> str:
-    """The volume as people name it."""
-    work, book = volume.ref.w_id, volume.ref.i_id
-    return work if work == book else f"{work} · {book}"  # folders of one's own may have one name only
-
-
 def _footer(timestamp: object) -> str:
     """What stands at the end of a volume's page."""
     return f"Processed {timestamp}." if timestamp else "Written by BEC line detection."
-
-
-def _folders(volumes: Sequence[ReportVolume]) -> list[str]:
-    """A folder's name per volume: its artifacts' basename, made safe, and numbered where it comes twice."""
-    taken: set[str] = set()
-    folders = []
-    for volume in volumes:
-        safe = re.sub(r"[^A-Za-z0-9._-]", "_", volume.basename).lstrip(".") or "volume"
-        name, number = safe, 1
-        while name.lower() in taken:
-            number += 1
-            name = f"{safe}-{number}"
-        taken.add(name.lower())
-        folders.append(name)
-    return folders
 
 
 def save_page(path: Path, html: str) -> None:

@@ -11,13 +11,13 @@ Function = Callable[..., Any]
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function at its first call.
+    """Compile a function at its first call; it lets other threads run meanwhile.
 
     The code is kept beside the module or in the user's cache, so that only a machine's first process compiles. Where
     neither can be written, each process compiles for itself.
     """
     try:
-        done: Function = numba.njit(cache=True)(function)
+        done: Function = numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # numba: no place to keep the code
-        done = numba.njit(function)
+        done = numba.njit(nogil=True)(function)
     return done

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     ARTIFACT_MISSING = "artifact-missing"
     ARTIFACT_DIFFERS = "artifact-differs"
     LATE_MARKER = "late-marker"
+    BLOCKED_READY = "blocked-ready"
     OLDER_RECIPE = "older-recipe"
     ORPHAN = "orphan"
 
@@ -53,6 +54,7 @@ MEANING: Mapping[Kind, tuple[str, str]] = {
         "a marker appeared after its task had been given up, or after it had been asked for again",
         "believe it, if it is intact and answers the latest request",
     ),
+    Kind.BLOCKED_READY: ("it is blocked, but its inputs are done", "release it"),
     Kind.OLDER_RECIPE: (
         "done by an older recipe: by another config, model or version of results than workers have now",
         "",

@@ -12,12 +12,12 @@ from attrs import frozen
 from bec_core.admin.asking import ask_again, refuse_cancelled
 from bec_core.admin.audit.findings import Finding, Kind
 from bec_core.admin.session import Session
-from bec_core.artifacts import Marker
+from bec_core.artifacts import Marker, remember
 from bec_core.db import tasks, volumes
 from bec_core.errors import TaskError
 from bec_core.models import Job, VolumeRef
 from bec_core.queues.letters import remove_letters
-from bec_core.worker.marker import outcome_of_marker
+from bec_core.queues.release import release, send_released
 
 _QUEUE_AGAIN = frozenset(
     {
@@ -53,6 +53,7 @@ def repair(session: Session, job: Job, findings: Sequence[Finding]) -> Repaired:
     refuse_cancelled(job)
     mended: list[Finding] = []
     left: list[Finding] = []
+    blocked: list[Finding] = []
     again: dict[VolumeRef, list[Finding]] = {}
     for finding in findings:
         if not finding.mendable or finding.volume is None:
@@ -65,10 +66,15 @@ def repair(session: Session, job: Job, findings: Sequence[Finding]) -> Repaired:
         elif finding.kind is Kind.LEDGER_BEHIND:
             _correct_ledger(session, job, finding)
             mended.append(finding)
+        elif finding.kind is Kind.BLOCKED_READY:
+            blocked.append(finding)
         elif finding.kind in _QUEUE_AGAIN:
             again.setdefault(finding.volume, []).append(finding)
         else:
             left.append(finding)
+    if blocked:
+        release(session.database, session.queue, job, sources=session.sources, store=session.artifacts)
+        mended += blocked
     refused = _queue_again(session, job, again)
     for ref, of_volume in again.items():
         (left if ref in refused else mended).extend(of_volume)
@@ -83,17 +89,16 @@ def _row_from_marker(session: Session, job: Job, finding: Finding) -> bool:
     if etag is None:
         return False
     with session.database.connection() as connection:
-        tasks.repair_done(
+        remembered = remember(
             connection,
+            Marker(marker),
             job_id=job.id,
             volume_id=finding.volume_id or volumes.upsert_ref(connection, finding.volume),
             etag=etag,
             version=str(finding.version),
-            outcome=outcome_of_marker(marker),
-            request=Marker(marker).request,
-            recipe=Marker(marker).recipe,
-            artifact_root=(finding.key or "").partition("/")[0] or None,
+            root=(finding.key or "").partition("/")[0] or None,
         )
+    send_released(session.database, session.queue, remembered.released)
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,39 @@ def stages(connection: Connection, job_id: int, *, latest: int) -> list[StageFig
         (job_id, latest),
     )
     return [StageFigures(*row) for row in rows]
+
+
+@frozen
+class MetricTotal:
+    """A metric over ``volumes`` done tasks: its sum, or its mean weighed by another; None where none has it."""
+
+    name: str
+    value: float | None
+    volumes: int
+
+
+def metrics(
+    connection: Connection, job_id: int, declared: Sequence[tuple[str, str | None]]
+) -> list[MetricTotal]:
+    """Each declared metric (name, weight) over the job's done tasks, in the order of the declaration."""
+    rows = connection.execute(
+        """
+        WITH given AS (
+            SELECT metrics FROM task_executions WHERE job_id = %s AND status = 'done' AND metrics IS NOT NULL
+        ), by_task AS (
+            SELECT d.place, d.name, d.weight, (g.metrics ->> d.name)::float8 AS value,
+                   CASE WHEN d.weight IS NULL THEN 1 ELSE (g.metrics ->> d.weight)::float8 END AS weighs
+            FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS d (name, weight, place) LEFT JOIN given g ON true
+        )
+        SELECT name, CASE WHEN weight IS NULL THEN sum(value) ELSE sum(value * weighs) / nullif(sum(weighs), 0) END,
+               count(value)
+        FROM (SELECT place, name, weight, value, CASE WHEN value IS NOT NULL THEN weighs END AS weighs FROM by_task
+              WHERE value IS NULL OR weighs IS NOT NULL) counted
+        GROUP BY place, name, weight ORDER BY place
+        """,
+        (job_id, [name for name, _ in declared], [weight for _, weight in declared]),
+    )
+    return [MetricTotal(*row) for row in rows]
 
 
 @frozen

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from bec_core.db.stale import CHANGED_INPUTS
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
@@ -30,20 +31,22 @@ class VolumeRow:
 
 _STANDING = """
     SELECT j.name, coalesce(
-        CASE WHEN l.state = 'waiting' AND coalesce(t.status, 'done') <> 'running' THEN 'waiting'
+        CASE WHEN l.state IN ('waiting', 'blocked') AND coalesce(t.status, 'done') <> 'running' THEN l.state
              ELSE t.status::text END,
         l.state),
         coalesce(t.status = 'done' AND t.recipe <> (
             SELECT recipe FROM job_recipes r WHERE r.job_id = j.id ORDER BY declared_at DESC LIMIT 1), false)
+            OR coalesce(t.status = 'done' AND {changed} IS NOT NULL, false)
     FROM jobs j
     LEFT JOIN ledger l ON (l.job_id, l.volume_id) = (j.id, v.id)
     LEFT JOIN LATERAL (
-        SELECT status, recipe FROM task_executions t WHERE t.volume_id = v.id AND t.job_id = j.id
+        SELECT status, recipe, lineage, volume_id, s3_etag FROM task_executions t
+        WHERE t.volume_id = v.id AND t.job_id = j.id
         ORDER BY started_at DESC NULLS LAST, id DESC LIMIT 1
     ) t ON true
     WHERE l.job_id IS NOT NULL OR t.status IS NOT NULL
     ORDER BY j.id
-"""
+""".format(changed=CHANGED_INPUTS.format(job="j.id"))
 
 
 def volumes(

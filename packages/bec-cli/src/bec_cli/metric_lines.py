@@ -1,0 +1,96 @@
+"""How a job's metrics are shown: a table for people, plain values for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from bec_cli.common import Column, count, print_table
+
+if TYPE_CHECKING:
+    from bec_core.admin.metrics import MetricChange, MetricFigure
+    from bec_core.job import Metric
+
+
+def shown_value(metric: Metric, value: float | None, *, signed: bool = False) -> str | None:
+    """A metric's value for people; None stays None. A difference has a sign; one of percentages is in points."""
+    if value is None:
+        return None
+    sign = "+" if signed else ""
+    if metric.percent:
+        return f"{value * 100:{sign}.2f} {'points' if signed else '%'}"
+    return f"{value:{sign},.0f}" if float(value).is_integer() else f"{value:{sign},.4g}"
+
+
+def print_metrics(figures: Sequence[MetricFigure]) -> None:
+    """The metrics of one job."""
+    columns: list[Column] = ["Metric", ("Value", "right"), ("Volumes", "right"), "Meaning"]
+    rows = [
+        (one.metric.name, shown_value(one.metric, one.value), one.volumes, _meaning(one.metric))
+        for one in figures
+    ]
+    print_table("Metrics", columns, rows)
+
+
+def metric_lines(figures: Sequence[MetricFigure]) -> list[str]:
+    """The metrics that there are, a line each."""
+    return [
+        f"{one.metric.name}: {shown_value(one.metric, one.value)} ({one.metric.doc.rstrip('.')})"
+        for one in figures
+        if one.value is not None
+    ]
+
+
+def print_changes(changes: Sequence[MetricChange], names: tuple[str, str], volumes: int) -> None:
+    """The metrics of two runs side by side."""
+    columns: list[Column] = [
+        "Metric", (names[0], "right"), (names[1], "right"), ("Change", "right"), "", "Meaning",
+    ]  # fmt: skip
+    rows = [
+        (
+            one.metric.name,
+            shown_value(one.metric, one.before),
+            shown_value(one.metric, one.after),
+            shown_value(one.metric, one.change, signed=True),
+            one.verdict,
+            _meaning(one.metric),
+        )
+        for one in changes
+    ]
+    print_table(f"Metrics over {count(volumes, 'volume')} that both have done", columns, rows)
+
+
+def plain_figure(one: MetricFigure) -> dict[str, Any]:
+    """A metric of one job for programs."""
+    return {**_plain(one.metric), "value": one.value, "volumes": one.volumes}
+
+
+def plain_change(one: MetricChange) -> dict[str, Any]:
+    """A metric of two runs for programs."""
+    return {
+        **_plain(one.metric),
+        "before": one.before,
+        "after": one.after,
+        "change": one.change,
+        "verdict": one.verdict or None,
+        "volumes": one.volumes,
+    }
+
+
+def _plain(metric: Metric) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "doc": metric.doc,
+        "weight": metric.weight,
+        "better": metric.better,
+        "percent": metric.percent,
+    }
+
+
+def _meaning(metric: Metric) -> str:
+    parts = [metric.doc.rstrip(".")]
+    if metric.weight:
+        parts.append(f"weighed by {metric.weight}")
+    if metric.better:
+        parts.append(f"{metric.better} is better")
+    return "; ".join(parts)

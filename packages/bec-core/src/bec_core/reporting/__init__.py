@@ -1,0 +1,1 @@
+"""What the jobs' reports share: a volume's name and folder, its pages' records, what needs no drawing again."""

@@ -1,0 +1,29 @@
+"""A page's image as its lines want it: grey and upright."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bec_ldv1.decode import PageImage, decode
+from bec_ldv1.orientation import turned
+
+
+def decode_page(data: bytes, quarter_turns: int = 0) -> PageImage:
+    """Decode an image file (JPEG, TIFF, PNG, JPEG 2000, GIF, BMP or WebP) to 8-bit grey.
+
+    Grey is the luma of ITU-R 601. 16-bit samples keep their high byte, transparency is laid on white, of several
+    frames the first one counts, and the EXIF orientation is applied.
+
+    Args:
+        data: the file.
+        quarter_turns: turn the page by so many quarter turns counter-clockwise more: `PageLines.quarter_turns`, to
+            look at a page that lies on a side. `cut_line` takes both images alike.
+
+    Raises:
+        PageProblem: the bytes are no image of a known kind, truncated or damaged, or hold too many pixels.
+    """
+    image = decode(data)
+    if quarter_turns % 4 == 0:
+        return image
+    plane = np.ascontiguousarray(np.rot90(image.plane, quarter_turns))
+    return PageImage(plane, image.bilevel, turned(image.orientation, quarter_turns))

@@ -1,0 +1,1 @@
+"""The job ``ocreval``: how good recognised text is, with ground truth or without."""

@@ -1,0 +1,1 @@
+"""Models of line recognition in the field's ONNX format."""

@@ -1,0 +1,5 @@
+"""Recognised volumes in the formats of other programs. ``docs/ocr.md`` says what each holds.
+
+``read`` takes artifacts to pages, one module per format writes them, ``write`` puts the files in their places. Nothing
+is imported here, so that the command line can list its commands without waiting for pyarrow.
+"""

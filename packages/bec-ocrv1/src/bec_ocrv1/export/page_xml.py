@@ -1,0 +1,33 @@
+"""PAGE XML of 2019-07-15: the format of Transkribus, eScriptorium, kraken and OCR-D."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from datetime import datetime
+
+from bec_ldv1.artifacts.writing.page_xml import page_document, page_line
+from bec_ldv1.artifacts.writing.xml_text import child, to_bytes
+from bec_ocrv1.export.pages import ExportPage
+
+
+def to_page_xml(page: ExportPage, creator: str, created: datetime) -> bytes:
+    """The page's file.
+
+    One text region, the lines' bounding box, holds the lines in reading order; a page without lines has none. Each line
+    has its text and the text's confidence, the region the lines' texts together.
+
+    Args:
+        page: what to write.
+        creator: the program and its version.
+        created: the time to state, in UTC.
+    """
+    root, region = page_document(page, creator, created)
+    if region is not None:
+        for index, line in enumerate(page.lines):
+            _text(page_line(region, index, line), line.text, conf=f"{line.confidence:.4f}")
+        _text(region, page.text.rstrip("\n"))
+    return to_bytes(root)
+
+
+def _text(parent: ET.Element, text: str, **attributes: str) -> None:
+    child(child(parent, "TextEquiv", **attributes), "Unicode", text)

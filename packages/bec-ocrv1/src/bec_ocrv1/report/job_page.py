@@ -1,0 +1,82 @@
+"""The job's page: a table of its volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from bec_ocrv1.report.markup import document, percent, plural, text
+from bec_ocrv1.report.view import VolumeView, mean_confidence
+from bec_ocrv1.text import characters
+
+
+@frozen
+class VolumeRow:
+    """What the table says of a volume; ``unreadable`` is why nothing can be shown of it."""
+
+    title: str
+    version: str
+    folder: str
+    pages: int = 0
+    failed: int = 0
+    lines: int = 0
+    characters: int = 0
+    confidence: float | None = None
+    unreadable: str | None = None
+
+
+def volume_row(volume: VolumeView) -> VolumeRow:
+    """The row of a volume."""
+    lines = [line for _, line in volume.lines]
+    return VolumeRow(
+        volume.title,
+        volume.version,
+        volume.folder,
+        pages=len(volume.pages),
+        failed=sum(page.error is not None for page in volume.pages),
+        lines=len(lines),
+        characters=sum(characters(line.text) for line in lines),
+        confidence=mean_confidence(lines),
+        unreadable=volume.unreadable,
+    )
+
+
+def job_page(rows: Sequence[VolumeRow]) -> str:
+    """The table of a job's volumes, the least sure first."""
+    table = (
+        '<div class="scroll"><table><thead><tr><th>Volume</th><th class="number">Pages</th>'
+        '<th class="number">Failed</th><th class="number">Lines</th><th class="number">Characters</th>'
+        '<th class="number">Confidence</th></tr></thead>'
+        f"<tbody>{''.join(map(_row, sorted(rows, key=_rank)))}</tbody></table></div>"
+    )
+    note = (
+        '<p class="quiet">Volumes of which the engine is least sure come first. Its confidence ranks lines of one '
+        "engine; it is no share of right characters.</p>"
+    )
+    body = table + note if rows else '<p class="quiet">No volume is finished yet.</p>'
+    return document(plural(len(rows), "volume"), body, up="Text recognition")
+
+
+def _rank(row: VolumeRow) -> float:
+    if row.unreadable is not None:
+        return -1.0
+    return 2.0 if row.confidence is None else row.confidence
+
+
+def _row(row: VolumeRow) -> str:
+    version = f'<br><span class="quiet">{text(row.version)}</span>'
+    if row.unreadable is not None:
+        return (
+            f"<tr><td>{text(row.title)}{version}</td>"
+            f'<td class="bad" colspan="5">Can’t be shown: {text(row.unreadable)}</td></tr>'
+        )
+    numbers = (
+        f"{row.pages:,}",
+        f"{row.failed:,}",
+        f"{row.lines:,}",
+        f"{row.characters:,}",
+        percent(row.confidence),
+    )
+    cells = "".join(f'<td class="number">{value}</td>' for value in numbers)
+    return f'<tr><td><a href="{text(row.folder)}/index.html">{text(row.title)}</a>{version}</td>{cells}</tr>'
