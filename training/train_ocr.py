@@ -25,7 +25,7 @@ from textlines.texts import ALPHABET, Corpus, folded, sprinkled
 
 ROOT = Path(__file__).resolve().parent
 HELD_OUT_LINES = 160
-CHOOSING_LINES = 400
+CHOOSING_LINES = 300
 LEAST = (1, 1, 1, 1, 1, 2, 2)
 """How often an n-gram must occur to be kept in the language model, by its length."""
 FINDER_CUTS = 1500
@@ -80,9 +80,9 @@ def body_finder(options: Options, corpus: Corpus) -> finder.RowFinder:
 
 def held_out(options: Options, corpus: Corpus, number: int, size: int) -> shards.Shard:
     """Return rendered lines of the text that training never sees."""
-    path = shards.place(options.cache, shards.HELD_OUT + number, options.seed)
+    path = shards.place(options.cache, number, options.seed)
     if not path.exists():
-        shards.store(shards.make(shards.HELD_OUT + number, options.seed, corpus, size), path)
+        shards.store(shards.make(number, options.seed, corpus, size), path)
     return shards.load(path)
 
 
@@ -93,10 +93,14 @@ def write_weights(
     # What the text hardly has (numbers, quotation marks, mantras) the model must not hold for impossible.
     words = sprinkled(corpus.words, np.random.default_rng([options.seed, 9]), RARITIES)
     model = count(folded("".join(words)), ALPHABET, LEAST)
-    kept = held_out(options, corpus, 1, CHOOSING_LINES)
-    chosen, tried = settings.choose(settings.scores_of(state.mean, list(kept.lines)), kept.labels, model)
-    for (weight, bonus), value in tried.items():
-        print(f"language model {weight}, bonus {bonus}: {value:.4f} on rendered lines")
+    numbers = (shards.CHOOSING, shards.CHOOSING + 1)
+    kept = [held_out(options, corpus, number, CHOOSING_LINES) for number in numbers]
+    sets = [(settings.scores_of(state.mean, list(shard.lines)), shard.labels) for shard in kept]
+    chosen, tried = settings.choose(sets, model)
+    for (weight, bonus), (known, mixed) in tried.items():
+        print(
+            f"language model {weight}, bonus {bonus}: {known:.4f} on running text, {mixed:.4f} on all kinds"
+        )
     export.write(folder, state.mean, net, model, chosen)
     print(f"wrote {folder}: language model {chosen.weight}, bonus {chosen.bonus}")
 
@@ -105,7 +109,7 @@ def watched(
     options: Options, corpus: Corpus, net: finder.RowFinder
 ) -> dict[str, tuple[list[Gray], list[str]]]:
     """Return what the curve shows: rendered lines that are held out, and real ones by document."""
-    kept = held_out(options, corpus, 0, HELD_OUT_LINES)
+    kept = held_out(options, corpus, shards.HELD_OUT, HELD_OUT_LINES)
     sets = {"rendered": (list(kept.lines), kept.labels)}
     if options.watch is not None:
         for document in RealLines.documents(options.watch):

@@ -17,8 +17,8 @@ from textlines.score import error_rate
 from textlines.texts import ALPHABET
 
 BEAM = 24
-WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6)
-BONUSES = (0.3, 0.6, 0.9, 1.2)
+WEIGHTS = (0.2, 0.3, 0.4, 0.5)
+BONUSES = (0.6, 0.9, 1.2, 1.5)
 
 Scores = npt.NDArray[np.float32]
 
@@ -35,12 +35,20 @@ def rate(scores: list[Scores], labels: list[str], decoder: Decoder) -> float:
 
 
 def choose(
-    scores: list[Scores], labels: list[str], model: LanguageModel
-) -> tuple[Settings, dict[tuple[float, float], float]]:
-    """Return the settings with the lowest error rate, and that of all that were tried (weight, bonus)."""
+    sets: list[tuple[list[Scores], list[str]]], model: LanguageModel
+) -> tuple[Settings, dict[tuple[float, float], list[float]]]:
+    """Return the settings whose mean error rate over the sets is lowest, and all rates that were found.
+
+    Args:
+        sets: networks' scores of lines, and their labels.
+        model: the language model that the beam uses.
+    """
     tried = {
-        (weight, bonus): rate(scores, labels, Decoder(("", *ALPHABET), 0, BEAM, model, weight, bonus))
+        (weight, bonus): [
+            rate(scores, labels, Decoder(("", *ALPHABET), 0, BEAM, model, weight, bonus))
+            for scores, labels in sets
+        ]
         for weight, bonus in product(WEIGHTS, BONUSES)
     }
-    weight, bonus = min(tried, key=lambda pair: tried[pair])
+    weight, bonus = min(tried, key=lambda pair: sum(tried[pair]))
     return Settings(ALPHABET, BEAM, weight, bonus), tried

@@ -32,6 +32,9 @@ EASY = 2
 """The first files hold clean, short lines."""
 HELD_OUT = 1_000_000
 """Numbers from here on say what training never sees: other seeds, and the text that is kept apart."""
+CHOOSING = HELD_OUT + 1
+"""The decoder's settings are chosen on this file, which says nothing but running text, of the language model's own
+kind, and on the next, with the invented syllables and rare signs that speak against any language model."""
 
 
 @attrs.frozen(eq=False)
@@ -61,7 +64,7 @@ def make(number: int, seed: int, corpus: Corpus, size: int = SIZE) -> Shard:
     """Render one file's lines."""
     rng = np.random.default_rng([seed, number])
     easy = number < EASY
-    writer, case = Writer(corpus, held_out=number >= HELD_OUT), Case(rng)
+    writer, case = Writer(corpus, held_out=number >= HELD_OUT, text_only=number == CHOOSING), Case(rng)
     width = EASY_WIDTH if easy else WIDTH
     lines, labels = np.empty((size, prepare.HEIGHT, width), np.uint8), []
     while len(labels) < size:

@@ -88,19 +88,25 @@ def split(text: str) -> list[str]:
 
 
 class Writer:
-    """Draws texts for lines: an endless run of words to be set until the line is full."""
+    """Draws texts for lines: more words than fit, to be set until the line is full.
 
-    def __init__(self, corpus: Corpus, *, held_out: bool = False) -> None:
+    Args:
+        held_out: of the text's part that is kept apart.
+        text_only: nothing but runs of the text; else invented syllables and rare signs too.
+    """
+
+    def __init__(self, corpus: Corpus, *, held_out: bool = False, text_only: bool = False) -> None:
         self._words = corpus.held_out if held_out else corpus.words
+        self._text_only = text_only
 
     def words(self, rng: np.random.Generator, count: int) -> list[str]:
         """Return `count` pieces of text, each to be drawn whole; spaces are gaps."""
-        draw = rng.random()
+        draw = 0.0 if self._text_only else rng.random()
         gter = bool(rng.random() < 0.04)
         if draw < 0.72:
             start = int(rng.integers(0, max(1, len(self._words) - count)))
             words = self._words[start : start + count]
-            if rng.random() < 0.2:
+            if not self._text_only and rng.random() < 0.2:
                 words = sprinkled(words, rng, 0.12)
         elif draw < 0.92:
             words = _invented(rng, count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -128,7 +129,7 @@ class BoxRecogniser:
         if ready is None:
             return Reading("", 0.0)
         decoded = self._decoder.decode(self.logits(ready))
-        return Reading(spaced(decoded.text), decoded.confidence)
+        return Reading(spaced(unicodedata.normalize("NFC", decoded.text)), decoded.confidence)
 
     def close(self) -> None:
         """Nothing is held but memory."""
