@@ -276,6 +276,9 @@ def test_an_audit_finds_and_mends_what_is_blocked_although_its_input_is_done(
     with pytest.MonkeyPatch.context() as patch:  # a worker of the version before
         patch.setattr(inputs, "before_finishing", lambda connection, job_id: False)
         work(chain, "checksum")
+    assert (
+        "Blocked: 1 (inputs done: released by whoever looks next)" in chain.ok("jobs", "stats", "reader").out
+    )
     found = chain("audit", "--job-name", "reader", "--json")
     assert found.code == 6
     assert [one["kind"] for one in found.json["findings"]] == ["blocked-ready"]

@@ -116,7 +116,11 @@ def _print_progress(figures: JobStatistics) -> None:
     say(f"  Running: {progress.running}")
     say(f"  Waiting: {progress.waiting}")
     if progress.blocked:
-        say(f"  Blocked: {progress.blocked} ({'; '.join(_blocked(one) for one in progress.blocked_on)})")
+        why = (
+            "; ".join(_blocked(one) for one in progress.blocked_on)
+            or "inputs done: released by whoever looks next"
+        )
+        say(f"  Blocked: {progress.blocked} ({why})")
     say(f"  Failed: {progress.failed}")
     speed = "-" if progress.pages_per_s is None else f"{progress.pages_per_s:.2f}"
     say(f"  Pages per Second: {speed} (live workers: {progress.live_workers})")
