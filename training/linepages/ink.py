@@ -255,9 +255,7 @@ def write_line(
     return drawn_to, points
 
 
-def band_of(
-    points: list[tuple[float, float, float]], body: float, pitch: float, text: str = ""
-) -> Band:
+def band_of(points: list[tuple[float, float, float]], body: float, pitch: float, text: str = "") -> Band:
     """Return the target band of a written line: the bodies from just above the headline, at most 0.6 of the pitch."""
     shaped: list[tuple[float, float, float]] = []
     for x, top, bottom in points:
