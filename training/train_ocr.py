@@ -1,6 +1,6 @@
 """Train the recogniser in the box: one seeded command, stopped and resumed at will.
 
-    python training/train_ocr.py --text text.txt.gz --real train.jsonl --steps 14000 --out training/cache/ocr-run
+    python training/train_ocr.py --text text.txt.gz --real train.jsonl --steps 15000 --out training/cache/ocr-run
 
 Renders lines (a process of its own, ahead of the training), trains the finder of letters' bodies, then the line
 network; what is done is kept in `--out` and in the cache, and the same command goes on from there.
@@ -56,7 +56,7 @@ def parse() -> Options:
     parser.add_argument("--text", type=Path, required=True, help="plain text to render (may be gzipped)")
     parser.add_argument("--real", type=Path, help="real lines to train on too: JSON lines of image and text")
     parser.add_argument("--watch", type=Path, help="real lines that only the curve shows, by document")
-    parser.add_argument("--steps", type=int, default=14000)
+    parser.add_argument("--steps", type=int, default=15000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: its state and its curve")
     parser.add_argument("--cache", type=Path, default=ROOT / "cache" / "ocr", help="rendered lines")
