@@ -1,6 +1,6 @@
 """Train the recogniser in the box: one seeded command, stopped and resumed at will.
 
-    python training/train_ocr.py --text text.txt.gz --real train.jsonl --steps 14000 --out training/cache/ocr-run
+    python training/train_ocr.py --text text.txt.gz --real train.jsonl --steps 15000 --out training/cache/ocr-run
 
 Renders lines (a process of its own, ahead of the training), trains the finder of letters' bodies, then the line
 network; what is done is kept in `--out` and in the cache, and the same command goes on from there.
@@ -47,6 +47,7 @@ class Options:
     cache: Path
     threads: int
     weights: Path | None
+    start: Path | None
 
 
 def parse() -> Options:
@@ -55,12 +56,13 @@ def parse() -> Options:
     parser.add_argument("--text", type=Path, required=True, help="plain text to render (may be gzipped)")
     parser.add_argument("--real", type=Path, help="real lines to train on too: JSON lines of image and text")
     parser.add_argument("--watch", type=Path, help="real lines that only the curve shows, by document")
-    parser.add_argument("--steps", type=int, default=14000)
+    parser.add_argument("--steps", type=int, default=15000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: its state and its curve")
     parser.add_argument("--cache", type=Path, default=ROOT / "cache" / "ocr", help="rendered lines")
     parser.add_argument("--threads", type=int, default=1, help="threads that train")
     parser.add_argument("--weights", type=Path, help="where to write what the package reads with, at the end")
+    parser.add_argument("--start", type=Path, help="a kept network to begin a new run with (state/ocr.pt)")
     args = parser.parse_args()
     return Options(**{field.name: getattr(args, field.name) for field in attrs.fields(Options)})
 
@@ -102,6 +104,7 @@ def write_weights(
             f"language model {weight}, bonus {bonus}: {known:.4f} on running text, {mixed:.4f} on all kinds"
         )
     export.write(folder, state.mean, net, model, chosen)
+    state.keep(options.out / "network.pt")
     print(f"wrote {folder}: language model {chosen.weight}, bonus {chosen.bonus}")
 
 
@@ -118,6 +121,16 @@ def watched(
     return sets
 
 
+def state_of(options: Options, plan: learn.Plan) -> learn.State:
+    """Return where the run stands: as it was stopped, or before its first step."""
+    path = options.out / "state.pt"
+    if path.exists():
+        return learn.State.load(path, plan)
+    if options.start is not None:
+        return learn.State.begun(plan, options.start)
+    return learn.State.fresh(plan, Shape(len(ALPHABET) + 1))
+
+
 def main() -> None:
     """Train what is still to be trained."""
     options = parse()
@@ -126,9 +139,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     options.cache.mkdir(parents=True, exist_ok=True)
     plan = learn.Plan(steps=options.steps, seed=options.seed)
-    path = options.out / "state.pt"
-    shape = Shape(len(ALPHABET) + 1)
-    state = learn.State.load(path, plan) if path.exists() else learn.State.fresh(plan, shape)
+    state = state_of(options, plan)
     first, last = learn.numbers_at(state.step)[0], learn.numbers_at(max(plan.steps, 1) - 1)[-1]
     wanted = shards.Wanted(first)
     producer = shards.start_producer(options.cache, options.text, options.seed, wanted, last)

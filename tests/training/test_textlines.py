@@ -160,6 +160,19 @@ def test_a_run_that_was_stopped_goes_on_as_if_unbroken(tmp_path: Path) -> None:
     assert [row.split(",")[0] for row in rows] == ["step", "4", "8"]
 
 
+def test_a_kept_network_begins_another_run(tmp_path: Path) -> None:
+    plan = learn.Plan(steps=8, seed=3, batch=2)
+    state = learn.State.fresh(plan, SMALL)
+    learn.run(state, plan, pool, None, {}, tmp_path, check=4, until=2)
+    state.keep(tmp_path / "network.pt")
+    begun = learn.State.begun(plan, tmp_path / "network.pt")
+    assert begun.step == 0
+    for name, value in state.mean.state_dict().items():
+        assert torch.allclose(begun.net.state_dict()[name].float(), value.float(), rtol=1e-2, atol=1e-3), name
+    lines, labels = learn.batch_at(plan, 0, pool, None)
+    assert np.isfinite(learn.train_step(begun, plan, lines, labels))
+
+
 def test_a_curve_is_drawn_of_what_was_watched(tmp_path: Path) -> None:
     rows = [
         {"step": k, "minutes": k / 10, "loss": 1.0, "rendered": 1 / k, "TCCG": 0.9 / k}

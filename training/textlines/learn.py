@@ -66,6 +66,23 @@ class State:
         net = LineNet(shape).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return cls(net, copy.deepcopy(net).eval(), _optimizer(net, plan))
 
+    @classmethod
+    def begun(cls, plan: Plan, path: Path) -> State:
+        """Return the state before the first step of a run that starts with a kept network."""
+        content = torch.load(path, weights_only=True)
+        state = cls.fresh(plan, Shape.of(content["shape"]))
+        for net in (state.net, state.mean):
+            net.load_state_dict(content["net"])
+        return state
+
+    def keep(self, path: Path) -> None:
+        """Write the mean network alone, in half precision, for `begun`."""
+        net = {
+            name: value.half() if value.is_floating_point() else value
+            for name, value in self.mean.state_dict().items()
+        }
+        torch.save({"shape": attrs.asdict(self.mean.shape), "net": net}, path)
+
     def save(self, path: Path) -> None:
         """Write the state whole or not at all."""
         partial = path.with_suffix(".partial")
@@ -87,8 +104,7 @@ class State:
     def load(cls, path: Path, plan: Plan) -> State:
         """Read a state."""
         content = torch.load(path, weights_only=True)
-        shape = Shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in content["shape"].items()})
-        state = cls.fresh(plan, shape)
+        state = cls.fresh(plan, Shape.of(content["shape"]))
         state.net.load_state_dict(content["net"])
         state.mean.load_state_dict(content["mean"])
         state.optimizer.load_state_dict(content["optimizer"])

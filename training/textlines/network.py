@@ -6,6 +6,8 @@ pointwise convolutions at an eighth of the width, and a head that answers twice 
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,11 @@ class Shape:
     width: int = 320
     blocks: int = 10
     reach: int = 9
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> Shape:
+        """Return the shape that was stored as a dictionary."""
+        return cls(**{key: tuple(value) if key == "front" else value for key, value in stored.items()})
 
 
 def _conv(inside: int, outside: int, stride: tuple[int, int]) -> nn.Sequential:
