@@ -139,7 +139,7 @@ def test_a_stale_epoch_changes_nothing(lab):
         lambda connection: tasks.is_ours(connection, stale),
     ):
         with lab.database.connection() as connection:
-            assert write(connection) is False
+            assert not write(connection)
         assert (lab.rows("SELECT * FROM task_executions"), lab.ledger_states()) == before
 
 
