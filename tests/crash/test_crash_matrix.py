@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from support.cli import install_checksum_plugin
+from support.cli import install_checksum_plugin, install_reader_plugin
 from support.crash_lab import Shared
 from support.crash_rows import ROWS, play
 
@@ -19,6 +19,8 @@ CELLS = [
     ("PostgreSQL closes every connection", "postgres", "file"),
     ("store drops uploads half-way", "postgres", "s3"),
     ("SQS throttles", "sqs", "file"),
+    ("read by another job, kill -9 at row-written", "sqs", "s3"),
+    ("a job that reads, kill -9 at blocked-written", "postgres", "file"),
 ]
 
 
@@ -26,6 +28,7 @@ CELLS = [
 def shared(postgres, moto_url, tmp_path_factory):
     folder = tmp_path_factory.mktemp("crash")
     install_checksum_plugin(folder / "plugins")
+    install_reader_plugin(folder / "plugins")
     sys.path.insert(0, str(folder / "plugins"))
     yield Shared(postgres, moto_url, folder / "plugins", folder)
     sys.path.remove(str(folder / "plugins"))
