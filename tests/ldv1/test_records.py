@@ -1,4 +1,7 @@
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -121,3 +124,15 @@ def test_coordinates_never_wrap_around(beyond: int) -> None:
     wide = PageRecord("a.jpg", "ff", contours=[], contours_bboxes=np.array([[0, 0, beyond, 5]], np.int32))
     with pytest.raises(PageProblem):
         check_range(wide)
+
+
+def test_reading_starts_no_threads_of_arrow(tmp_path: Path) -> None:
+    """A program that ended right after it had read was sometimes aborted by them."""
+    (tmp_path / "x.parquet").write_bytes(to_parquet([PageRecord("1.jpg", "e")] * 3))
+    program = (
+        "import os, sys; from pathlib import Path; from bec_ldv1.records import from_parquet\n"
+        "count = lambda: len(os.listdir('/proc/self/task')); data = Path(sys.argv[1]).read_bytes(); before = count()\n"
+        "from_parquet(data); print(count() - before)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "x.parquet")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0\n"

@@ -129,7 +129,8 @@ def from_parquet(data: bytes) -> list[PageRecord]:
     Raises:
         ValueError: a column of the contract is missing.
     """
-    table = pq.read_table(pa.BufferReader(data))
+    # Arrow's own threads may still run while a program ends right afterwards, and then abort it.
+    table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     missing = [name for name in SCHEMA.names if name not in table.column_names]
     if missing:
         raise ValueError(f"no line-detection records: the columns {', '.join(missing)} are missing")

@@ -52,7 +52,8 @@ def read_texts(parquet: bytes) -> list[ReadPage]:
                 f"the Parquet file has no column {', '.join(missing)}: an OCR job writes {', '.join(NEEDED)}"
             )
         wanted = [*NEEDED, CONFIDENCES] if CONFIDENCES in names else list(NEEDED)
-        rows = file.read(columns=wanted).to_pylist()
+        # Arrow's own threads may still run while a program ends right afterwards, and then abort it.
+        rows = file.read(columns=wanted, use_threads=False).to_pylist()
         return [_page(row) for row in rows]
     except (pa.ArrowException, OSError, TypeError, ValueError) as error:
         raise TextsError(f"the OCR job's Parquet file can't be read: {error}") from error

@@ -97,7 +97,8 @@ def read_texts(parquet: bytes) -> list[PageText]:
         ValueError: the bytes are no Parquet file, or a column of the contract is missing.
     """
     try:
-        table = pq.read_table(pa.BufferReader(parquet))
+        # Arrow's own threads may still run while a program ends right afterwards, and then abort it.
+        table = pq.ParquetFile(pa.BufferReader(parquet)).read(use_threads=False)
     except pa.ArrowException as error:
         raise ValueError(f"no readable Parquet file: {error}") from error
     missing = [name for name in CONTRACT if name not in table.column_names]
