@@ -433,3 +433,37 @@ def test_checksums_of_the_earlier_systems_artifacts_are_known_once_they_are_read
     assert row[0] == {
         folder.basename + ".json": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     }
+
+
+def test_a_row_that_says_done_without_a_marker_is_a_failure_that_names_the_way_out(first, second):
+    """Not a fault of this program: that would end the worker after three such volumes."""
+    ref = second.volume("vol1", b"one")
+    first.ask(ref)
+    first.work()
+    folder = TaskFolder(first.store, "checksum", first.sources.resolve(ref))
+    first.store.delete(folder.key("success.json"))
+    second.ask(ref)
+    assert second.work(attrs.evolve(QUICK, shutdown_after_empty=8)).end is End.NOTHING_LEFT
+    (row,) = task_of(second, "status, failures, error_stage, error_message")
+    assert row[:3] == ("terminal_failed", 3, "inputs")
+    assert "bec audit --job-name checksum --repair" in row[3]
+
+
+@pytest.mark.parametrize(
+    ("w_id", "source", "i_version"), [("W1", "bdrc", None), ("ocr_benchmark:W1", "ocr_benchmark", "v7")]
+)
+def test_a_follower_is_asked_for_what_nobody_asked_the_first_job_for(first, second, w_id, source, i_version):
+    """Somebody else's message: the ledger does not tell where the volume comes from, its id and version do."""
+    bind(second, first, follow=True)
+    with first.database.connection() as connection:
+        (volume_id,) = connection.execute(
+            "INSERT INTO volumes (bdrc_w_id, bdrc_i_id, last_s3_etag) VALUES (%s, 'I1', %s) RETURNING id",
+            (w_id, bytes(16)),
+        ).fetchone()
+        connection.execute(
+            "INSERT INTO task_executions (job_id, volume_id, s3_etag, status, version, done_at)"
+            " VALUES (%s, %s, %s, 'done', 'v7', now())",
+            (first.job.id, volume_id, bytes(16)),
+        )
+        (released,) = inputs.finished(connection, first.job.id, volume_id)
+    assert (released.ref.w_id, released.ref.source, released.ref.i_version) == ("W1", source, i_version)

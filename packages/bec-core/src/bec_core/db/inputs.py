@@ -15,7 +15,7 @@ from attrs import frozen
 from psycopg.types.json import Jsonb
 
 from bec_core.db.requeue import ref_of
-from bec_core.models import VolumeRef
+from bec_core.models import DEFAULT_SOURCE, VolumeRef
 
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
@@ -279,13 +279,22 @@ def before_finishing(connection: Connection, job_id: int) -> bool:
 def finished(connection: Connection, job_id: int, volume_id: int) -> list[Released]:
     """Release what was blocked on this volume of the job alone, and ask the jobs that follow it.
 
-    In the transaction that says that the volume is done, after that was said.
+    In the transaction that says that the volume is done, after that was said. Where a volume comes from is told by
+    the job's ledger; of one that nobody asked it for, by its id and the version that was done (a folder: by nothing).
     """
     connection.execute(
         """
         INSERT INTO ledger AS l (job_id, volume_id, source, i_version, state)
-        SELECT i.job_id, %(volume)s, coalesce(u.source, split_part(v.bdrc_w_id, ':', 1)), u.i_version, 'blocked'
+        SELECT i.job_id, %(volume)s,
+               coalesce(u.source, CASE WHEN o.source <> '' THEN o.source ELSE %(default)s END),
+               CASE WHEN u.source IS NOT NULL THEN u.i_version WHEN o.source <> '' THEN (
+                   SELECT version FROM task_executions t
+                   WHERE (t.job_id, t.volume_id) = (%(job)s, %(volume)s) AND t.status = 'done'
+                   ORDER BY done_at DESC NULLS LAST, id DESC LIMIT 1) END,
+               'blocked'
         FROM job_inputs i JOIN jobs j ON j.id = i.job_id JOIN volumes v ON v.id = %(volume)s
+        CROSS JOIN LATERAL (SELECT CASE WHEN strpos(v.bdrc_w_id, ':') > 0
+            THEN split_part(v.bdrc_w_id, ':', 1) ELSE '' END AS source) o
         LEFT JOIN ledger u ON (u.job_id, u.volume_id) = (%(job)s, %(volume)s)
         WHERE i.input_job_id = %(job)s AND i.follow AND j.status <> 'cancelled'
           AND (u.source IS NOT NULL OR strpos(v.bdrc_w_id, 'folder-') <> 1)
@@ -297,7 +306,7 @@ def finished(connection: Connection, job_id: int, volume_id: int) -> list[Releas
             WHERE (t.job_id, t.volume_id) = (l.job_id, l.volume_id) AND t.status = 'done'
               AND t.s3_etag = v.last_s3_etag)
         """,
-        {"job": job_id, "volume": volume_id},
+        {"job": job_id, "volume": volume_id, "default": DEFAULT_SOURCE},
     )
     return _release(
         connection,

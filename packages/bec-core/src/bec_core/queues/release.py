@@ -17,7 +17,7 @@ from bec_core.archive.sources import Sources
 from bec_core.artifacts import TaskFolder, remember
 from bec_core.db import Database, inputs, ledger, volumes
 from bec_core.db.inputs import BlockedVolume, BoundInput, Released
-from bec_core.errors import BecError, ServiceError, TaskError
+from bec_core.errors import BecError, TaskError
 from bec_core.models import Job, JobStatus, encode_message
 from bec_core.queues.base import TaskQueue
 from bec_core.storage import Store
@@ -41,7 +41,7 @@ def send_released(
         entries = list(group)
         try:
             refused = open_queue(url).send([encode_message(one.ref) for one in entries])
-        except (ServiceError, BecError) as error:
+        except BecError as error:
             logger.warning(
                 "{} volumes can be done now, but their messages can't be sent: {}", len(entries), error
             )

@@ -24,6 +24,7 @@ from bec_core.errors import (
     LeaseLost,
     LostTooOften,
     PagesMayPass,
+    RetryableTaskError,
     RuntimeFault,
     ServiceError,
     ShutdownRequested,
@@ -52,7 +53,7 @@ from bec_core.worker.ending import (
 )
 from bec_core.worker.failures import describe, is_retryable, page_errors_of
 from bec_core.worker.hold import HeldTask
-from bec_core.worker.inputs import TaskInputs, Unready, changed_input, find
+from bec_core.worker.inputs import Found, TaskInputs, Unready, Vanished, changed_input, find
 from bec_core.worker.marker import marker_content, outcome_of
 from bec_core.worker.observer import Step
 from bec_core.worker.workplace import Workplace
@@ -157,6 +158,9 @@ class Attempt:
         ):
             if refused := self._refused(held):
                 return refused
+            if isinstance(found_inputs, Vanished):
+                self._stage = "inputs"
+                return self._failed(held, RetryableTaskError(found_inputs.why))
             task_inputs = TaskInputs({one.bound.name: one for one in found_inputs}, held.stop.set)
             with self._gate.passing(alone=claimed.alone, check=held.stop.check):
                 return self._work(held, folder, marker, task_inputs)
@@ -234,15 +238,15 @@ class Attempt:
         if not place.loaded.type.inputs or marker.lineage is None:
             return None
         found = find(place.database, place.services.store, place.job, place.loaded.type, folder.volume)
-        return None if isinstance(found, Unready) else changed_input(found.ready, marker)
+        return changed_input(found.ready, marker) if isinstance(found, Found) else None
 
-    def _find_inputs(self, volume: Volume) -> tuple[ReadyInput, ...] | Unready:
+    def _find_inputs(self, volume: Volume) -> tuple[ReadyInput, ...] | Unready | Vanished:
         """The volume's inputs, all done; for a job without any, none."""
         place = self._place
         if not place.loaded.type.inputs:
             return ()
         found = find(place.database, place.services.store, place.job, place.loaded.type, volume)
-        if isinstance(found, Unready):
+        if not isinstance(found, Found):
             return found
         send_released(place.database, place.services.open_queue, found.released)
         return found.ready

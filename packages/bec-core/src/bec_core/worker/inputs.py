@@ -44,6 +44,13 @@ class Unready:
 
 
 @frozen
+class Vanished:
+    """The database says that an input is done, but no marker stands; ``why`` says where, and the way out."""
+
+    why: str
+
+
+@frozen
 class Found:
     """The inputs of a volume, all done; ``released`` is what became known to be done for other jobs, too."""
 
@@ -51,12 +58,10 @@ class Found:
     released: tuple[Released, ...] = ()
 
 
-def find(database: Database, store: Store, job: Job, job_type: JobType, volume: Volume) -> Found | Unready:
-    """The inputs of a job for a volume at its version. A marker that stands without a row is remembered.
-
-    Raises:
-        RetryableTaskError: the database says done, but no marker stands.
-    """
+def find(
+    database: Database, store: Store, job: Job, job_type: JobType, volume: Volume
+) -> Found | Unready | Vanished:
+    """The inputs of a job for a volume at its version. A marker that stands without a row is remembered."""
     with database.connection() as connection:
         volume_id = volumes.upsert(connection, volume)
         standing = inputs.standing(connection, job.id, volume_id, volume.etag)
@@ -71,7 +76,7 @@ def find(database: Database, store: Store, job: Job, job_type: JobType, volume: 
         marker = folder.marker()
         if marker is None:
             if done_at is not None:
-                raise RetryableTaskError(
+                return Vanished(
                     f"job {bound.job_name} is said to have done {volume.ref}, but no marker stands in {folder.uri};"
                     f" see: bec audit --job-name {bound.job_name} --repair"
                 )
@@ -242,4 +247,4 @@ def tell_unlisted(database: Database, read: Sequence[Read], *, volume: Volume) -
         volume_id = volumes.upsert(connection, volume)
         for job_id, checksums in by_job.items():
             inputs.remember_checksums(connection, job_id, volume_id, volume.etag, checksums)
-    logger.debug("checksums of {} artifacts that no marker lists are known now", len(read))
+    logger.debug("checksums that the markers of {} inputs don't list are known now", len(by_job))
