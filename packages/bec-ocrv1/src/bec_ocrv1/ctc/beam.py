@@ -21,6 +21,14 @@ def _add(one, other):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _grown(kept, size):  # type: ignore[no-untyped-def]
+    """Return an array of the size that begins with what was kept; -1 stands for nothing."""
+    longer = np.full(size, -1, kept.dtype)
+    longer[: len(kept)] = kept
+    return longer
+
+
+@compiled
 def search(  # type: ignore[no-untyped-def]
     chances,
     blank,
@@ -108,29 +116,11 @@ def search(  # type: ignore[no-untyped-def]
                     longer = sibling[longer]
                 if longer < 0:
                     if nodes == size:
-                        more = size * 2
-                        grown = np.full(more, -1, np.int32)
-                        grown[:size] = parent
-                        parent = grown
-                        grown = np.full(more, -1, np.int32)
-                        grown[:size] = last
-                        last = grown
-                        grown = np.full(more, -1, np.int32)
-                        grown[:size] = child
-                        child = grown
-                        grown = np.full(more, -1, np.int32)
-                        grown[:size] = sibling
-                        sibling = grown
-                        grown = np.full(more, -1, np.int32)
-                        grown[:size] = state
-                        state = grown
-                        grown = np.full(more, -1, np.int32)
-                        grown[:size] = slot
-                        slot = grown
-                        real = np.zeros(more, np.float32)
-                        real[:size] = worth
-                        worth = real
-                        size = more
+                        size *= 2
+                        parent, last = _grown(parent, size), _grown(last, size)
+                        child, sibling = _grown(child, size), _grown(sibling, size)
+                        state, slot = _grown(state, size), _grown(slot, size)
+                        worth = _grown(worth, size)
                     longer = nodes
                     nodes += 1
                     parent[longer], last[longer] = node, kind
