@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from bec_core import Input, TaskContext, TaskResult
-from bec_core.db import inputs
+from bec_core.db import blocking
 from bec_core.testing.checksum_job import ChecksumWorker
 from support.cli import Bec, install_plugin, install_reader_plugin, write_archive_volume
 from support.reading_job import READER, Reader
@@ -274,7 +274,7 @@ def test_an_audit_finds_and_mends_what_is_blocked_although_its_input_is_done(
     enqueue(chain, "reader", "--volume", one)
     enqueue(chain, "checksum", "--volume", one)
     with pytest.MonkeyPatch.context() as patch:  # a worker of the version before
-        patch.setattr(inputs, "before_finishing", lambda connection, job_id: False)
+        patch.setattr(blocking, "before_finishing", lambda connection, job_id: False)
         work(chain, "checksum")
     assert (
         "Blocked: 1 (inputs done: released by whoever looks next)" in chain.ok("jobs", "stats", "reader").out
@@ -303,7 +303,7 @@ def test_waiting_for_inputs_ends_when_one_is_done(
     assert time.monotonic() - began > 0.5, "its input is"
     assert "1 blocked, their inputs on their way" in chain("worker", "--job-name", "reader", *WORK).err
     with pytest.MonkeyPatch.context() as patch:  # a worker of the version before
-        patch.setattr(inputs, "before_finishing", lambda connection, job_id: False)
+        patch.setattr(blocking, "before_finishing", lambda connection, job_id: False)
         work(chain, "checksum")
     began = time.monotonic()
     chain.ok("queue", "wait", "--job-name", "reader", "--at-most", "60")

@@ -235,12 +235,12 @@ PROTECTIONS = [
         "    _sweep(path.parent)\n    temporary", "    temporary", "test_storage.py", "killed_writers",
     ),
     Protection(
-        "asking and finishing exclude each other by the job that is read", "db/inputs.py",
+        "asking and finishing exclude each other by the job that is read", "db/blocking.py",
         "SELECT count(*), count(pg_advisory_xact_lock(%s, input_job_id)) FROM (", "SELECT count(*), count(%s::int + input_job_id) FROM (",
         INPUTS, "never_miss_each_other",
     ),
     Protection(
-        "whoever finishes releases what is blocked", "db/inputs.py",
+        "whoever finishes releases what is blocked", "db/blocking.py",
         '        "l.volume_id = %(volume)s AND l.job_id IN (SELECT job_id FROM job_inputs WHERE input_job_id = %(job)s)",',
         '        "false AND %(volume)s = 0 AND %(job)s = 0",', INPUTS, "released_by_the_transaction",
     ),
@@ -270,7 +270,7 @@ PROTECTIONS = [
         "        if found.blocked and self._release():", "        if False:", INPUTS, "version_before or without_a_row",
     ),
     Protection(
-        "a cancelled job that follows is asked for nothing", "db/inputs.py",
+        "a cancelled job that follows is asked for nothing", "db/blocking.py",
         "WHERE i.input_job_id = %(job)s AND i.follow AND j.status <> 'cancelled'", "WHERE i.input_job_id = %(job)s AND i.follow", INPUTS, "cancelled_follower",
     ),
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from bec_core.artifacts import TaskFolder, remember
-from bec_core.db import inputs, ledger, volumes
+from bec_core.db import blocking, inputs, ledger, volumes
 from bec_core.errors import DatabaseUnavailable
 from bec_core.models import TaskResult, encode_message
 from bec_core.queues import create_queues
@@ -54,10 +54,10 @@ def bind(reader, read, *, follow=False):
 def ask_blocking(lab, *refs):
     """What enqueueing does; the volumes that are blocked."""
     with lab.database.connection() as connection:
-        inputs.entering(connection, lab.job.id)
+        blocking.entering(connection, lab.job.id)
         ids = volumes.upsert_refs(connection, refs)
         ledger.request(connection, lab.job.id, list(zip(ids, refs, strict=True)))
-        return inputs.block(connection, lab.job.id, ids)
+        return blocking.block(connection, lab.job.id, ids)
 
 
 def task_of(lab, columns):
@@ -155,7 +155,7 @@ def test_an_upstream_failure_blocks_and_its_redoing_releases(first, second):
     first.ask(ref)
     first.work()
     with second.database.reading() as connection:
-        (on,) = inputs.blocked_on(connection, second.job.id)
+        (on,) = blocking.blocked_on(connection, second.job.id)
     assert (on.input, on.job_name, on.waiting, on.failed, on.not_asked) == ("lines", "checksum", 0, 1, 0)
     assert second.work().end is End.NOTHING_LEFT, "what failed for good is not on its way"
     next(second.scans.glob("vol1/*")).write_bytes(b"good now")
@@ -201,7 +201,7 @@ def test_what_a_worker_of_the_version_before_finished_is_released_by_whoever_loo
     ask_blocking(second, ref)
     first.ask(ref)
     monkeypatch.setattr(
-        inputs, "before_finishing", lambda connection, job_id: False
+        blocking, "before_finishing", lambda connection, job_id: False
     )  # old code knows of no readers
     first.work()
     monkeypatch.undo()
@@ -276,13 +276,13 @@ def test_finishing_and_blocking_at_the_same_moment_never_miss_each_other(first, 
         volume_id = volumes.upsert(connection, first.sources.resolve(ref))
     blocked = []
     with first.database.connection() as finishing:
-        inputs.before_finishing(finishing, first.job.id)
+        blocking.before_finishing(finishing, first.job.id)
         finishing.execute("UPDATE task_executions SET status = 'done', done_at = now()")
         thread = threading.Thread(target=lambda: blocked.append(ask_blocking(second, ref)))
         thread.start()
         thread.join(0.5)
         assert thread.is_alive(), "it waits for whoever is finishing"
-        inputs.finished(finishing, first.job.id, volume_id)
+        blocking.finished(finishing, first.job.id, volume_id)
     thread.join()
     assert blocked == [set()], "and then sees that it is done"
 
@@ -465,5 +465,5 @@ def test_a_follower_is_asked_for_what_nobody_asked_the_first_job_for(first, seco
             " VALUES (%s, %s, %s, 'done', 'v7', now())",
             (first.job.id, volume_id, bytes(16)),
         )
-        (released,) = inputs.finished(connection, first.job.id, volume_id)
+        (released,) = blocking.finished(connection, first.job.id, volume_id)
     assert (released.ref.w_id, released.ref.source, released.ref.i_version) == ("W1", source, i_version)

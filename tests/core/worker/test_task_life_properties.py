@@ -25,7 +25,7 @@ from loguru import logger
 from bec_core import Input
 from bec_core.admin.moving import move_messages
 from bec_core.artifacts import MARKER_NAME, Recipe, TaskFolder, artifact_of, intact, remember
-from bec_core.db import Database, inputs, jobs, ledger, requeue, volumes, workers
+from bec_core.db import Database, blocking, inputs, jobs, ledger, requeue, volumes, workers
 from bec_core.db.tasks import Failure
 from bec_core.errors import (
     ManifestMissing,
@@ -532,7 +532,7 @@ class ReadingWorld(World):
     @rule(ref=st.sampled_from([*REFS, MISSING]), sent=st.booleans(), force=st.booleans())
     def asked(self, ref, sent, force):
         with self.database.connection() as connection:
-            inputs.entering(connection, self.job.id)
+            blocking.entering(connection, self.job.id)
             ids = volumes.upsert_refs(connection, [ref])
             ledger.request(connection, self.job.id, [(ids[0], ref)])
             requeue.free(connection, self.job.id, ids)
@@ -541,7 +541,7 @@ class ReadingWorld(World):
                     "UPDATE ledger SET request = request + 1 WHERE (job_id, volume_id) = (%s, %s)",
                     (self.job.id, ids[0]),
                 )
-            blocked = inputs.block(connection, self.job.id, ids)
+            blocked = blocking.block(connection, self.job.id, ids)
         if blocked or not sent:
             return
         assert self.tasks.send([encode_message(ref)]) == []
@@ -555,7 +555,7 @@ class ReadingWorld(World):
     def is_blocked(self, ref):
         with self.database.connection() as connection:
             ready = [
-                (one.ref.w_id, one.ref.i_id) for one in inputs.blocked_but_ready(connection, self.job.id)
+                (one.ref.w_id, one.ref.i_id) for one in blocking.blocked_but_ready(connection, self.job.id)
             ]
         return (ref.w_id, ref.i_id) not in ready
 

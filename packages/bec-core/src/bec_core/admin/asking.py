@@ -23,7 +23,7 @@ from attrs import define, field, frozen
 from bec_core.admin.session import Session
 from bec_core.admin.staleness import Reason, stale_volumes
 from bec_core.artifacts import TaskFolder
-from bec_core.db import inputs, jobs, ledger, requeue, volumes
+from bec_core.db import blocking, inputs, jobs, ledger, requeue, volumes
 from bec_core.db.locks import ENQUEUEING, Held, only_one
 from bec_core.db.requeue import FailedVolume
 from bec_core.errors import ConflictError, StorageError, TaskError
@@ -241,12 +241,12 @@ def _enter(session: Session, job: Job, refs: Sequence[VolumeRef], held: Held, *,
     raised = ledger.Raise(job.config_revision, _answered_by_markers(session, job, refs)) if raising else None
     with session.database.connection() as connection:
         held.confirm(connection)
-        has_inputs = inputs.entering(connection, job.id)
+        has_inputs = blocking.entering(connection, job.id)
         ids = volumes.upsert_refs(connection, refs)
         entries = list(zip(ids, refs, strict=True))
         ledger.request(connection, job.id, entries, raised=raised)
         requeue.free(connection, job.id, ids)  # what failed may be claimed again, whatever the clocks say
-        blocked = inputs.block(connection, job.id, ids) if has_inputs else set()
+        blocked = blocking.block(connection, job.id, ids) if has_inputs else set()
     return _Entered(
         tuple(entry for entry in entries if entry[0] not in blocked),
         tuple(ref for volume_id, ref in entries if volume_id in blocked),
@@ -389,13 +389,13 @@ def redrive(session: Session, job: Job, chosen: Sequence[FailedVolume]) -> Redri
     with only_one(session.database, _key(job), _what(job)) as held:
         with session.database.connection() as connection:
             held.confirm(connection)
-            has_inputs = inputs.entering(connection, job.id)
+            has_inputs = blocking.entering(connection, job.id)
             awaited = ledger.awaited(connection, job.id, [one.volume_id for one in wanted])
             again = [(one.volume_id, one.ref) for one in wanted if one.volume_id not in awaited]
             ledger.request(connection, job.id, again)
             requeue.free(connection, job.id, [one.volume_id for one in wanted])
             blocked = (
-                inputs.block(connection, job.id, [one for one, _ in again]) if has_inputs else set[int]()
+                blocking.block(connection, job.id, [one for one, _ in again]) if has_inputs else set[int]()
             )
             blocked_refs = tuple(ref for one, ref in again if one in blocked)
             again = [entry for entry in again if entry[0] not in blocked]

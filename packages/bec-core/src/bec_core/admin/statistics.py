@@ -7,7 +7,7 @@ from attrs import frozen
 from bec_core.admin.metrics import MetricFigure, declared
 from bec_core.admin.session import Session
 from bec_core.db import ledger
-from bec_core.db.inputs import BlockedOn, blocked_on
+from bec_core.db.blocking import BlockedOn, blocked_on
 from bec_core.db.left import Left, left
 from bec_core.db.reads import statistics
 from bec_core.db.reads.statistics import StageFigures, StatusTotals, TaskRow

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from bec_core.artifacts.marker import Marker, metrics_of
-from bec_core.db import inputs, tasks
+from bec_core.db import blocking, tasks
 from bec_core.db.tasks import Outcome
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Remembered:
     """What came of it: whether the row did not say done before, and what the jobs that read this one can do now."""
 
     repaired: bool
-    released: tuple[inputs.Released, ...] = ()
+    released: tuple[blocking.Released, ...] = ()
 
 
 def remember(
@@ -37,7 +37,7 @@ def remember(
 
     The messages of what is released are to be sent once the transaction has ended.
     """
-    is_read = inputs.before_finishing(connection, job_id)
+    is_read = blocking.before_finishing(connection, job_id)
     repaired = tasks.repair_done(
         connection,
         job_id=job_id,
@@ -50,7 +50,7 @@ def remember(
         artifact_root=root,
         contents=tasks.Contents(marker.checksums, marker.lineage),
     )
-    released = inputs.finished(connection, job_id, volume_id) if is_read else []
+    released = blocking.finished(connection, job_id, volume_id) if is_read else []
     return Remembered(repaired, tuple(released))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from bec_core.db import inputs
+from bec_core.db import blocking
 from bec_core.models import JobStatus
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def left(connection: Connection, job_id: int) -> Left:
     ).fetchone()
     assert row is not None
     due, backing_off, running, next_s = row
-    return Left(due, backing_off, running, next_s, *inputs.blocked(connection, job_id))
+    return Left(due, backing_off, running, next_s, *blocking.blocked(connection, job_id))
 
 
 def job_status(connection: Connection, job_id: int) -> JobStatus | None:

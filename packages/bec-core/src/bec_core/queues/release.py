@@ -15,8 +15,9 @@ from loguru import logger
 
 from bec_core.archive.sources import Sources
 from bec_core.artifacts import TaskFolder, remember
-from bec_core.db import Database, inputs, ledger, volumes
-from bec_core.db.inputs import BlockedVolume, BoundInput, Released
+from bec_core.db import Database, blocking, inputs, ledger, volumes
+from bec_core.db.blocking import BlockedVolume, Released
+from bec_core.db.inputs import BoundInput
 from bec_core.errors import BecError, TaskError
 from bec_core.models import Job, JobStatus, encode_message
 from bec_core.queues.base import TaskQueue
@@ -79,7 +80,7 @@ def release(
     found = _look_for_markers(database, open_queue, job, sources=sources, store=store, most=most_looked_at)
     while True:
         with database.connection() as connection:
-            part = inputs.release_all(connection, job.id, limit=_CHUNK)
+            part = blocking.release_all(connection, job.id, limit=_CHUNK)
         send_released(database, open_queue, part)
         found += part
         if len(part) < _CHUNK:
@@ -101,7 +102,7 @@ def _look_for_markers(
     """Remember the markers of inputs that stand without a row; returns what that released of this job."""
     with database.connection() as connection:
         bound = [one for one in inputs.bound(connection, job.id) if one.job_id is not None]
-        unknown = inputs.not_looked_at(connection, job.id, limit=most, again_after_s=LOOK_AGAIN_S)
+        unknown = blocking.not_looked_at(connection, job.id, limit=most, again_after_s=LOOK_AGAIN_S)
     if not unknown:
         return []
     released: list[Released] = []
@@ -113,7 +114,7 @@ def _look_for_markers(
         for some in pool.map(look, unknown):
             released += some
     with database.connection() as connection:
-        inputs.looked_at(connection, job.id, [entry.volume_id for entry in unknown])
+        blocking.looked_at(connection, job.id, [entry.volume_id for entry in unknown])
     send_released(database, open_queue, released)
     return [one for one in released if one.job_id == job.id]
 

@@ -17,7 +17,7 @@ from loguru import logger
 
 from bec_core.artifacts import Marker, ReadyInput, TaskFolder, remember
 from bec_core.db import Database, inputs, volumes
-from bec_core.db.inputs import Released
+from bec_core.db.blocking import Released
 from bec_core.errors import InputChanged, RetryableTaskError
 from bec_core.job import JobType
 from bec_core.models import Job, Volume

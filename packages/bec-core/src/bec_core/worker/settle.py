@@ -10,8 +10,8 @@ import attrs
 from loguru import logger
 
 from bec_core.artifacts import remember
-from bec_core.db import inputs, left, tasks, volumes
-from bec_core.db.inputs import Released
+from bec_core.db import blocking, left, tasks, volumes
+from bec_core.db.blocking import Released
 from bec_core.db.pool import Connection
 from bec_core.errors import JobGone, RuntimeFault, ServiceError, StorageError
 from bec_core.models import Message, VolumeRef
@@ -107,7 +107,7 @@ def _row_and_ledger(
 
 def _finish(place: Workplace, connection: Connection, ending: Done) -> tuple[bool, tuple[Released, ...]]:
     """Say done; in the same transaction, what was blocked on it is released."""
-    is_read = inputs.before_finishing(connection, place.job.id)
+    is_read = blocking.before_finishing(connection, place.job.id)
     lineage = [
         {"input": one.input, "job": one.job, "artifact": one.artifact, "sha256": one.sha256}
         for one in ending.read
@@ -121,17 +121,17 @@ def _finish(place: Workplace, connection: Connection, ending: Done) -> tuple[boo
     )
     if volume_id is None:
         return False, ()
-    return True, tuple(inputs.finished(connection, place.job.id, volume_id)) if is_read else ()
+    return True, tuple(blocking.finished(connection, place.job.id, volume_id)) if is_read else ()
 
 
 def _block(place: Workplace, connection: Connection, ending: Blocked) -> Blocked | Left:
     """Say that it is blocked, unless its inputs were done since we looked."""
-    inputs.entering(connection, place.job.id)
+    blocking.entering(connection, place.job.id)
     volume = ending.volume
     volume_id = volumes.upsert(connection, volume)
     if left.job_status(connection, place.job.id) is None:
         raise JobGone(f"job {place.job.name} was deleted")
-    if inputs.block_found(connection, place.job.id, volume_id, volume.ref, volume.etag):
+    if blocking.block_found(connection, place.job.id, volume_id, volume.ref, volume.etag):
         return ending
     return Left("its inputs were done meanwhile", 0.0, volume)
 

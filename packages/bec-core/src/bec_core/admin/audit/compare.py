@@ -12,7 +12,7 @@ from bec_core.admin.audit.findings import Finding, Kind
 from bec_core.admin.session import Session
 from bec_core.artifacts import MARKER_NAME, Marker, damage_of, owner_of, parse_marker
 from bec_core.db import audit as rows
-from bec_core.db import inputs, recipes
+from bec_core.db import blocking, recipes
 from bec_core.db.audit import LedgerState, TaskState
 from bec_core.errors import InvalidMessage, ObjectNotFound
 from bec_core.models import Job, OutgoingMessage, TaskStatus, VolumeRef, decode_message
@@ -57,7 +57,7 @@ def audit(session: Session, job: Job, *, sample: int | None = 100) -> Audit:
         # the database first: what is finished meanwhile has more in the store than we know of, never less
         entries = rows.ledger(connection, job.id, settled_after_s=_SETTLED_S)
         tasks = list(rows.tasks(connection, job.id))
-        ready = inputs.blocked_but_ready(connection, job.id)
+        ready = blocking.blocked_but_ready(connection, job.id)
     asked_for = _queued(session, job)
     folders = _folders(session.artifacts, roots)
     by_place = {_place(task): task for task in tasks if task.version is not None}
