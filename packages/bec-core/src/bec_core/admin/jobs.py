@@ -112,24 +112,7 @@ def create_job(
     plan = precheck(session, name, job_type, config, share_prefix=share_prefix, inputs=inputs)
     if follow and not plan.inputs:
         raise SettingsError(f"the job type {plan.job_type} reads no other job, so it has nothing to follow")
-    if (queue_url is None) != (dlq_url is None):
-        raise SettingsError(
-            "--queue-url and --dlq-url go together: give both, or none and let BEC create the queues"
-        )
-    created: tuple[str, ...] = ()
-    if queue_url and queue_url == dlq_url:
-        raise ConflictError(f"{queue_url} can't be both the job's queue and its dead-letter queue: give two")
-    if queue_url and dlq_url:
-        for url in (queue_url, dlq_url):
-            session.queue(url).stats()  # it must be there, and ours to read
-    else:
-        from bec_core.queues import create_queues
-
-        kind = session.settings.queue_kind
-        queues = create_queues(
-            name, kind, database=session.database if kind == "postgres" else None, sqs=session.sqs
-        )
-        queue_url, dlq_url, created = queues.tasks.url, queues.dead_letters.url, queues.created
+    queue_url, dlq_url, created = _queues(session, name, queue_url, dlq_url)
     with session.database.connection() as connection:
         other = rows.user_of(connection, (queue_url, dlq_url), besides=name)
         if other is not None:
@@ -158,6 +141,33 @@ def create_job(
             )
     logger.debug("created job {} with id {}", job.name, job.id)
     return CreatedJob(job, created, plan.warnings, plan.inputs)
+
+
+def _queues(
+    session: Session, name: str, queue_url: str | None, dlq_url: str | None
+) -> tuple[str, str, tuple[str, ...]]:
+    """The URLs of a new job's queue and dead-letter queue, and the names of those that were created.
+
+    Raises:
+        ConflictError, NotFoundError, SettingsError: as :func:`create_job`.
+    """
+    if (queue_url is None) != (dlq_url is None):
+        raise SettingsError(
+            "--queue-url and --dlq-url go together: give both, or none and let BEC create the queues"
+        )
+    if queue_url and queue_url == dlq_url:
+        raise ConflictError(f"{queue_url} can't be both the job's queue and its dead-letter queue: give two")
+    if queue_url and dlq_url:
+        for url in (queue_url, dlq_url):
+            session.queue(url).stats()  # it must be there, and ours to read
+        return queue_url, dlq_url, ()
+    from bec_core.queues import create_queues
+
+    kind = session.settings.queue_kind
+    queues = create_queues(
+        name, kind, database=session.database if kind == "postgres" else None, sqs=session.sqs
+    )
+    return queues.tasks.url, queues.dead_letters.url, queues.created
 
 
 def root_of(name: str, config: Mapping[str, Any]) -> str:
