@@ -14,7 +14,7 @@ from bec_core.artifacts.place import TaskFolder
 from bec_core.artifacts.probe import StoreUnfit, probe
 from bec_core.artifacts.publish import artifact_of, write_artifacts, write_marker
 from bec_core.artifacts.recipe import Recipe, recipe_of
-from bec_core.artifacts.remember import Remembered, outcome_of_marker, remember
+from bec_core.artifacts.remember import Remembered, remember
 from bec_core.artifacts.stream import ArtifactStream
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "artifact_of",
     "damage_of",
     "intact",
-    "outcome_of_marker",
     "owner_of",
     "parse_marker",
     "probe",

@@ -44,7 +44,7 @@ def remember(
         volume_id=volume_id,
         etag=etag,
         version=version,
-        outcome=outcome_of_marker(marker.content),
+        outcome=_outcome(marker.content),
         request=marker.request,
         recipe=marker.recipe,
         artifact_root=root,
@@ -54,7 +54,7 @@ def remember(
     return Remembered(repaired, tuple(released))
 
 
-def outcome_of_marker(content: Mapping[str, Any]) -> Outcome:
+def _outcome(content: Mapping[str, Any]) -> Outcome:
     """The figures of a marker, of whatever age: what it does not say is zero."""
 
     def number(key: str) -> float:

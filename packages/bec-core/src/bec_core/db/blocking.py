@@ -292,11 +292,6 @@ class BlockedOn:
     failed: int
     not_asked: int
 
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.waiting + self.failed + self.not_asked
-
 
 def blocked_on(connection: Connection, job_id: int) -> list[BlockedOn]:
     """What blocks a job's volumes; one that two inputs block is counted at both."""
