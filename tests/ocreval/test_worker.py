@@ -10,6 +10,7 @@ import pytest
 from attrs import Factory, define, frozen
 
 from bec_core import Page, TaskStopped, TerminalTaskError, Volume
+from bec_core.job import ingredients_of
 from bec_ocreval.config import OcrEvalConfig
 from bec_ocreval.errors import TruthError
 from bec_ocreval.results import Sign, read_pages, read_summary
@@ -106,7 +107,7 @@ def test_without_truth(tmp_path):
         "confidence": pytest.approx(0.85),
         "well_formed": 1.0,
     }
-    assert worker.ingredients.resources == {}
+    assert ingredients_of(worker, {}).resources == {}
     worker.close()
 
 
@@ -124,7 +125,7 @@ def test_with_truth(tmp_path):
     assert ctx.said["cer"] == volume.characters.rate == json.loads(ctx.artifacts[".json"])["cer"]
     assert ctx.said["ser"] == volume.syllables.rate
     assert (ctx.said["chars"], ctx.said["syllables"]) == (volume.characters.length, volume.syllables.length)
-    assert worker.ingredients.resources == {"truth": "ab" * 32}
+    assert ingredients_of(worker, {"truth": resource}).resources == {"truth": "ab" * 32}
 
 
 def test_a_second_run_gives_the_same(tmp_path):

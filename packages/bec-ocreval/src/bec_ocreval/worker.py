@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bec_core import Ingredients, TaskContext, TaskResult, TerminalTaskError, WorkerSetup
+from bec_core import TaskContext, TaskResult, TerminalTaskError, WorkerSetup
 from bec_ocreval.config import OcrEvalConfig
 from bec_ocreval.errors import TextsError, TruthError
 from bec_ocreval.evaluate import evaluate_page, evaluate_volume
@@ -23,18 +23,11 @@ class OcrEvalWorker:
     Args:
         config: the job's config.
         truth: the ground truth; None if there is none.
-        truth_sha256: its hash, which is part of the recipe.
     """
 
-    def __init__(self, config: OcrEvalConfig, truth: Truth | None = None, truth_sha256: str = "") -> None:
+    def __init__(self, config: OcrEvalConfig, truth: Truth | None = None) -> None:
         self._config = config
         self._truth = truth
-        self._ingredients = Ingredients({} if truth is None else {RESOURCE: truth_sha256})
-
-    @property
-    def ingredients(self) -> Ingredients:
-        """The ground truth."""
-        return self._ingredients
 
     def run(self, ctx: TaskContext) -> TaskResult:
         """Evaluate every page; write ``{basename}.jsonl`` and ``{basename}.json``, and say the volume's metrics."""
@@ -87,6 +80,4 @@ def build_worker(setup: WorkerSetup) -> OcrEvalWorker:
         TruthError: the ground truth can't be read.
     """
     given = setup.resource(RESOURCE)
-    if given is None:
-        return OcrEvalWorker(setup.config)
-    return OcrEvalWorker(setup.config, Truth(load_truth(given.path)), given.sha256)
+    return OcrEvalWorker(setup.config, None if given is None else Truth(load_truth(given.path)))
