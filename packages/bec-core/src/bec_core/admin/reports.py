@@ -65,10 +65,11 @@ def write_reports(
     """
     written: list[tuple[str, Path]] = []
     for job in jobs:
-        if session.plugins.job_type(job.type).report is None or not finished_volumes(session, job, refs):
-            continue
         place = directory if len(jobs) == 1 else directory / job.type
-        written.append((job.type, write_report(session, job, refs, place)))
+        try:
+            written.append((job.type, write_report(session, job, refs, place)))
+        except NotFoundError:
+            continue  # it has no report, or nothing of it is finished
     if len(jobs) == 1 or not written:
         return written[0][1] if written else None
     first = directory / "index.html"
