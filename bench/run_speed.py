@@ -25,15 +25,15 @@ from pathlib import Path
 import numpy as np
 
 from bec_core.archive import is_image_name
-from bec_ldv1.binarize import binarize
-from bec_ldv1.decode import decode
-from bec_ldv1.engine import Engine
-from bec_ldv1.page import Detection, detect_page
-from bec_ldv1.records import to_parquet
-from bec_ldv1.scale import shrink
-from bec_ldv1.setup import start_engine
-from bec_ldv1.tiles import cut
-from bec_ldv1.whole_lines import page_details
+from bec_ldv1.network.engine import Engine
+from bec_ldv1.network.setup import start_engine
+from bec_ldv1.page.binarize import binarize
+from bec_ldv1.page.decode import decode
+from bec_ldv1.page.detect import detect_page
+from bec_ldv1.page.scale import shrink
+from bec_ldv1.page.tiles import cut
+from bec_ldv1.record.make import page_record
+from bec_ldv1.record.records import to_parquet
 
 
 class Remembered:
@@ -60,10 +60,7 @@ def tiles_of(path):
 
 def whole_page(path, engine):
     """The page's record, as the worker makes it."""
-    seen: list[Detection] = []
-    record = detect_page(path.name, path.read_bytes(), "0" * 32, engine, observe=seen.append)
-    page_details(seen[0], engine.model)
-    return record
+    return page_record(path.name, "0" * 32, detect_page(path.read_bytes(), engine))
 
 
 def main() -> None:

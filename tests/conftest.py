@@ -40,7 +40,7 @@ SLOW_ROOMS = (
     "tests/core/worker/test_worker_endings.py",
     "tests/docs/test_ldv1_artifacts_page.py",
     "tests/ldv1/artifacts/test_torch_free.py",
-    "tests/ldv1/model/test_traced.py",
+    "tests/ldv1/network/test_traced.py",
 )
 """Real processes, real waits or long searches throughout: no part of the fast tests."""
 

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bec_ldv1.model.box import BoxNet
+from bec_ldv1.network.box import BoxNet
 from linepages.cache import NEAR, UNKNOWN, Crops, render_crops
 from linepages.curve import draw_curve
 

@@ -32,8 +32,8 @@ from bec_core.archive.paths import volume_folder
 from bec_core.errors import InvalidMessage, ManifestInvalid
 from bec_core.models import Message, decode_message
 from bec_core.storage import check_key
-from bec_ldv1.decode import MAX_PIXELS, decode
 from bec_ldv1.errors import PageProblem
+from bec_ldv1.page.decode import MAX_PIXELS, decode
 
 BAD_TEXTS = ["../..", "/etc/passwd", "a/b", "W1'; DROP TABLE jobs; --", "${jndi:ldap://x}", "\x00", "\ud800",
              "é" * 300, "W" * 5000, "", " ", ".", "..", "-rf", "%2e%2e", "C:\\x", "\u202e", "{}", "null",

@@ -22,8 +22,8 @@ from bec_core.plugins import load_plugins
 from bec_core.settings import Settings, core_fields
 from bec_core.testing.checksum_job import CHECKSUM
 from bec_core.testing.local import LocalTask, local_worker, write_pages
-from bec_ldv1 import details
-from bec_ldv1.records import SCHEMA
+from bec_ldv1.record import details
+from bec_ldv1.record.records import SCHEMA
 from support.places import ROOT
 
 DOCS = ROOT / "docs"

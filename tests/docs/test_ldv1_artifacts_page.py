@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from bec_ldv1 import artifacts
-from bec_ldv1.details import PageDetails
 from bec_ldv1.lines import Line
-from bec_ldv1.records import PageRecord, to_parquet
+from bec_ldv1.record.details import PageDetails
+from bec_ldv1.record.records import PageRecord, to_parquet
 from support.drawn_lines import HEIGHT, WIDTH, course, drawn, outline, stored
 from support.places import ROOT
 

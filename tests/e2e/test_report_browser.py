@@ -22,11 +22,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from bec_ldv1.records import PageRecord
-from bec_ldv1.report import write_comparison, write_report
-from bec_ldv1.report.view import Outline, PageView, VolumeView
-from bec_ldv1.report.volume_page import volume_page
-from bec_ldv1.suspicion import PageFacts, judge, typical
+from bec_ldv1.output.report import write_comparison, write_report
+from bec_ldv1.output.report.view import Outline, PageView, VolumeView
+from bec_ldv1.output.report.volume_page import volume_page
+from bec_ldv1.record.records import PageRecord
+from bec_ldv1.record.suspicion import PageFacts, judge, typical
 from support.report_volumes import made_volume, strokes
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

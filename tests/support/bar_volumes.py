@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from bec_ldv1.details import Flag, PageDetails
 from bec_ldv1.lines import Line
-from bec_ldv1.records import PageRecord
+from bec_ldv1.record.details import Flag, PageDetails
+from bec_ldv1.record.records import PageRecord
 from support.field_models import written
 
 LATIN = "bkrashi dels/"

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from PIL import Image
 
 from bec_core import Page, PageData, PageError, Volume, VolumeRef
-from bec_ldv1.records import PageRecord, to_parquet
+from bec_ldv1.record.records import PageRecord, to_parquet
 
 
 def strokes(lines: int, *, size: tuple[int, int] = (900, 300), pitch: int = 60) -> bytes:

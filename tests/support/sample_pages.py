@@ -7,15 +7,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import attrs
 import cv2
 import numpy as np
 from PIL import Image
 
-from bec_ldv1.engine import Engine
-from bec_ldv1.page import Detection, detect_page
-from bec_ldv1.records import PageRecord
-from bec_ldv1.whole_lines import page_details
+from bec_ldv1.network.engine import Engine
+from bec_ldv1.page.detect import detect_page
+from bec_ldv1.record.make import page_record
+from bec_ldv1.record.records import PageRecord
 from support.places import SAMPLES
 
 TRUTH = {
@@ -80,6 +79,4 @@ def image_file(plane: np.ndarray, orientation: int = 1) -> bytes:
 
 def look(engine: Engine, data: bytes) -> PageRecord:
     """The page's record with its whole lines, as a job writes it."""
-    seen: list[Detection] = []
-    record = detect_page("1.png", data, "", engine, observe=seen.append)
-    return attrs.evolve(record, details=page_details(seen[0], engine.model))
+    return page_record("1.png", "", detect_page(data, engine))

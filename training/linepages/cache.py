@@ -12,7 +12,7 @@ import attrs
 import cv2
 import numpy as np
 
-from bec_ldv1.scale import TILE
+from bec_ldv1.page.scale import TILE
 from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Gray
 from linepages.page import TrainingPage, render
 

@@ -8,9 +8,9 @@ import attrs
 import cv2
 import numpy as np
 
-from bec_ldv1.binarize import binarize
-from bec_ldv1.decode import PageImage
-from bec_ldv1.scale import detection_scale, shrink
+from bec_ldv1.page.binarize import binarize
+from bec_ldv1.page.decode import PageImage
+from bec_ldv1.page.scale import detection_scale, shrink
 from linepages import books, forms, labels, layouts, marks, pictures
 from linepages.bend import Real
 from linepages.ink import IGNORED, LINE, PAPER, Gray, Sheet, stamp

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bec_ldv1.artifacts import PageLines, TextLine, body_height
-from bec_ldv1.contours import bounding_boxes
+from bec_ldv1.page.contours import bounding_boxes
 from support.drawn_lines import HEIGHT, WIDTH, course, outline
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bec_ldv1.artifacts import PageImage, PageLines, PageProblem, TextLine, cut_line, decode_page
-from bec_ldv1.orientation import to_stored, turned
+from bec_ldv1.page.orientation import to_stored, turned
 from support.drawn_lines import HALF, HEIGHT, WIDTH, course, drawn, outline, stored
 
 

@@ -15,9 +15,9 @@ from bec_ldv1.artifacts import (
     read_lines,
     to_rectified,
 )
-from bec_ldv1.details import Flag, PageDetails
 from bec_ldv1.lines import Line
-from bec_ldv1.records import PageRecord, to_parquet
+from bec_ldv1.record.details import Flag, PageDetails
+from bec_ldv1.record.records import PageRecord, to_parquet
 
 POLYGON = np.array([[10.5, 20], [300, 20], [300, 60], [10.5, 60]], np.float32)
 LINE = Line(POLYGON, np.array([[10, 40], [300, 41]], np.float32), 0.75)

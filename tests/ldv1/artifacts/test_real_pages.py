@@ -20,11 +20,11 @@ from bec_ldv1.artifacts import (
     read_lines,
     to_rectified,
 )
-from bec_ldv1.decode import upright
-from bec_ldv1.engine import Engine
-from bec_ldv1.model.checkpoint import load_model
-from bec_ldv1.page import Detection, detect_page
-from bec_ldv1.records import SCHEMA, to_parquet
+from bec_ldv1.network.checkpoint import load_model
+from bec_ldv1.network.engine import Engine
+from bec_ldv1.page.decode import upright
+from bec_ldv1.page.detect import detect_page
+from bec_ldv1.record.records import SCHEMA, to_parquet
 from support.sample_pages import BOOK, PECHA, askew, image_file, look, sample
 
 CASES = [(PECHA, -1.5, 0, 1), (PECHA, 4, 330, 1), (PECHA, -4, -330, 6), (BOOK, 4, 0, 3), (BOOK, 0, 0, 5)]
@@ -60,11 +60,10 @@ def of_the_earlier_system(parquet: bytes) -> bytes:
 
 
 def test_points_go_where_detection_recorded_them(engine, case):
-    seen: list[Detection] = []
-    detect_page("1.png", case[0], "", engine, observe=seen.append)
-    geometry = seen[0].geometry
+    detection = detect_page(case[0], engine)
+    geometry = detection.geometry
     _, page = read(case)
-    height, width = seen[0].ink.shape
+    height, width = detection.ink.shape
     inner = np.random.default_rng(1).uniform(
         (0.1 * width, 0.2 * height), (0.9 * width, 0.8 * height), (200, 2)
     )

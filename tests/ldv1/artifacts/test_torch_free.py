@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from bec_ldv1.artifacts import __all__ as exported
-from bec_ldv1.details import PageDetails
 from bec_ldv1.lines import Line
-from bec_ldv1.records import PageRecord, to_parquet
+from bec_ldv1.record.details import PageDetails
+from bec_ldv1.record.records import PageRecord, to_parquet
 from support.cli import Bec, write_archive_volume
 from support.drawn_lines import HEIGHT, WIDTH, course, drawn, outline, stored
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from bec_ldv1.evaluation.baseline import projection_lines
 from bec_ldv1.evaluation.cli import evaluate
 from bec_ldv1.evaluation.pages import TruthError
-from bec_ldv1.model.box import BoxNet
+from bec_ldv1.network.box import BoxNet
 
 ROWS = (60, 140, 220, 300, 380)
 

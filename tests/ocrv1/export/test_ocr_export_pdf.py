@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from bec_ldv1.artifacts import PageImage
-from bec_ldv1.orientation import to_upright as upright_in_ldv1
+from bec_ldv1.page.orientation import to_upright as upright_in_ldv1
 from bec_ocrv1.artifacts import PageText, ReadLine
 from bec_ocrv1.cli import ocrv1
 from bec_ocrv1.export.pdf import write_pdf

@@ -135,7 +135,7 @@ def test_no_volume_at_all(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_lines_are_drawn_where_they_are_on_the_upright_picture(orientation: int) -> None:
-    from bec_ldv1.orientation import to_upright
+    from bec_ldv1.page.orientation import to_upright
 
     width, height = (60, 100) if orientation >= 5 else (100, 60)
     image = PageImage(np.zeros((height, width), np.uint8), False, orientation)

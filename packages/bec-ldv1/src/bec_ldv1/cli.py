@@ -8,8 +8,8 @@ from __future__ import annotations
 import click
 
 from bec_ldv1.evaluation.cli import evaluate
-from bec_ldv1.export.cli import export
-from bec_ldv1.preview_cli import preview
+from bec_ldv1.output.export.cli import export
+from bec_ldv1.output.preview_cli import preview
 
 
 @click.group()

@@ -23,8 +23,8 @@ def bec_job_types() -> list[JobType]:
             worker="bec_ldv1.worker:build_worker",
             version=version("bec-ldv1"),
             summary="Find the text lines on page images.",
-            report="bec_ldv1.report:write_report",
-            compare="bec_ldv1.report:write_comparison",
+            report="bec_ldv1.output.report:write_report",
+            compare="bec_ldv1.output.report:write_comparison",
             results_version="1",
             resources=(
                 Resource(

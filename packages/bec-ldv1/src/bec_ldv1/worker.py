@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from bec_core import (
     Ingredients,
     Page,
@@ -20,14 +18,14 @@ from bec_core import (
     timed,
 )
 from bec_ldv1.config import Ldv1Config
-from bec_ldv1.page import Detection, detect_page
-from bec_ldv1.records import PageRecord, to_parquet
-from bec_ldv1.setup import cores, start_engine
-from bec_ldv1.suspicious_pages import with_suspicion
-from bec_ldv1.whole_lines import page_details
+from bec_ldv1.network.setup import cores, start_engine
+from bec_ldv1.page.detect import detect_page
+from bec_ldv1.record.make import page_record
+from bec_ldv1.record.records import PageRecord, to_parquet
+from bec_ldv1.record.suspicious_pages import with_suspicion
 
 if TYPE_CHECKING:
-    from bec_ldv1.engine import Engine
+    from bec_ldv1.network.engine import Engine
 
 
 class Ldv1Worker:
@@ -53,10 +51,8 @@ class Ldv1Worker:
         return TaskResult(details={"model": self._model.name, "model_sha256": self._model.sha256})
 
     def _page(self, page: Page, data: PageData) -> PageRecord:
-        seen: list[Detection] = []
         with timed("detect"):
-            record = detect_page(page.filename, data.data, data.etag, self._engine, observe=seen.append)
-            return attrs.evolve(record, details=page_details(seen[0], self._model))
+            return page_record(page.filename, data.etag, detect_page(data.data, self._engine))
 
     def close(self) -> None:
         """Stop the engine."""
@@ -75,7 +71,7 @@ def _failed_record(page: Page, failure: PageFailure | None) -> PageRecord:
 
 
 def build_worker(setup: WorkerSetup) -> Ldv1Worker:
-    """The job's worker factory; raises what :func:`bec_ldv1.setup.start_engine` raises."""
+    """The job's worker factory; raises what :func:`bec_ldv1.network.setup.start_engine` raises."""
     config: Ldv1Config = setup.config
     model = setup.resource("model")
     engine = start_engine(model.path if model else None, config)

@@ -9,9 +9,9 @@ from bec_ldv1.artifacts.frames import from_rectified, int16_box, line_bbox_recti
 from bec_ldv1.artifacts.image import decode_page
 from bec_ldv1.artifacts.pages import PageLines, TextLine
 from bec_ldv1.artifacts.read import read_lines
-from bec_ldv1.decode import PageImage
-from bec_ldv1.details import Flag
 from bec_ldv1.errors import PageProblem
+from bec_ldv1.page.decode import PageImage
+from bec_ldv1.record.details import Flag
 
 VERSION = 1
 """Of this interface: raised when something that is exported here changes or goes, not when something is added."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from bec_ldv1.artifacts.frames import to_rectified
 from bec_ldv1.artifacts.pages import PageLines, TextLine
-from bec_ldv1.contours import Contour
+from bec_ldv1.page.contours import Contour
 
 _CELLS = 4_096  # along a contour's longer side: what its overlap is counted in
 

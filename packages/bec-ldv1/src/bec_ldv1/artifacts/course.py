@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from bec_ldv1.contours import Points
+from bec_ldv1.page.contours import Points
 
 _END = 50  # px at a course's end that say where it is heading
 _EDGE_STEP, _COURSE_STEP = 48, 4  # px between the places that are compared to measure a line's height …

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from bec_ldv1.artifacts.course import course_of
 from bec_ldv1.artifacts.ends import mark_columns
 from bec_ldv1.artifacts.frames import AnyPoints, Sized, check_size
-from bec_ldv1.contours import Points
-from bec_ldv1.decode import PageImage, Plane
 from bec_ldv1.errors import PageProblem
-from bec_ldv1.orientation import to_upright
+from bec_ldv1.page.contours import Points
+from bec_ldv1.page.decode import PageImage, Plane
+from bec_ldv1.page.orientation import to_upright
 
 _PAPER = 0.9
 """So much of a line is at most as light as its paper: ink rarely covers half of it."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from bec_ldv1.artifacts.course import Course
-from bec_ldv1.decode import Plane
+from bec_ldv1.page.decode import Plane
 
 # All in heights of the line's region, which is two to three letters' bodies.
 _REACH = 0.5  # so far beyond an end is looked

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bec_ldv1.contours import Points
-from bec_ldv1.decode import PageImage
 from bec_ldv1.errors import PageProblem
-from bec_ldv1.rectify import Rectification
+from bec_ldv1.page.contours import Points
+from bec_ldv1.page.decode import PageImage
+from bec_ldv1.page.rectify import Rectification
 
 AnyPoints = npt.NDArray[np.number]
 """Points of any number type, n × 2 (x, y)."""

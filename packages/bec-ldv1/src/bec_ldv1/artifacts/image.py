@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bec_ldv1.decode import PageImage, decode
-from bec_ldv1.orientation import turned
+from bec_ldv1.page.decode import PageImage, decode
+from bec_ldv1.page.orientation import turned
 
 
 def decode_page(data: bytes, quarter_turns: int = 0) -> PageImage:

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from bec_ldv1.artifacts.frames import Rectified, rectification
-from bec_ldv1.contours import Contour
-from bec_ldv1.decode import PageImage
 from bec_ldv1.lines import Line, Points, join_outlines, map_line
-from bec_ldv1.orientation import to_stored, to_upright
-from bec_ldv1.scale import detection_size
+from bec_ldv1.page.contours import Contour
+from bec_ldv1.page.decode import PageImage
+from bec_ldv1.page.orientation import to_stored, to_upright
+from bec_ldv1.page.scale import detection_size
 
 _STEP = 32.0  # detection px between an outline's points
 

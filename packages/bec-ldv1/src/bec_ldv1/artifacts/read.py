@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 
 from bec_ldv1.artifacts.pages import PageLines, TextLine
-from bec_ldv1.records import PageRecord, from_parquet
+from bec_ldv1.record.records import PageRecord, from_parquet
 
 
 def read_lines(parquet: bytes) -> list[PageLines]:

@@ -85,7 +85,7 @@ def _detect(
 ) -> list[PageLines]:
     """Run the detector over all pages, with a progress bar on stderr."""
     from bec_ldv1.evaluation.detect import detect_pages, find_images, model_detector, projection_detector
-    from bec_ldv1.setup import start_engine
+    from bec_ldv1.network.setup import start_engine
 
     paths = find_images(pages, folder)
     with ExitStack() as stack:

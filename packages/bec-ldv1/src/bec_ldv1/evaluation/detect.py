@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bec_ldv1.binarize import binarize
-from bec_ldv1.decode import decode
 from bec_ldv1.errors import PageProblem
 from bec_ldv1.evaluation.baseline import projection_lines
 from bec_ldv1.evaluation.pages import PageLines, Polygon, TruthError
-from bec_ldv1.page import Detection, detect_page
-from bec_ldv1.scale import shrink
-from bec_ldv1.whole_lines import page_details
+from bec_ldv1.page.binarize import binarize
+from bec_ldv1.page.decode import decode
+from bec_ldv1.page.detect import detect_page
+from bec_ldv1.page.scale import shrink
+from bec_ldv1.record.whole_lines import page_details
 
 if TYPE_CHECKING:
-    from bec_ldv1.engine import Engine
+    from bec_ldv1.network.engine import Engine
 
 Detector = Callable[[bytes], list[Polygon]]
 """An image file's lines, in pixels of the image as it is stored."""
@@ -76,9 +76,7 @@ def model_detector(engine: Engine) -> Detector:
     """The lines that the worker finds with the engine's model."""
 
     def detect(data: bytes) -> list[Polygon]:
-        seen: list[Detection] = []
-        detect_page("page", data, "", engine, observe=seen.append)
-        return [line.polygon for line in page_details(seen[0], engine.model).lines]
+        return [line.polygon for line in page_details(detect_page(data, engine)).lines]
 
     return detect
 

@@ -1,0 +1,1 @@
+"""The networks, their weights, and the engine that runs one for all pages in flight."""

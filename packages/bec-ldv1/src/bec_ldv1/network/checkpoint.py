@@ -1,0 +1,176 @@
+"""Reading model files: the box model in the wheel, and checkpoints in the contract's format. Weights, never code."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import torch
+from torch import nn
+
+from bec_ldv1.errors import CheckpointError
+from bec_ldv1.network.box import BoxNet
+from bec_ldv1.network.deeplab import DeepLabV3Plus
+from bec_ldv1.network.line_model import LineModel, Precision, has_fast_bfloat16, place
+from bec_ldv1.page.contours import Postprocess
+
+BOX_FORMAT = "bec-box"
+BOX_VERSION = 1
+_HEAD = "segmentation_head.0.weight"
+_EXPECTED = (
+    "expected a torch file {'state_dict': …} of segmentation_models_pytorch's "
+    "DeepLabV3Plus(encoder_name='resnet34', classes=1), or a file of this package's training"
+)
+_SHOWN_KEYS = 5
+
+
+def load_model(
+    path: Path | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    precision: Precision | Literal["auto"] = "auto",
+) -> LineModel:
+    """Load a model and make it ready.
+
+    Args:
+        path: a checkpoint in the contract's format or one like the box model; None is the model in the wheel.
+        device: where it is to run, as torch names it.
+        precision: "auto" is float16 on a GPU; on a CPU bfloat16 for the box model where the hardware has it,
+            else float32.
+
+    Raises:
+        CheckpointError: there is no such file, or it is no model; says what was expected and what was found.
+    """
+    if path is None:
+        with as_file(files("bec_ldv1.network") / "weights" / "box.pt") as box:
+            return _load(box, "box", torch.device(device), precision)
+    return _load(path, path.name, torch.device(device), precision)
+
+
+def _load(path: Path, name: str, device: torch.device, precision: Precision | Literal["auto"]) -> LineModel:
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"can't read the model file {path}: {error.strerror}") from error
+    content = _read(path)
+    network: nn.Module
+    if content.get("format") == BOX_FORMAT:
+        network, postprocess, channels = *_box(path, content), 1
+    else:
+        network, postprocess, channels = _deeplab(path, content), Postprocess(), 3
+    if precision == "auto":
+        precision = _best_precision(device, is_box=channels == 1)
+    return LineModel(
+        network=place(network, device, precision),
+        channels=channels,
+        name=name,
+        sha256=digest,
+        postprocess=postprocess,
+        device=device,
+        precision=precision,
+    )
+
+
+def _best_precision(device: torch.device, *, is_box: bool) -> Precision:
+    if device.type != "cpu":
+        return Precision.FLOAT16
+    return Precision.BFLOAT16 if is_box and has_fast_bfloat16() else Precision.FLOAT32
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """The file's dictionary; torch reads tensors and plain values and refuses everything else."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} is not a file of weights alone, and code in a model file is never run; {_EXPECTED}; "
+            f"found: {_first_line(error)}"
+        ) from error
+    except Exception as error:  # torch.load raises nearly any type on a file of another kind
+        raise CheckpointError(f"{path} is no model file; {_EXPECTED}; found: {_first_line(error)}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} is no model file; {_EXPECTED}; found a {type(content).__name__}")
+    return content
+
+
+def _first_line(error: Exception) -> str:
+    """The beginning of what torch says, which can be a page long."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _state_dict(path: Path, content: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """The weights by name, without the prefix that data-parallel training leaves."""
+    state = content.get("state_dict")
+    if not isinstance(state, dict) or not state:
+        found = ", ".join(repr(key) for key in list(content)[:_SHOWN_KEYS]) or "nothing"
+        raise CheckpointError(f"{path} has no 'state_dict'; {_EXPECTED}; found the keys {found}")
+    plain = {str(key).removeprefix("module."): value for key, value in state.items()}
+    for key, value in plain.items():
+        if not isinstance(value, torch.Tensor):
+            raise CheckpointError(f"{path}: {key} is a {type(value).__name__}; {_EXPECTED}")
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise CheckpointError(f"{path}: {key} holds values that are not numbers; the file is damaged")
+    return plain
+
+
+def _deeplab(path: Path, content: Mapping[str, Any]) -> DeepLabV3Plus:
+    state = _state_dict(path, content)
+    head = state.get(_HEAD)
+    if head is not None and head.ndim == 4 and head.shape[0] != 1:
+        raise CheckpointError(f"{path} tells {head.shape[0]} classes apart; {_EXPECTED}")
+    with torch.device("meta"):  # its random weights would take longer than reading the file
+        network = DeepLabV3Plus()
+    _fill(path, network, state)
+    return network
+
+
+def _box(path: Path, content: Mapping[str, Any]) -> tuple[BoxNet, Postprocess]:
+    version = content.get("version")
+    if version != BOX_VERSION:
+        raise CheckpointError(
+            f"{path} has version {version!r} of the format {BOX_FORMAT}; this bec-ldv1 reads {BOX_VERSION}"
+        )
+    try:
+        with torch.device("meta"):
+            network = BoxNet(**content["architecture"])
+        postprocess = Postprocess(**content["postprocess"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: its 'architecture' or 'postprocess' doesn't fit this bec-ldv1, whose settings are "
+            f"{', '.join(field.name for field in attrs.fields(Postprocess))}: {error}"
+        ) from error
+    _fill(path, network, _state_dict(path, content))
+    return network, postprocess
+
+
+def _fill(path: Path, network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+    """Give the weights to a network; every name and shape must fit (batch counters may be absent)."""
+    wanted = network.state_dict()
+    missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in state if key not in wanted]
+    shapes = [
+        f"{key} is {tuple(state[key].shape)} instead of {tuple(value.shape)}"
+        for key, value in wanted.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    problems = [
+        f"{len(found)} {what} ({', '.join(found[:_SHOWN_KEYS])}{' …' if len(found) > _SHOWN_KEYS else ''})"
+        for what, found in (
+            ("names are missing", missing),
+            ("names are unknown", unexpected),
+            ("shapes differ", shapes),
+        )
+        if found
+    ]
+    if problems:
+        raise CheckpointError(f"{path} doesn't fit the network: {'; '.join(problems)}; {_EXPECTED}")
+    filled = {
+        key: state[key].to(value.dtype) if key in state else torch.zeros((), dtype=value.dtype)
+        for key, value in wanted.items()
+    }
+    network.load_state_dict(filled, assign=True)

@@ -1,0 +1,103 @@
+"""A network ready to look at tiles: where it runs, at which precision, and what its output means."""
+
+from __future__ import annotations
+
+import warnings
+from enum import StrEnum
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from bec_ldv1.page.contours import Postprocess
+from bec_ldv1.page.decode import Plane
+
+
+class Precision(StrEnum):
+    """The network's arithmetic. Batch norms stay in float32 at every precision."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Torch's type of that name."""
+        dtype: torch.dtype = getattr(torch, self.value)
+        return dtype
+
+
+class BadOutput(ArithmeticError):
+    """The network gave a logit that is not a number."""
+
+
+@attrs.frozen(eq=False)
+class LineModel:
+    """A loaded network.
+
+    Attributes:
+        network: in evaluation mode, on `device`; n × channels × h × w in [0, 1] to logits n × 1 × h × w.
+        channels: planes that the network expects, all the same: 1 or 3.
+        name: what the model is called in logs and reports.
+        sha256: of the file that it was loaded from, hex.
+        postprocess: what its probabilities need.
+        device: where it runs.
+        precision: what it calculates in.
+    """
+
+    network: nn.Module
+    channels: int
+    name: str
+    sha256: str
+    postprocess: Postprocess
+    device: torch.device
+    precision: Precision
+
+    def probabilities(self, tiles: Plane) -> npt.NDArray[np.float32]:
+        """The probability of line for every pixel: n × h × w of uint8 (255 is paper) to float32.
+
+        Raises:
+            BadOutput: the network gave something that is no number.
+            RuntimeError: torch failed (torch.OutOfMemoryError is one).
+        """
+        with torch.inference_mode():
+            planes = torch.from_numpy(tiles).to(self.device).unsqueeze(1).to(self.precision.dtype)
+            batch = (planes / 255).expand(-1, self.channels, -1, -1)
+            logits = self.network(batch.contiguous(memory_format=torch.channels_last)).float()
+            if not torch.isfinite(logits).all():
+                raise BadOutput(f"the model {self.name} gave values that are not numbers")
+            result: npt.NDArray[np.float32] = torch.sigmoid(logits)[:, 0].cpu().numpy()
+            return result
+
+
+def place(network: nn.Module, device: torch.device, precision: Precision) -> nn.Module:
+    """Make a network ready: evaluation, channels-last, on the device, at the precision."""
+    network = network.eval().requires_grad_(False).to(device=device, dtype=precision.dtype)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.float()
+    return network
+
+
+def traced(model: LineModel, tile: int) -> LineModel:
+    """The model with its network as one frozen TorchScript graph for tiles of ``tile`` × ``tile`` pixels.
+
+    A pass is then one call without Python in between, so that passes in several threads, and the threads that
+    decode pages, need not wait for each other at the interpreter's lock.
+    """
+    example = torch.zeros(2, model.channels, tile, tile, dtype=model.precision.dtype, device=model.device)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of sizes that the trace takes as constant: tiles have one size
+        # check_trace would trace once more and import 500 modules to compare; our tests compare the graph's results
+        graph = torch.jit.trace(  # type: ignore[no-untyped-call]  # torch has no types for it
+            model.network, example.contiguous(memory_format=torch.channels_last), check_trace=False
+        )
+        return attrs.evolve(model, network=torch.jit.freeze(graph))
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware (AVX-512 BF16 or AMX)."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

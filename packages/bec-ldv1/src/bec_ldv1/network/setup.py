@@ -1,0 +1,85 @@
+"""From a config and a machine to a running engine: which device, which precision, how many threads.
+
+Only here is torch's absence met: the package is also installed without it, to read artifacts. So torch, and what
+needs it, is imported when an engine is started.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+from loguru import logger
+
+from bec_core import SettingsError
+from bec_ldv1.config import Ldv1Config
+from bec_ldv1.page.scale import TILE
+
+if TYPE_CHECKING:
+    from bec_ldv1.network.engine import Engine
+
+_CPU_BATCH_TILES = 2  # one core's cache holds no more; see docs/performance.md
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def start_engine(model_path: Path | None = None, config: Ldv1Config | None = None) -> Engine:
+    """Load the model and start an engine that suits this machine; also sets OpenCV's and torch's thread counts.
+
+    Args:
+        model_path: the checkpoint; None is the model in the box.
+        config: default: the defaults.
+
+    Raises:
+        CheckpointError: the model can't be used; the message says what was expected.
+        SettingsError: torch is not installed; or the config requires a GPU and there is none.
+    """
+    _need_torch()
+    import torch
+
+    from bec_ldv1.network.checkpoint import load_model
+    from bec_ldv1.network.engine import Engine
+    from bec_ldv1.network.line_model import Precision, traced
+
+    precisions = {"fp32": Precision.FLOAT32, "fp16": Precision.FLOAT16, "bf16": Precision.BFLOAT16}
+    config = config or Ldv1Config()
+    cv2.setNumThreads(1)  # the pages run side by side already
+    if config.use_gpu and torch.cuda.is_available():
+        model = load_model(model_path, device="cuda", precision=precisions[config.precision])
+        engine = Engine(
+            model, batch_tiles=config.max_tiles_per_batch, max_tiles=4 * config.max_tiles_per_batch
+        )
+    else:
+        if config.require_gpu:
+            raise SettingsError("the job's config says require_gpu, and torch finds no GPU here")
+        if config.use_gpu:
+            logger.info("no GPU here: line detection runs on the CPU")
+        torch.set_num_threads(1)  # one pass a core, instead of all cores for one pass
+        model = load_model(model_path)
+        if not config.compile_model:
+            model = traced(model, TILE)
+        engine = Engine(model, batch_tiles=min(_CPU_BATCH_TILES, config.max_tiles_per_batch), threads=cores())
+    if config.compile_model:
+        model.network.compile()
+    logger.info(
+        "model {} ({}…) on {} in {}", model.name, model.sha256[:8], model.device, model.precision.value
+    )
+    return engine
+
+
+def _need_torch() -> None:
+    """Say how to install torch where it is missing."""
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise SettingsError(
+            'line detection needs torch, which is not installed here: pip install "bec-ldv1[torch]" '
+            "(reading its results, bec_ldv1.artifacts, works without)"
+        ) from error

@@ -1,0 +1,27 @@
+"""One row per line, for spreadsheets and data frames."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from bec_ldv1.artifacts.writing.outlines import box, pairs
+from bec_ldv1.artifacts.writing.volume import ExportVolume
+from bec_ldv1.output.export.pages import ExportPage
+
+COLUMNS = (
+    "volume", "image", "width", "height", "line", "confidence", "left", "top", "right", "bottom", "polygon", "baseline",
+)  # fmt: skip
+"""``line`` counts from 1 on every page; ``polygon`` and ``baseline`` are ``x,y x,y``."""
+
+
+def to_csv(volume: ExportVolume[ExportPage]) -> bytes:
+    """The volume's file (RFC 4180, UTF-8). Pages without lines have no row."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for page in volume.pages:
+        for number, line in enumerate(page.lines, start=1):
+            head = (volume.name, page.image, page.width, page.height, number, f"{line.confidence:.4f}")
+            writer.writerow((*head, *box(line.polygon), pairs(line.polygon), pairs(line.baseline)))
+    return out.getvalue().encode("utf-8", "replace")

@@ -1,0 +1,24 @@
+"""From artifacts to pages: nothing is detected again, and no image is opened."""
+
+from __future__ import annotations
+
+from bec_ldv1.artifacts import read_lines
+from bec_ldv1.artifacts.writing.errors import ExportError
+from bec_ldv1.artifacts.writing.find import Artifact
+from bec_ldv1.artifacts.writing.volume import ExportVolume, volume_of
+from bec_ldv1.output.export.pages import ExportPage, page_of
+
+
+def read_volume(artifact: Artifact) -> ExportVolume[ExportPage]:
+    """A volume's pages from its Parquet file.
+
+    Raises:
+        ExportError: the file can't be read, holds no line-detection records, or no whole lines.
+    """
+    pages = artifact.read(read_lines)
+    if any(page.pieces_only for page in pages):
+        raise ExportError(
+            f"{artifact.path} has only the contract's columns, which hold no whole lines and no page sizes; "
+            f"run the job again over the volume"
+        )
+    return volume_of(artifact, pages, page_of)

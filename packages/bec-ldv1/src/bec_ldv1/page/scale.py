@@ -1,0 +1,50 @@
+"""The size a page is detected at: numerics 1, second half."""
+
+import cv2
+import numpy as np
+
+from bec_ldv1.page.decode import PageImage, Plane
+
+TILE = 512
+MAX_WIDTH = 4096
+MAX_HEIGHT = 2048
+MAX_ROWS = 2
+SNAP = 78
+WIDE = 2.5
+
+
+def detection_scale(width: int, height: int) -> float:
+    """The factor from original to detection pixels; 1 or more means that the page stays as it is.
+
+    A leaf wider than 2.5 times its height fills one row of tiles. Other pages fit 4096 × 2048; a height just
+    short of one row is raised to it, one just above a row boundary snapped down to it; two rows are the most.
+    """
+    if width > WIDE * height:
+        return min(TILE / height, MAX_WIDTH / width)
+    scale = min(MAX_WIDTH / width, MAX_HEIGHT / height, 1.0)
+    scaled = height * scale
+    if 0.75 * TILE < scaled < TILE:
+        scale, scaled = TILE / height, float(TILE)
+    boundary = TILE * (scaled // TILE)
+    if boundary and 0 < scaled - boundary <= SNAP:
+        scale, scaled = boundary / height, boundary
+    if scaled > TILE * MAX_ROWS:
+        scale = TILE * MAX_ROWS / height
+    return scale
+
+
+def detection_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height in detection pixels, truncated to whole pixels, at least 1, never more than given."""
+    scale = detection_scale(width, height)
+    if scale >= 1:
+        return width, height
+    return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+def shrink(page: PageImage) -> Plane:
+    """The page at its detection size: area averaging for grey, nearest for bilevel pages; never enlarged."""
+    size = detection_size(page.width, page.height)
+    if size == (page.width, page.height):
+        return page.plane
+    how = cv2.INTER_NEAREST if page.bilevel else cv2.INTER_AREA
+    return np.asarray(cv2.resize(page.plane, size, interpolation=how), dtype=np.uint8)

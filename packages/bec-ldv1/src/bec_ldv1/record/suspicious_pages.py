@@ -1,0 +1,29 @@
+"""Flagging a volume's suspicious pages, when all of them are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from bec_ldv1.record.details import Flag
+from bec_ldv1.record.facts import OUTER, page_facts
+from bec_ldv1.record.records import PageRecord
+from bec_ldv1.record.suspicion import Level, judge, typical
+
+
+def with_suspicion(records: Sequence[PageRecord]) -> list[PageRecord]:
+    """The records in their order, those that a person should look at with the flag ``SUSPICIOUS``."""
+    last = len(records) - 1
+    facts = [
+        page_facts(record, whole_lines=True, outer=min(index, last - index) < OUTER)
+        for index, record in enumerate(records)
+    ]
+    usual = typical(facts)
+    flagged = []
+    for record, fact in zip(records, facts, strict=True):
+        if record.details is not None and judge(fact, usual).level is Level.CHECK:
+            flags = record.details.flags | {Flag.SUSPICIOUS}
+            record = attrs.evolve(record, details=attrs.evolve(record.details, flags=flags))
+        flagged.append(record)
+    return flagged

@@ -1,0 +1,44 @@
+"""From what a page's last pass saw to its whole lines on the image as it is stored."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bec_ldv1.lines import LineSettings, Points, assemble_lines, map_line
+from bec_ldv1.page.detect import Detection
+from bec_ldv1.record.details import Flag, PageDetails
+
+BLANK_INK = 0.006
+"""A page without lines whose share of ink is smaller is blank."""
+
+ROTATED_DEGREES = 1.0
+"""A page that had to be turned by at least so much is flagged."""
+
+
+def page_details(detection: Detection) -> PageDetails:
+    """The details of a page from what its last pass saw."""
+    geometry = detection.geometry
+    page = geometry.page
+    found = assemble_lines(
+        detection.probabilities, detection.ink, LineSettings(threshold=detection.postprocess.threshold)
+    )
+    ink_share = float(np.count_nonzero(detection.ink == 0)) / max(1, detection.ink.size)
+    flags = set()
+    if not found and ink_share < BLANK_INK:
+        flags.add(Flag.BLANK)
+    if abs(geometry.recorded.angle) >= ROTATED_DEGREES:
+        flags.add(Flag.ROTATED)
+    if geometry.recorded.spline is not None:
+        flags.add(Flag.CURVED)
+    turned = page.orientation >= 5
+
+    def to_source(points: Points) -> Points:
+        return geometry.to_source(points).astype(np.float32)
+
+    return PageDetails(
+        width=page.height if turned else page.width,
+        height=page.width if turned else page.height,
+        ink_share=ink_share,
+        lines=tuple(map_line(line, to_source) for line in found),
+        flags=frozenset(flags),
+    )

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+import torch
+
+from bec_ldv1.network.checkpoint import load_model
+from bec_ldv1.network.deeplab import DeepLabV3Plus
+from bec_ldv1.network.line_model import LineModel, Precision, place, traced
+from bec_ldv1.page.contours import Postprocess
+
+
+def box():
+    return load_model()
+
+
+def deeplab():
+    torch.manual_seed(3)
+    network = place(DeepLabV3Plus(), torch.device("cpu"), Precision.FLOAT32)
+    return LineModel(network, 3, "deeplab", "00", Postprocess(), torch.device("cpu"), Precision.FLOAT32)
+
+
+@pytest.mark.parametrize("make", [box, deeplab])
+def test_the_graph_says_what_the_network_says_for_any_number_of_tiles(make):
+    model = make()
+    graph = traced(model, 512)
+    rng = np.random.default_rng(5)
+    for count in (1, 2, 3):
+        tiles = np.where(rng.random((count, 512, 512)) < 0.1, 0, 255).astype(np.uint8)
+        np.testing.assert_allclose(graph.probabilities(tiles), model.probabilities(tiles), atol=0.02)
