@@ -22,6 +22,7 @@ from bec_core.plugins import load_plugins
 from bec_core.settings import Settings, core_fields
 from bec_core.testing.checksum_job import CHECKSUM
 from bec_core.testing.local import LocalTask, local_worker, write_pages
+from bec_ldv1.page.flags import Flag
 from bec_ldv1.record import details
 from bec_ldv1.record.records import SCHEMA
 from support.places import ROOT
@@ -128,7 +129,7 @@ def test_every_marker_key_is_documented(tmp_path):
 def test_every_column_is_documented():
     section = _section(REFERENCE, "The Parquet file of ldv1")
     assert _missing([*SCHEMA.names, *(column.name for column in details.COLUMNS)], section) == []
-    assert _missing(details.Flag, section) == []
+    assert _missing(Flag, section) == []
 
 
 def test_every_key_of_messages_errors_and_log_lines_is_documented():

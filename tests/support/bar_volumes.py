@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from bec_ldv1.lines import Line
-from bec_ldv1.record.details import Flag, PageDetails
+from bec_ldv1.page.flags import Flag
+from bec_ldv1.record.details import PageDetails
 from bec_ldv1.record.records import PageRecord
 from support.field_models import written
 

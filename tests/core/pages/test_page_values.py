@@ -93,7 +93,8 @@ def test_a_number_of_numpys_is_a_number() -> None:
 
 def test_ldv1s_record_can_be_kept() -> None:
     from bec_ldv1.lines import Line as WholeLine
-    from bec_ldv1.record.details import Flag, PageDetails
+    from bec_ldv1.page.flags import Flag
+    from bec_ldv1.record.details import PageDetails
     from bec_ldv1.record.records import PageRecord
 
     outline = np.array([[0, 1], [2, 3]], np.int32)

@@ -16,7 +16,8 @@ from bec_ldv1.artifacts import (
     to_rectified,
 )
 from bec_ldv1.lines import Line
-from bec_ldv1.record.details import Flag, PageDetails
+from bec_ldv1.page.flags import Flag
+from bec_ldv1.record.details import PageDetails
 from bec_ldv1.record.records import PageRecord, to_parquet
 
 POLYGON = np.array([[10.5, 20], [300, 20], [300, 60], [10.5, 60]], np.float32)

@@ -1,7 +1,8 @@
 import numpy as np
 
 from bec_ldv1.lines import Line
-from bec_ldv1.record.details import Flag, PageDetails
+from bec_ldv1.page.flags import Flag
+from bec_ldv1.record.details import PageDetails
 from bec_ldv1.record.records import PageRecord
 from bec_ldv1.record.suspicious_pages import with_suspicion
 

@@ -14,8 +14,9 @@ from bec_ldv1.lines import Line
 from bec_ldv1.network.checkpoint import load_model
 from bec_ldv1.network.engine import Engine
 from bec_ldv1.page.decode import upright
+from bec_ldv1.page.flags import Flag
 from bec_ldv1.page.orientation import to_stored
-from bec_ldv1.record.details import Flag, PageDetails
+from bec_ldv1.record.details import PageDetails
 from support.sample_pages import BOOK, PECHA, askew, image_file, look, sample
 
 WITHIN = 0.7

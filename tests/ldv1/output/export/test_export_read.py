@@ -17,7 +17,8 @@ from bec_ldv1.artifacts.writing.find import find_artifacts
 from bec_ldv1.cli import ldv1
 from bec_ldv1.lines import Line
 from bec_ldv1.output.export.read import read_volume
-from bec_ldv1.record.details import Flag, PageDetails
+from bec_ldv1.page.flags import Flag
+from bec_ldv1.record.details import PageDetails
 from bec_ldv1.record.records import SCHEMA, PageRecord, to_parquet
 
 

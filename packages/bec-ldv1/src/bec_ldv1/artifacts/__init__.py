@@ -11,7 +11,7 @@ from bec_ldv1.artifacts.pages import PageLines, TextLine
 from bec_ldv1.artifacts.read import read_lines
 from bec_ldv1.errors import PageProblem
 from bec_ldv1.page.decode import PageImage
-from bec_ldv1.record.details import Flag
+from bec_ldv1.page.flags import Flag
 
 VERSION = 1
 """Of this interface: raised when something that is exported here changes or goes, not when something is added."""

@@ -10,7 +10,7 @@ from bec_ldv1.artifacts.frames import check_size
 from bec_ldv1.artifacts.pieces import lines_of_pieces
 from bec_ldv1.page.contours import Contour
 from bec_ldv1.page.decode import PageImage
-from bec_ldv1.record.details import Flag
+from bec_ldv1.page.flags import Flag
 
 StoredPoints = npt.NDArray[np.float32]
 """Points, n × 2 (x, y), in pixels of the image as it is stored."""

@@ -6,7 +6,6 @@ The columns stand behind the contract's, so that code that knows only those sees
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any
 
 import attrs
@@ -14,6 +13,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from bec_ldv1.lines import Line, Points
+from bec_ldv1.page.flags import Flag
 
 _POINTS = pa.list_(pa.struct([("x", pa.float32()), ("y", pa.float32())]))
 _LINE = pa.struct([("polygon", _POINTS), ("baseline", _POINTS), ("confidence", pa.float32())])
@@ -26,15 +26,6 @@ COLUMNS = (
     pa.field("quarter_turns", pa.int8()),
 )
 """The columns; all are null for a page that failed."""
-
-
-class Flag(StrEnum):
-    """What is remarkable about a page."""
-
-    BLANK = "blank"
-    ROTATED = "rotated"
-    CURVED = "curved"
-    SUSPICIOUS = "suspicious"
 
 
 @attrs.frozen(eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from bec_ldv1.record.details import Flag
+from bec_ldv1.page.flags import Flag
 from bec_ldv1.record.facts import OUTER, page_facts
 from bec_ldv1.record.records import PageRecord
 from bec_ldv1.record.suspicion import Level, judge, typical

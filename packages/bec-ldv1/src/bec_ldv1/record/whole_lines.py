@@ -6,7 +6,8 @@ import numpy as np
 
 from bec_ldv1.lines import LineSettings, Points, assemble_lines, map_line
 from bec_ldv1.page.detect import Detection
-from bec_ldv1.record.details import Flag, PageDetails
+from bec_ldv1.page.flags import Flag
+from bec_ldv1.record.details import PageDetails
 
 BLANK_INK = 0.006
 """A page without lines whose share of ink is smaller is blank."""

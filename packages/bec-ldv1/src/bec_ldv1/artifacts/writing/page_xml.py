@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bec_ldv1.artifacts.writing.outlines import OutlinedLine, OutlinedPage, box, pairs
 from bec_ldv1.artifacts.writing.xml_text import child
-from bec_ldv1.record.details import Flag
+from bec_ldv1.page.flags import Flag
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
