@@ -24,6 +24,9 @@ COLUMNS = (
     pa.field("lines", pa.list_(_LINE)),
     pa.field("flags", pa.list_(pa.string())),
     pa.field("quarter_turns", pa.int8()),
+    pa.field("unread_share", pa.float32()),
+    pa.field("unread_rows", pa.int16()),
+    pa.field("doubt", pa.float32()),
 )
 """The columns; all are null for a page that failed."""
 
@@ -39,6 +42,8 @@ class PageDetails:
         flags: see `Flag`; `SUSPICIOUS` is set when the whole volume is known.
         quarter_turns: how many quarter turns counter-clockwise bring the image upright, after its EXIF orientation;
             0 to 3. Detection turns no page yet and writes 0.
+        unread_share, unread_rows, doubt: what is beside the lines, see `bec_ldv1.record.unread.Beside`; None in files
+            of before these columns.
     """
 
     width: int
@@ -47,6 +52,9 @@ class PageDetails:
     lines: Sequence[Line]
     flags: frozenset[Flag] = frozenset()
     quarter_turns: int = 0
+    unread_share: float | None = None
+    unread_rows: int | None = None
+    doubt: float | None = None
 
 
 def to_row(details: PageDetails | None) -> dict[str, Any]:
@@ -67,6 +75,9 @@ def to_row(details: PageDetails | None) -> dict[str, Any]:
         ],
         "flags": sorted(details.flags),
         "quarter_turns": details.quarter_turns,
+        "unread_share": details.unread_share,
+        "unread_rows": details.unread_rows,
+        "doubt": details.doubt,
     }
 
 
@@ -85,6 +96,9 @@ def from_row(row: dict[str, Any]) -> PageDetails | None:
         ],
         flags=frozenset(Flag(flag) for flag in row["flags"] or () if flag in known),
         quarter_turns=(row.get("quarter_turns") or 0) % 4,  # files of before the column have none
+        unread_share=row.get("unread_share"),
+        unread_rows=row.get("unread_rows"),
+        doubt=row.get("doubt"),
     )
 
 

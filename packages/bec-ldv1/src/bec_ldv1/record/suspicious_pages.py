@@ -9,7 +9,7 @@ import attrs
 from bec_ldv1.page.flags import Flag
 from bec_ldv1.record.facts import OUTER, page_facts
 from bec_ldv1.record.records import PageRecord
-from bec_ldv1.record.suspicion import Level, judge, typical
+from bec_ldv1.record.suspicion import Level, judge_volume
 
 
 def with_suspicion(records: Sequence[PageRecord]) -> list[PageRecord]:
@@ -19,10 +19,9 @@ def with_suspicion(records: Sequence[PageRecord]) -> list[PageRecord]:
         page_facts(record, whole_lines=True, outer=min(index, last - index) < OUTER)
         for index, record in enumerate(records)
     ]
-    usual = typical(facts)
     flagged = []
-    for record, fact in zip(records, facts, strict=True):
-        if record.details is not None and judge(fact, usual).level is Level.CHECK:
+    for record, findings in zip(records, judge_volume(facts), strict=True):
+        if record.details is not None and findings.level is Level.CHECK:
             flags = record.details.flags | {Flag.SUSPICIOUS}
             record = attrs.evolve(record, details=attrs.evolve(record.details, flags=flags))
         flagged.append(record)
