@@ -55,7 +55,7 @@ def test_a_missed_row_is_counted() -> None:
 
 def test_blank_paper_specks_frames_and_pictures_are_no_writing() -> None:
     blank = np.full((700, 900), 255, np.uint8)
-    assert look(blank, []) == Beside(0.0, 0, 0.0)
+    assert look(blank, []) == Beside(0.0, 0, 0.0, 0.0)
     rng = np.random.default_rng(1)
     specks = blank.copy()
     specks[rng.integers(700, size=900), rng.integers(900, size=900)] = 0
@@ -82,4 +82,6 @@ def test_doubt_is_how_undecided_the_network_was() -> None:
 
 
 def test_a_plane_smaller_than_a_letter() -> None:
-    assert look_beside(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.uint8), []) == Beside(0.0, 0, 0.0)
+    assert look_beside(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.uint8), []) == Beside(
+        0.0, 0, 0.0, 0.0
+    )

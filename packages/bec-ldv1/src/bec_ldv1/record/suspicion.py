@@ -40,7 +40,7 @@ from bec_ldv1.record.evidence import Evidence, evidence
 from bec_ldv1.record.usual import PageFacts, Typical, lines_around, typical
 
 INK = 0.006
-"""A page with a smaller share of dark strokes counts as blank."""
+"""A page without lines on which a smaller share is ink counts as blank; specks don't count where they are known."""
 
 CHECK = 30
 """From this score on a page should be looked at."""
@@ -48,23 +48,23 @@ CHECK = 30
 APART = 2.0
 """A page is unlike its neighbours when its number of lines is more than so many spreads away from theirs."""
 
-NOTHING = -3.87
+NOTHING = -4.54
 """The log odds of an error on a page that nothing speaks against."""
 
 WEIGHTS: Mapping[str, float] = {
-    "unread": 0.64,
-    "rows": 1.13,
-    "doubt": 1.16,
-    "confidence": 1.46,
-    "count": 0.67,
-    "coverage": 0.73,
-    "rotation": 1.1,
-    "height": 0.2,
-    "gap": 1.5,
-    "closest": 1.87,
-    "uneven": 0.76,
-    "short": 2.33,
-    "beside": 1.86,
+    "unread": 0.88,
+    "rows": 1.25,
+    "doubt": 1.53,
+    "confidence": 1.92,
+    "count": 1.03,
+    "coverage": 0.91,
+    "rotation": 1.42,
+    "height": 0.82,
+    "gap": 1.82,
+    "closest": 1.66,
+    "uneven": 1.43,
+    "short": 2.32,
+    "beside": 1.65,
 }
 """What each piece of evidence adds to the log odds at full strength."""
 
@@ -135,10 +135,9 @@ def _probability(log_odds: float) -> float:
 def _is_blank(page: PageFacts) -> bool:
     """Whether there is nothing on the page that a person should see."""
     return (
-        page.ink is not None
-        and page.ink < INK
+        (Flag.BLANK in page.flags or (page.ink is not None and page.ink < INK))
         and not page.unread_rows
-        and not page.flags & {Flag.FAINT, Flag.UNKNOWN_WRITING, *_BROKEN}
+        and not page.flags & _BROKEN.keys()
     )
 
 

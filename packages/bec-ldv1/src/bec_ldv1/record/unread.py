@@ -1,8 +1,8 @@
 """What is on a page beside its lines: ink that looks like writing and was not read, and the network's doubt.
 
-Letters are the connected strokes (8-connected) of about the writing's size. The size is taken from the lines where
-there are some, else from the strokes themselves: the median height, weighted by area, of those that are no specks
-and no pictures. Letters beside each other make a row.
+Letters are the connected strokes (8-connected) of about the writing's size: the median height, weighted by height, of
+the strokes in the lines, or, without lines, of all that are no specks, rules or pictures. Letters beside each other
+make a row.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bec_ldv1.lines import Line
 
 _LEAST_HEIGHT = 4  # px of the detection plane; lower strokes are specks
 _LEAST_AREA = 10
-_HIGHEST = 0.2  # of the plane's height: higher ones are frames and pictures
+_HIGHEST = (0.2, 0.6)  # of the plane's longer and shorter side: higher ones are frames and pictures
 _SMALLEST, _LARGEST = 0.35, 3.0  # a letter's height in letters' usual heights
 _WIDEST = 25.0  # in its own height: head lines join letters to words, rules are longer
 _FULLEST = 0.9  # share of its box: fuller ones are blocks and rules
@@ -42,11 +42,13 @@ class Beside:
         unread_rows: how many rows such letters make; on a page without lines columns count as well.
         doubt: how undecided the network was where it thought of lines: the sum of p (1 - p) over that of p; 0 is
             sure, 1 is nothing but faint traces; 0 where it thought of none.
+        marked: share of the page that is ink in anything larger than specks, 0 to 1.
     """
 
     unread_share: float
     unread_rows: int
     doubt: float
+    marked: float
 
     @property
     def is_writing(self) -> bool:
@@ -58,45 +60,52 @@ def look_beside(
     probabilities: npt.NDArray[np.float32], ink: npt.NDArray[np.uint8], lines: Sequence[Line]
 ) -> Beside:
     """What is beside the ``lines``; all in the pixels of the two planes (height × width, 0 is ink)."""
-    strokes = _strokes(ink)
-    size = letter_size(strokes)
-    letters = _letters(strokes, size)
-    read = _inside(letters, lines, (ink.shape[0], ink.shape[1]))
+    marks = _marks(ink)
+    strokes = _strokes(marks, ink.shape)
+    inside = _inside(strokes, lines, (ink.shape[0], ink.shape[1]))
+    size = _usual_height(strokes[inside] if inside.any() else strokes)
+    is_letter = _of_size(strokes, size)
+    letters, read = strokes[is_letter], inside[is_letter]
     area = letters[:, cv2.CC_STAT_AREA].astype(np.float64)
     share = float(area[~read].sum() / area.sum()) if area.size else 0.0
     rows = _rows(letters[~read], size)
     if not lines:  # the page may lie on its side
         rows = max(rows, _rows(letters[:, _UPENDED], size))
-    return Beside(share, rows, _doubt(probabilities))
+    marked = float(marks[:, cv2.CC_STAT_AREA].sum()) / max(1, ink.size)
+    return Beside(share, rows, _doubt(probabilities), marked)
 
 
-def _strokes(ink: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """Box and area of each connected stroke that is neither speck nor frame: n × 5, as OpenCV has them."""
+def _marks(ink: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+    """Box and area of all connected ink that is larger than specks: n × 5, as OpenCV has them."""
     _, _, stats, _ = cv2.connectedComponentsWithStats((ink == 0).astype(np.uint8), connectivity=8)
-    stats = np.asarray(stats[1:], np.int32)
-    height, width, area = (stats[:, n] for n in (cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH, cv2.CC_STAT_AREA))
+    marks = np.asarray(stats[1:], np.int32)
+    large = (marks[:, cv2.CC_STAT_HEIGHT] >= _LEAST_HEIGHT) & (marks[:, cv2.CC_STAT_AREA] >= _LEAST_AREA)
+    return np.asarray(marks[large], np.int32)
+
+
+def _strokes(marks: npt.NDArray[np.int32], shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
+    """The marks that are no frames, rules, blocks or pictures."""
+    height, width, area = (marks[:, n] for n in (cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH, cv2.CC_STAT_AREA))
     keep = (
-        (height >= _LEAST_HEIGHT)
-        & (height <= _HIGHEST * max(ink.shape))
-        & (area >= _LEAST_AREA)
+        (height <= min(_HIGHEST[0] * max(shape), _HIGHEST[1] * min(shape)))
         & (width <= _WIDEST * height)
         & (area <= _FULLEST * width * height)
     )
-    return np.asarray(stats[keep], np.int32)
+    return np.asarray(marks[keep], np.int32)
 
 
-def letter_size(strokes: npt.NDArray[np.int32]) -> float:
-    """The letters' usual height in pixels: the median of the strokes' heights, weighted by their areas; 0 without."""
+def _usual_height(strokes: npt.NDArray[np.int32]) -> float:
+    """The median of the strokes' heights in pixels, weighted by themselves; 0 without strokes."""
     if not len(strokes):
         return 0.0
-    order = np.argsort(strokes[:, cv2.CC_STAT_HEIGHT])
-    weights = np.cumsum(strokes[order, cv2.CC_STAT_AREA].astype(np.float64))
-    return float(strokes[order[np.searchsorted(weights, weights[-1] / 2)], cv2.CC_STAT_HEIGHT])
+    heights = np.sort(strokes[:, cv2.CC_STAT_HEIGHT].astype(np.float64))
+    weights = np.cumsum(heights)
+    return float(heights[np.searchsorted(weights, weights[-1] / 2)])
 
 
-def _letters(strokes: npt.NDArray[np.int32], size: float) -> npt.NDArray[np.int32]:
+def _of_size(strokes: npt.NDArray[np.int32], size: float) -> npt.NDArray[np.bool_]:
     height = strokes[:, cv2.CC_STAT_HEIGHT]
-    return strokes[(height >= _SMALLEST * size) & (height <= _LARGEST * size)]
+    return np.asarray((height >= _SMALLEST * size) & (height <= _LARGEST * size), np.bool_)
 
 
 def _inside(

@@ -25,7 +25,7 @@ def page_details(detection: Detection) -> PageDetails:
     ink_share = float(np.count_nonzero(detection.ink == 0)) / max(1, detection.ink.size)
     beside = look_beside(detection.probabilities, detection.ink, found)
     flags = set()
-    if not found and ink_share < INK and not beside.unread_rows:
+    if not found and beside.marked < INK and not beside.unread_rows:
         flags.add(Flag.BLANK)
     if beside.is_writing:
         flags.add(Flag.UNKNOWN_WRITING)

@@ -264,7 +264,8 @@ def _row_height(volume: VolumeView) -> int:
 
 
 def _details(volume: VolumeView) -> str:
-    """The marker, for those who want to know how the volume was made."""
+    """The marker, for those who want to know how the volume was made; and what the score means."""
+    units = f"{volume.unit}s"
     items = "".join(
         f"<dt>{text(key)}</dt><dd>{text(value if isinstance(value, str) else json.dumps(value))}</dd>"
         for key, value in volume.marker.items()
@@ -273,13 +274,13 @@ def _details(volume: VolumeView) -> str:
         "<details><summary>How this volume was processed</summary>"
         f'<dl class="marker">{items}</dl></details>'
         "<details><summary>How suspicion is computed</summary><p>Every page gets 0 to 100. On a page "
-        f"with {volume.unit}s it is added up what speaks for an error, each against what is usual in the volume: letters "
-        f"and rows of writing outside all {volume.unit}s, an undecided network, an unsure {volume.unit}, another number of "
-        f"them than around it, another height or cover, {volume.unit}s that lie too near to each other or too far apart, "
-        "are too short, uneven, or in halves, a page that lay askew. The weights were fitted on rendered pages of which "
-        "it is known which are wrong. Failed pages have 100; pages with rows of writing and nothing found 90, with other "
-        "ink 70, or 40 among the first and last two, where covers lie; pages with lost strokes or a missing part of the "
-        "picture at least 70, with writing that the model does not know, or laid down unlike the others, 60, clearly "
-        f"unlike their neighbours 40. Blank pages have none. From {CHECK} on a page should be looked at. The score ranks "
-        "pages for a person; it does not say that a page is wrong.</p></details>"
+        f"with {units} it is added up what speaks for an error, each against what is usual in the volume: letters and "
+        f"rows of writing outside all {units}, an undecided network, an unsure {volume.unit}, another number of them "
+        f"than around it, another height or cover, {units} that lie too near to each other or too far apart, that are "
+        "too short, uneven, or in halves, and a page that lay askew. The weights were fitted on rendered volumes whose "
+        "wrong pages are known. Failed pages have 100; pages with rows of writing and nothing found 90, with other ink "
+        "70, or 40 among the first and last two, where covers lie; pages with lost strokes or a missing part of the "
+        "picture at least 70; with writing that the model does not know, or laid down unlike the others, 60; clearly "
+        f"unlike their neighbours 40. Blank pages have none. From {CHECK} on a page should be looked at. The score "
+        "ranks pages for a person; it does not say that a page is wrong.</p></details>"
     )
