@@ -190,8 +190,9 @@ def main() -> None:
     parser.add_argument(
         "--missed", action="store_true", help="list the wrong pages that are not in the first fifth"
     )
+    parser.add_argument("--nice", type=int, default=10, help="how far to stand back behind other programs")
     options = parser.parse_args()
-    os.nice(10)
+    os.nice(options.nice)
     with start_engine(options.model) as engine:
         for name, paths in folders(options.roots):
             volumes = {one: judged_volume(path, options.cache, engine) for one, path in paths.items()}
