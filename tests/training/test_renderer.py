@@ -12,8 +12,8 @@ from support.places import ROOT
 sys.path.insert(0, str(ROOT / "training"))
 
 import render_pages
-from linepages import bend, cache, curve, fonts, marks, page, pictures, scan, text
-from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Band, Gray, Sheet, band_of, stamp
+from linepages import bend, cache, cursive, curve, fonts, marks, page, pictures, scan, strokes, text
+from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Band, Gray, Hand, Pen, Piece, Sheet, band_of, stamp
 
 
 def test_missing_fonts_are_named_by_package(tmp_path: Path) -> None:
@@ -215,3 +215,69 @@ def test_the_curve_is_a_picture(tmp_path: Path) -> None:
     ]
     curve.draw_curve(rows, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+class BlockPen(Pen):
+    """A pen of no font: a syllable is a block from headline to foot with a leg below it."""
+
+    def __init__(self) -> None:
+        self.body, self.body_top, self.body_bottom = 20.0, -20.0, 0.0
+
+    def piece(self, text: str) -> Piece:
+        mask = np.zeros((40, 12 * len(text)), np.uint8)
+        mask[:20] = 255
+        mask[20:, :3] = 255
+        return Piece(mask, 0.0, -20.0, float(mask.shape[1] + 2))
+
+
+def written_by(hand: cursive.Flow | strokes.Scribe) -> tuple[Gray, float, cursive.Points]:
+    canvas = np.zeros((120, 800), np.uint8)
+    tokens = [text.Token("ab"), text.Token("abc"), text.Token(gap=2), text.Token("abcd")]
+    end, points = hand.write(
+        canvas, BlockPen(), tokens, 20, 780, lambda _: 60, np.random.default_rng(3), Hand()
+    )
+    return canvas, end, points
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_fast_hands_say_where_their_bodies_are(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for hand in (cursive.draw_flow(rng, 1.0), strokes.draw_scribe(rng)):
+        canvas, end, points = written_by(hand)
+        assert points[0][0] == 20
+        assert points[-1][0] == end < 780
+        assert {(top, bottom) for _, top, bottom in points} == {(40, 60)}
+        inked = np.flatnonzero(canvas[40:60].max(axis=0) > 100)
+        assert inked[0] < 60
+        assert end - 60 < inked[-1] < end + 30
+
+
+def test_a_fast_hand_draws_out_tails_and_leaves_the_body_where_it_is() -> None:
+    plain, _, _ = written_by(cursive.Flow())
+    drawn, _, _ = written_by(cursive.Flow(tail=1.6))
+    assert np.flatnonzero(plain.max(axis=1) > 100)[-1] == 79
+    assert 82 <= np.flatnonzero(drawn.max(axis=1) > 100)[-1] <= 60 + 20 * 1.9
+    assert np.abs(plain[41:59].astype(int) - drawn[41:59]).mean() < 5
+
+
+def test_turned_writing_is_paper_that_weighs_more() -> None:
+    labels, ink, plane = one_line(3)
+    upright = scan.Scan(plane, True, labels, (labels == LINE).astype(np.uint8), ink)
+    assert (page.seen_page("leaf", upright).labels == labels).all()
+    for turns in (1, 2, 3):
+        seen = page.seen_page("turned", scan.Scan(plane, True, labels, upright.regions, ink, turns))
+        assert seen.plane.shape == seen.labels.shape == (plane.T.shape if turns % 2 else plane.shape)
+        assert (seen.labels != LINE).all()
+        assert ((seen.labels == BETWEEN).mean() > 0.3) == (labels == LINE).any()
+
+
+def test_a_turned_pages_lines_lie_where_the_image_has_them() -> None:
+    plane = np.zeros((60, 200), np.uint8)
+    plane[10:20, 30:40] = 255
+    for turns in range(4):
+        upright = scan.Scan(plane, False, plane, plane, plane, turns)
+        corners = render_pages.turned([[30, 10], [40, 10], [40, 20], [30, 20]], upright)
+        drawn = np.zeros_like(np.ascontiguousarray(np.rot90(plane, turns)))
+        (x0, y0), (x1, y1) = np.min(corners, axis=0), np.max(corners, axis=0)
+        drawn[y0:y1, x0:x1] = 255
+        np.testing.assert_array_equal(drawn, np.rot90(plane, turns))

@@ -13,13 +13,23 @@ from linepages.paper import bed, blots, edge_shadow, fading, fine_noise, paper
 
 @attrs.frozen(eq=False)
 class Scan:
-    """A scanned page: grey (or bilevel) plane; the labels, the lines' regions and their clean ink bent the same way."""
+    """A scanned page: grey (or bilevel) plane; the labels, the lines' regions and their clean ink bent the same way.
+
+    All planes are upright; as stored, the page lies turned by `turns` quarter turns to the left.
+    """
 
     plane: Gray
     bilevel: bool
     labels: Gray
     regions: Gray
     ink: Gray
+    turns: int = 0
+
+    def part(self, left: int, wide: int) -> Scan:
+        """Return the piece of the page `wide` pixels from `left` on."""
+        planes = (self.plane, self.labels, self.regions, self.ink)
+        plane, labels, regions, ink = (part[:, left : left + wide] for part in planes)
+        return Scan(plane, self.bilevel, labels, regions, ink, self.turns)
 
 
 def scan(sheet: Sheet, rng: np.random.Generator, unit: float, pitch: float, bilevel: bool) -> Scan:

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Protocol
 
 import attrs
 import numpy as np
 
-from linepages import labels, marks
+from linepages import cursive, labels, marks, strokes
+from linepages.cursive import Points
 from linepages.fonts import load_faces
-from linepages.ink import Band, Hand, Pen, Sheet, band_of, write_line
+from linepages.ink import Band, Gray, Hand, Pen, Sheet, band_of, write_line
 from linepages.text import TextStream, Token, vocabulary
+
+
+class Writer(Protocol):
+    """Puts a line's letters on a canvas; `ink.write_line` says what the arguments are and what comes back."""
+
+    def __call__(
+        self,
+        canvas: Gray,
+        pen: Pen,
+        tokens: Iterable[Token],
+        x0: float,
+        x1: float,
+        baseline: Callable[[float], float],
+        rng: np.random.Generator,
+        hand: Hand,
+        written: list[str] | None = None,
+    ) -> tuple[float, Points]:
+        """Return where the pen stopped and the body's points."""
 
 
 @attrs.frozen
@@ -26,6 +46,9 @@ class Style:
     handwritten: bool
     small: Pen | None = None
     """For runs in smaller letters inside the lines (glosses, instructions), where the page has them."""
+    writer: Writer = write_line
+    uneven: float = 1.0
+    """How much lines slope and stray from even distances, 1 = as a scribe's on ruled paper."""
 
 
 def _hand(rng: np.random.Generator, strength: float, umeh: bool) -> Hand:
@@ -57,8 +80,10 @@ def make_style(rng: np.random.Generator, pitch: float, umeh: bool, print_only: b
     handwritten = not print_only and rng.random() < (0.85 if umeh else 0.55)
     strength = float(rng.uniform(0.15, 1.0)) if handwritten else 0.0
     words = vocabulary(rng, 70, stacks=float(rng.uniform(0.02, 0.3)))
+    flowing = umeh and handwritten and rng.random() < 0.4
     return Style(
         pen=pen,
+        writer=cursive.draw_flow(rng, 0.6 * strength).write if flowing else write_line,
         hand=_hand(rng, strength, umeh) if handwritten else Hand(),
         stream=TextStream(rng, words, gap=float(rng.uniform(0.5, 3.5))),
         pitch=pitch,
@@ -70,13 +95,34 @@ def make_style(rng: np.random.Generator, pitch: float, umeh: bool, print_only: b
     )
 
 
+def hurried_style(rng: np.random.Generator, pitch: float) -> Style:
+    """Choose a fast hand for lines that are `pitch` sheet pixels apart: umeh in haste, or invented *khyug*."""
+    faces = load_faces()["umeh"]
+    face = faces[int(rng.integers(len(faces)))]
+    body = max(pitch * float(rng.uniform(0.13, 0.36)), 4.0)
+    reach = (float(rng.uniform(0.6, 1.8)), float(rng.uniform(1.0, 2.6)), 0.7)
+    pen = Pen(face, body, reach, _shade(rng) if rng.random() < 0.15 else 255)
+    invented = rng.random() < 0.5
+    hand = strokes.draw_scribe(rng) if invented else cursive.draw_flow(rng, float(rng.uniform(0.5, 1.1)))
+    return Style(
+        pen=pen,
+        hand=Hand(),
+        stream=TextStream(rng, vocabulary(rng, 70), gap=float(rng.uniform(0.3, 3.0))),
+        pitch=pitch,
+        waver=float(rng.uniform(0.05, 0.3)) * body,
+        handwritten=True,
+        writer=hand.write,
+        uneven=float(rng.uniform(0.7, 3.0)),
+    )
+
+
 def _baseline(rng: np.random.Generator, level: float, style: Style, width: float) -> Callable[[float], float]:
     """Return a line's baseline: straight in print, wavering and a little sloped in handwriting."""
     if not style.handwritten:
         return lambda _: level
     waves = rng.uniform(0.5, 4, 2) * 2 * np.pi / max(width, 1.0)
     phases = rng.uniform(0, 2 * np.pi, 2)
-    slope = float(rng.normal(0, 0.25)) * style.pen.body / max(width, 1.0)
+    slope = float(rng.normal(0, 0.25)) * style.uneven * style.pen.body / max(width, 1.0)
     return lambda x: level + slope * x + style.waver * float(np.sin(waves * x + phases).sum())
 
 
@@ -134,7 +180,7 @@ def _write_run(
 ) -> list[tuple[float, float, float]]:
     """Write a run between `x0` and `x1`, changing to smaller letters and back where the page does so."""
     if style.small is None:
-        return write_line(sheet.lines, style.pen, run, x0, x1, baseline, rng, style.hand, written)[1]
+        return style.writer(sheet.lines, style.pen, run, x0, x1, baseline, rng, style.hand, written)[1]
     points: list[tuple[float, float, float]] = []
     small = bool(rng.random() < 0.4)
     hang = float(rng.choice([0.0, 0.5, 1.0]))
@@ -144,7 +190,7 @@ def _write_run(
         pen = style.small if small else style.pen
         # Small letters hang from the same headline, stand on the same foot, or keep to the middle.
         top = style.pen.body_top + hang * (style.pen.body - pen.body) - pen.body_top
-        stop, found = write_line(
+        stop, found = style.writer(
             sheet.lines,
             pen,
             run[at : at + count],
@@ -183,7 +229,7 @@ def text_block(
     extra = rng.spawn(1)[0]
     ruled = float(extra.uniform(-0.3, 1.6)) if extra.random() < 0.08 else None
     for row in range(count):
-        jitter = float(rng.normal(0, 0.05)) * style.pitch if style.handwritten else 0.0
+        jitter = float(rng.normal(0, 0.05)) * style.uneven * style.pitch if style.handwritten else 0.0
         level = y0 + row * style.pitch + ascent - style.pen.body_top + jitter
         short = row == count - 1 and rng.random() < 0.3
         share = float(rng.uniform(0.15, 0.95)) if short else 1.0
