@@ -11,7 +11,7 @@ import numpy as np
 from bec_ldv1.page.binarize import binarize
 from bec_ldv1.page.decode import PageImage
 from bec_ldv1.page.scale import detection_scale, shrink
-from linepages import books, columns, forms, hands, labels, layouts, marks, pictures
+from linepages import books, columns, forms, hands, labels, layouts, marks, pictures, titles
 from linepages.bend import Real
 from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Gray, Sheet, stamp
 from linepages.paper import wood
@@ -21,7 +21,8 @@ Layout = Callable[[Sheet, tuple[float, float, float, float], np.random.Generator
 
 LAYOUTS: dict[str, tuple[float, Layout | None, str]] = {
     "leaf": (0.36, layouts.leaf, "leaf"),
-    "title": (0.08, layouts.title_leaf, "leaf"),
+    "title": (0.08, titles.title_leaf, "leaf"),
+    "cover": (0.025, titles.cover, "portrait"),
     "hurried leaf": (0.11, hands.hurried_leaf, "leaf"),
     "hurried page": (0.08, hands.hurried_page, "portrait"),
     "columns": (0.04, columns.column_page, "portrait"),
