@@ -10,7 +10,7 @@ from linepages.writing import Style, make_style, text_block
 
 
 def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
-    """Lay a pecha leaf into `box`: 1–9 lines, with or without frame, pictures, holes, titles."""
+    """Lay a pecha leaf into `box`: 1–9 lines, now and then up to 14, with or without frame, pictures, holes, titles."""
     x0, y0, x1, y1 = box
     height, width = y1 - y0, x1 - x0
     margin_x = float(rng.uniform(0.02, 0.13)) * width
@@ -23,6 +23,7 @@ def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
         y1 - margin_y + shift,
     )
     count = int(rng.choice(np.arange(1, 10), p=[0.05, 0.05, 0.06, 0.1, 0.18, 0.22, 0.22, 0.07, 0.05]))
+    count = int(rng.integers(10, 15)) if rng.random() < 0.04 else count
     pitch = (text[3] - text[1]) / max(count, 2.5)
     style = make_style(rng, pitch, umeh=bool(rng.random() < 0.45))
     body = style.pen.body
@@ -33,7 +34,7 @@ def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
             sheet, (text[0] - pad, text[1] - 0.3 * pad, text[2] + pad, text[3] + 0.3 * pad), rng, unit
         )
     edges = [text[0], text[2]]
-    if rng.random() < 0.1:
+    if rng.random() < 0.15:
         for side in (0, 1):
             if rng.random() < 0.75:
                 size = (text[3] - text[1]) * float(rng.uniform(0.6, 1.1))

@@ -113,7 +113,7 @@ def hurried_style(rng: np.random.Generator, pitch: float) -> Style:
         waver=float(rng.uniform(0.05, 0.3)) * body,
         handwritten=True,
         writer=hand.write,
-        uneven=float(rng.uniform(0.7, 3.0)),
+        uneven=float(rng.uniform(0.7, 2.2)),
     )
 
 
