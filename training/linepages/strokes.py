@@ -22,20 +22,26 @@ Course = NDArray[np.float64]
 """Points `(N, 2)` that the pen passes: x to the right, y down, in letter bodies, 0 = headline, 1 = foot."""
 
 
-def invented_letter(rng: np.random.Generator, tails: float) -> Course:
-    """Return a letter: two to five turns of the pen, a loop in some, a tail in the share `tails`."""
+def invented_letter(rng: np.random.Generator, tails: float, longest: float, ragged: float) -> Course:
+    """Return a letter: two to five turns of the pen, a loop in some, a tail in the share `tails`.
+
+    Args:
+        longest: how far a tail may go below the foot, in bodies.
+        ragged: how far the turns stray above the headline and below the foot.
+    """
     turns = int(rng.integers(2, 6))
     low = rng.random() < 0.5
     x, points = 0.0, []
     for _ in range(turns):
-        y = float(rng.uniform(0.65, 1.1)) if low else float(rng.uniform(-0.1, 0.35))
+        stray = float(rng.normal(0, ragged))
+        y = stray + float(rng.uniform(0.65, 1.1) if low else rng.uniform(-0.1, 0.35))
         points.append((x, y))
         if rng.random() < 0.2:
             points += [(x + 0.22, y - 0.1), (x + 0.05, y - 0.3 if low else y + 0.3)]
         x += float(rng.uniform(0.08, 0.42))
         low = not low if rng.random() < 0.8 else low
     if rng.random() < tails:
-        long = float(rng.uniform(0.8, 2.6))
+        long = float(rng.uniform(0.3, 1)) * longest
         points += [(x, 0.1), (x - long * float(rng.uniform(-0.15, 0.5)), 1 + long)]
     elif rng.random() < 0.2:
         points = [(-0.15, 0.02), (0.5, 0.0), *points]
@@ -64,6 +70,7 @@ class Scribe:
         unsteady: how far points stray each time a letter is written.
         size: how much syllables differ in size.
         lift: how far they stand off the baseline.
+        parted: chance that the pen is lifted between two letters of a syllable.
         space: the space between syllables.
         joined: chance that the pen goes on into the next syllable.
         tsheg: chance of a dot between syllables.
@@ -79,6 +86,7 @@ class Scribe:
     unsteady: float
     size: float
     lift: float
+    parted: float
     space: float
     joined: float
     tsheg: float
@@ -139,12 +147,15 @@ class Scribe:
         """Return a syllable's chain, its strokes above and below, and its advance, in bodies."""
         count = min(max(round(len(text) / 1.6), 1), 4)
         x, parts = 0.0, []
+        extra: list[Course] = []
         for _ in range(count):
             letter = self.letters[int(rng.integers(len(self.letters)))]
             strayed = letter * (self.wide, 1.0) + rng.normal(0, self.unsteady, letter.shape)
+            if parts and rng.random() < self.parted:
+                extra.append(np.concatenate(parts))
+                parts = []
             parts.append(strayed + np.array([x, 0.0]))
             x += float(letter[:, 0].max()) * self.wide + 0.12
-        extra: list[Course] = []
         if rng.random() < self.vowels:
             extra.append(_vowel(rng, x))
         if rng.random() < self.tsheg:
@@ -164,7 +175,7 @@ class Scribe:
         if self.lasts:
             self._written = 0 if self._written > self.lasts * rng.uniform(0.6, 1.4) else self._written + 1
             dark = round(255 * (1 - 0.65 * (self._written / (1.4 * self.lasts + 1)) ** 1.5))
-        broad, thin = self.nib[0] * pen.body, max(self.nib[1] * pen.body, 1.0)
+        broad, thin = self.nib[0] * pen.body, max(self.nib[1] * pen.body, 1.8)
         copies = min(max(int(np.ceil(broad / thin)), 1), 6)
         turn = np.deg2rad(self.angle)
         for offset in np.linspace(-0.5, 0.5, copies) * broad if copies > 1 else [0.0]:
@@ -196,18 +207,25 @@ def _vowel(rng: np.random.Generator, width: float) -> Course:
 def draw_scribe(rng: np.random.Generator) -> Scribe:
     """Draw an alphabet and a hand."""
     tails = float(rng.uniform(0.05, 0.35))
+    # The faster the hand, the less its letters keep between headline and foot.
+    ragged = float(rng.choice([0.0, rng.uniform(0, 0.35)]))
+    longest = float(rng.uniform(1.5, 2.8) if rng.random() < 0.65 else rng.uniform(2.8, 6))
+    size = int(rng.integers(12, 30))
     return Scribe(
-        letters=[invented_letter(rng, tails) for _ in range(int(rng.integers(12, 30)))],
-        slant=float(rng.normal(0.15, 0.25)),
-        wide=float(rng.uniform(0.7, 1.7)),
+        letters=[invented_letter(rng, tails, longest, ragged) for _ in range(size)],
+        slant=float(rng.normal(0.2, 0.3)),
+        wide=float(rng.uniform(0.6, 2.2)),
         unsteady=float(rng.uniform(0.02, 0.12)),
-        size=float(rng.uniform(0.03, 0.2)),
-        lift=float(rng.uniform(0.02, 0.2)),
-        space=float(rng.uniform(0.15, 0.7)),
+        size=float(rng.uniform(0.03, 0.25)),
+        lift=float(rng.uniform(0.02, 0.25)),
+        parted=float(rng.choice([0.0, rng.uniform(0, 0.7)])),
+        space=float(
+            rng.uniform(*[(0, 0.15), (0.15, 0.7), (0.7, 1.6)][int(rng.choice(3, p=[0.2, 0.6, 0.2]))])
+        ),
         joined=float(rng.uniform(0, 1)),
         tsheg=float(rng.choice([0.0, rng.uniform(0, 1)])),
-        vowels=float(rng.uniform(0.15, 0.6)),
-        nib=(float(rng.uniform(0.05, 0.28)), float(rng.uniform(0.05, 0.12))),
+        vowels=float(rng.uniform(0.1, 0.6)),
+        nib=(float(rng.uniform(0.03, 0.28)), float(rng.uniform(0.03, 0.12))),
         angle=float(rng.uniform(15, 75)),
         lasts=int(rng.integers(6, 40)) if rng.random() < 0.4 else 0,
     )

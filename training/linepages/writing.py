@@ -100,10 +100,12 @@ def hurried_style(rng: np.random.Generator, pitch: float) -> Style:
     """Choose a fast hand for lines that are `pitch` sheet pixels apart: umeh in haste, or invented *khyug*."""
     faces = load_faces()["umeh"]
     face = faces[int(rng.integers(len(faces)))]
-    body = max(pitch * float(rng.uniform(0.13, 0.36)), 4.0)
+    invented = rng.random() < 0.55
+    # Letters to officials: small writing far apart, its tails down to the next line.
+    share = float(rng.uniform(0.07, 0.15) if rng.random() < 0.25 else rng.uniform(0.13, 0.36))
+    body = max(pitch * share, 5.0)
     reach = (float(rng.uniform(0.6, 1.8)), float(rng.uniform(1.0, 2.6)), 0.7)
     pen = Pen(face, body, reach, _shade(rng) if rng.random() < 0.15 else 255)
-    invented = rng.random() < 0.5
     hand = strokes.draw_scribe(rng) if invented else cursive.draw_flow(rng, float(rng.uniform(0.5, 1.1)))
     return Style(
         pen=pen,
