@@ -38,7 +38,7 @@ class PageDetails:
         lines: in reading order; polygon and baseline in pixels of the stored image (rotation and spline undone).
         flags: see `Flag`; `SUSPICIOUS` is set when the whole volume is known.
         quarter_turns: how many quarter turns counter-clockwise bring the image upright, after its EXIF orientation;
-            0 to 3. Detection turns no page yet and writes 0.
+            0 to 3.
     """
 
     width: int

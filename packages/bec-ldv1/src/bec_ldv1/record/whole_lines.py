@@ -31,15 +31,21 @@ def page_details(detection: Detection) -> PageDetails:
         flags.add(Flag.ROTATED)
     if geometry.recorded.spline is not None:
         flags.add(Flag.CURVED)
-    turned = page.orientation >= 5
+    if detection.quarter_turns:
+        flags.add(Flag.TURNED)
+    if detection.faint:
+        flags.add(Flag.FAINT)
+        flags.discard(Flag.BLANK)
+    width, height = page.stored_size
 
     def to_source(points: Points) -> Points:
         return geometry.to_source(points).astype(np.float32)
 
     return PageDetails(
-        width=page.height if turned else page.width,
-        height=page.width if turned else page.height,
+        width=width,
+        height=height,
         ink_share=ink_share,
         lines=tuple(map_line(line, to_source) for line in found),
         flags=frozenset(flags),
+        quarter_turns=detection.quarter_turns,
     )
