@@ -205,7 +205,8 @@ def test_marks_are_never_lines() -> None:
     pictures.ornament_row(sheet, (300, 60, 800, 90), rng, 1.0)
     assert sheet.marks.max() > 100
     assert not sheet.lines.any()
-    assert (sheet.labels() == PAPER).all()
+    assert (sheet.labels() != LINE).all()
+    assert (sheet.labels()[60:240, 70:250] == BETWEEN).all()
 
 
 def test_the_curve_is_a_picture(tmp_path: Path) -> None:
@@ -281,3 +282,33 @@ def test_a_turned_pages_lines_lie_where_the_image_has_them() -> None:
         (x0, y0), (x1, y1) = np.min(corners, axis=0), np.max(corners, axis=0)
         drawn[y0:y1, x0:x1] = 255
         np.testing.assert_array_equal(drawn, np.rot90(plane, turns))
+
+
+@pytest.mark.parametrize("skew", [0.0, 10.0, -10.0])
+def test_a_page_askew_fits_its_image(skew: float) -> None:
+    wide, high = page.spanned(2000, 400, skew)
+    map_x, map_y = bend.bend_maps(bend.Bend(angle=skew), high, wide, np.random.default_rng(1))
+    left, top = (wide - 2000) / 2, (high - 400) / 2
+    for x, y in ((left, top), (left + 2000, top), (left, top + 400), (left + 2000, top + 400)):
+        assert np.hypot(map_x - x, map_y - y).min() < 2
+
+
+def test_a_small_copy_is_as_large_as_its_labels_and_coarser(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fine(share: float) -> float:
+        monkeypatch.setattr(scan, "SMALL_COPIES", share)
+        sheet = Sheet.blank(200, 400)
+        sheet.lines[60:140, 50:350:6] = 255
+        seen = scan.scan(sheet, np.random.default_rng(2), 2.0, 100, bilevel=True)
+        assert set(np.unique(seen.plane)) == {0, 255}
+        assert seen.plane.shape == seen.labels.shape
+        ink = (seen.plane == 0).astype(np.uint8)
+        return 1 - cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).sum() / ink.sum()
+
+    assert fine(1.0) < 0.02 < fine(0.0)
+
+
+def test_otsu_makes_the_darker_half_of_a_cover_black() -> None:
+    cover = np.full((60, 200), 70, np.float32)
+    cover[:, 100:] = 120
+    assert (scan.otsu(cover)[:, 100:] == 255).all()
+    assert (scan.otsu(cover)[:, :100] == 0).all()

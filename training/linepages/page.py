@@ -11,17 +11,18 @@ import numpy as np
 from bec_ldv1.page.decode import PageImage
 from bec_ldv1.page.prepare import Preparation, prepare
 from bec_ldv1.page.scale import detection_scale
-from linepages import books, columns, forms, hands, labels, layouts, marks, pictures
+from linepages import books, columns, forms, hands, labels, layouts, marks, pictures, titles
 from linepages.bend import Real
 from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Gray, Sheet, stamp
 from linepages.paper import wood
-from linepages.scan import Scan, scan
+from linepages.scan import Scan, otsu, scan
 
 Layout = Callable[[Sheet, tuple[float, float, float, float], np.random.Generator, float], None]
 
 LAYOUTS: dict[str, tuple[float, Layout | None, str]] = {
     "leaf": (0.36, layouts.leaf, "leaf"),
-    "title": (0.08, layouts.title_leaf, "leaf"),
+    "title": (0.08, titles.title_leaf, "leaf"),
+    "cover": (0.025, titles.cover, "portrait"),
     "hurried leaf": (0.11, hands.hurried_leaf, "leaf"),
     "hurried page": (0.08, hands.hurried_page, "portrait"),
     "columns": (0.04, columns.column_page, "portrait"),
@@ -94,6 +95,13 @@ def _turned(page: Scan, rng: np.random.Generator) -> Scan:
     return attrs.evolve(page, turns=turns)
 
 
+def spanned(width: int, height: int, skew: float) -> tuple[int, int]:
+    """Return width and height of the image that a page fits in when it lies askew by `skew` degrees."""
+    turn = np.deg2rad(abs(skew))
+    across, down = np.cos(turn), np.sin(turn)
+    return round(width * across + height * down), round(height * across + width * down)
+
+
 def _upright(chosen: str, rng: np.random.Generator) -> Scan:
     """Draw and scan one page of a kind."""
     _, layout, shape = LAYOUTS[chosen]
@@ -101,16 +109,21 @@ def _upright(chosen: str, rng: np.random.Generator) -> Scan:
     if layout is None:
         plane = wood(rng, height, width)
         nothing = np.zeros_like(plane)
-        return Scan(plane, False, nothing, nothing, nothing)
-    sheet = Sheet.blank(height, width)
-    layout(sheet, (0.0, 0.0, float(width), float(height)), rng, unit)
+        bilevel = bool(rng.random() < 0.4)
+        return Scan(otsu(plane.astype(np.float32)) if bilevel else plane, bilevel, nothing, nothing, nothing)
+    skew = float(rng.uniform(-10, 10)) if rng.random() < 0.08 else 0.0
+    wide, high = spanned(width, height, skew)
+    unit *= min(detection_scale(width, height), 1.0) / min(detection_scale(wide, high), 1.0)
+    sheet = Sheet.blank(high, wide)
+    left, top = (wide - width) / 2, (high - height) / 2
+    layout(sheet, (left, top, left + width, top + height), rng, unit)
     if shape == "leaf" and rng.random() < 0.15:
         pictures.edge_bands(sheet, rng, unit)
     if rng.random() < 0.2 and not sheet.born_digital:
         _labels_and_seals(sheet, rng, unit)
     pitch = float(np.median([band.pitch for band in sheet.bands])) if sheet.bands else height / 8
     bilevel = bool(rng.random() < (0.75 if chosen in {"form", "foreword"} else 0.45))
-    return scan(sheet, rng, unit, pitch, bilevel)
+    return scan(sheet, rng, unit, pitch, bilevel, skew)
 
 
 def _labels_and_seals(sheet: Sheet, rng: np.random.Generator, unit: float) -> None:

@@ -72,7 +72,8 @@ def make_style(rng: np.random.Generator, pitch: float, umeh: bool, print_only: b
     """Choose face, size and hand for lines that are `pitch` sheet pixels apart."""
     faces = load_faces()["umeh" if umeh else "uchen"]
     face = faces[int(rng.integers(len(faces)))]
-    reach = (float(rng.uniform(0.4, 1.3)), float(rng.uniform(0.8, 2.0)), 0.5) if umeh else None
+    up = float(rng.uniform(0.4, 1.3) if rng.random() < 0.85 else rng.uniform(1.3, 2.4))
+    reach = (up, float(rng.uniform(0.8, 2.0)), 0.5) if umeh else None
     # Umeh bodies are small between long legs; tight uchen leaves reach half the pitch.
     share = float(rng.uniform(0.2, 0.42) if umeh else rng.uniform(0.27, 0.56))
     shade = _shade(rng) if rng.random() < 0.1 else 255
@@ -112,7 +113,7 @@ def hurried_style(rng: np.random.Generator, pitch: float) -> Style:
         waver=float(rng.uniform(0.05, 0.3)) * body,
         handwritten=True,
         writer=hand.write,
-        uneven=float(rng.uniform(0.7, 3.0)),
+        uneven=float(rng.uniform(0.7, 2.2)),
     )
 
 
@@ -227,19 +228,29 @@ def text_block(
     ragged = float(rng.uniform(0, 1.5)) * style.pen.body if style.handwritten else 0.0
     noted = rng.random() < 0.12
     extra = rng.spawn(1)[0]
-    ruled = float(extra.uniform(-0.3, 1.6)) if extra.random() < 0.08 else None
+    ruled = float(extra.uniform(-0.3, 1.6)) if extra.random() < (0.2 if style.handwritten else 0.05) else None
+    over = float(extra.choice([0.0, extra.uniform(0, 6)])) * style.pen.body
+    # Vowels that stand high above the first line are no line of their own.
+    sheet.decoys.append((x0, y0 + ascent - 0.8 * style.pitch, x1, y0 + ascent))
     for row in range(count):
         jitter = float(rng.normal(0, 0.05)) * style.uneven * style.pitch if style.handwritten else 0.0
         level = y0 + row * style.pitch + ascent - style.pen.body_top + jitter
-        short = row == count - 1 and rng.random() < 0.3
-        share = float(rng.uniform(0.15, 0.95)) if short else 1.0
+        short = row == count - 1 and rng.random() < 0.4
+        share = last_share(rng, (x1 - x0) / style.pen.body) if short else 1.0
         start = x0 + abs(float(rng.normal(0, 1))) * ragged
         first = opening and row == 0
         band = fill_line(sheet, style, start, x1, level, rng, first, share, holes)
         if ruled is not None:
-            marks.guide_rule(sheet, (x0, x1), level + style.pen.body_top + ruled * style.pen.body, extra)
+            head = level + style.pen.body_top
+            sheet.decoys.append((x0 - over, head, x1 + over, level + style.pen.body_bottom))
+            marks.guide_rule(sheet, (x0 - over, x1 + over), head + ruled * style.pen.body, extra)
         if band is not None and noted:
             _interlinear(sheet, style, band, rng)
+
+
+def last_share(rng: np.random.Generator, bodies: float) -> float:
+    """Return how much of its width, which is that of so many letter bodies, a paragraph's last line fills."""
+    return float(rng.uniform(2, 5)) / bodies if rng.random() < 0.35 else float(rng.uniform(0.08, 1))
 
 
 def _interlinear(sheet: Sheet, style: Style, band: Band, rng: np.random.Generator) -> None:
