@@ -24,7 +24,7 @@ def page_details(detection: Detection) -> PageDetails:
         detection.probabilities, detection.ink, LineSettings(threshold=detection.postprocess.threshold)
     )
     ink_share = float(np.count_nonzero(detection.ink == 0)) / max(1, detection.ink.size)
-    flags = set()
+    flags = set(page.flags)
     if not found and ink_share < BLANK_INK:
         flags.add(Flag.BLANK)
     if abs(geometry.recorded.angle) >= ROTATED_DEGREES:
