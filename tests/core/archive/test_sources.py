@@ -15,14 +15,14 @@ from bec_core.archive import (
     BdrcArchive,
     FlatVersionedFolder,
     LocalFolder,
-    Source,
     Sources,
     find_volumes,
+    folder_sources,
     pages,
-    standard_sources,
     volume_folder,
 )
 from bec_core.archive.folders import natural_key
+from bec_core.builtin import bec_sources
 from bec_core.errors import (
     InvalidMessage,
     ManifestInvalid,
@@ -32,7 +32,9 @@ from bec_core.errors import (
     StorageError,
 )
 from bec_core.models import Page, Volume, VolumeRef, check_id
+from bec_core.source import Source, SourceType
 from bec_core.storage import FileStore, ObjectInfo, Store, StoredObject
+from support.sources import stored_sources
 
 REF = VolumeRef("W22084", "I0886")
 FOLDER = volume_folder("W22084", "I0886")
@@ -120,7 +122,7 @@ def test_missing_and_broken_manifests_have_their_errors(
     store.put(f"{FOLDER}/dimensions.json", b"<html>")
     with pytest.raises(ManifestInvalid, match=r"dimensions\.json: the manifest is not JSON"):
         source.resolve(REF)
-    monkeypatch.setattr("bec_core.archive.sources.MAX_STORED_BYTES", 3)
+    monkeypatch.setattr("bec_core.archive.stored.MAX_STORED_BYTES", 3)
     with pytest.raises(ManifestInvalid, match="too large"):
         source.resolve(REF)
     with pytest.raises(InvalidMessage):
@@ -318,7 +320,7 @@ def test_the_registry_picks_by_name(tmp_path: Path, store: FileStore) -> None:
     bench = FileStore(tmp_path / "bench")
     bench.put("ocr_benchmark/images/W1/I1/v1/1.jpg", b"x")
     touch(tmp_path / "scans", "1.jpg")
-    sources = standard_sources(store.url, bench.url, allow_folders=True)
+    sources = stored_sources(store.url, bench.url, own_runs=True)
     for ref in (REF, VolumeRef("W1", "I1", "ocr_benchmark", "v1"), local(tmp_path / "scans")):
         assert len(sources.resolve(ref).pages) == 1
     assert sources.read_page(sources.resolve(local(tmp_path / "scans")), Page(0, "1.jpg")).data == b"1.jpg"
@@ -326,7 +328,7 @@ def test_the_registry_picks_by_name(tmp_path: Path, store: FileStore) -> None:
 
 def test_a_message_makes_no_cloud_worker_read_its_files(tmp_path: Path) -> None:
     touch(tmp_path, "1.jpg")
-    sources = standard_sources("s3://archive", "s3://bench")
+    sources = stored_sources("s3://archive", "s3://bench")
     with pytest.raises(InvalidMessage, match="folders of this machine are not a source here"):
         sources.resolve(local(tmp_path))
     volume = LocalFolder().resolve(local(tmp_path))
@@ -336,32 +338,30 @@ def test_a_message_makes_no_cloud_worker_read_its_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["other", "s3://x/y", "", "BDRC", "bdrc ", "FILE:///etc"])
 def test_an_unknown_source_names_the_known_ones(source: str) -> None:
-    sources = Sources({"bdrc": LocalFolder, "ocr_benchmark": LocalFolder}, allow_folders=True)
-    with pytest.raises(InvalidMessage, match="known: bdrc, ocr_benchmark"):
+    sources = stored_sources("file:///none", "file:///none", own_runs=True)
+    with pytest.raises(InvalidMessage, match="known: bdrc, file, ocr_benchmark"):
         sources.resolve(VolumeRef("W1", "I1", source))
 
 
 @pytest.mark.parametrize("source", ["file:", "file:relative", "file://host/x", "file:///x?y"])
 def test_a_folders_url_must_be_one(source: str) -> None:
     with pytest.raises(InvalidMessage):
-        Sources({}, allow_folders=True).resolve(VolumeRef("W1", "I1", source))
+        folder_sources().resolve(VolumeRef("W1", "I1", source))
 
 
 def test_a_source_is_opened_when_first_needed(store: FileStore, tmp_path: Path) -> None:
     opened = []
 
-    def opener() -> Source:
-        opened.append(1)
+    def opener(one: SourceType) -> Source:
+        opened.append(one.name)
         return BdrcArchive(store)
 
     put_manifest(store, "1.jpg")
-    sources = Sources({"bdrc": opener}, allow_folders=True)
-    touch(tmp_path / "scans", "1.jpg")
-    sources.resolve(local(tmp_path / "scans"))
+    sources = Sources(bec_sources(), opener, own_runs=True)
     assert opened == []
     sources.resolve(REF)
     sources.resolve(REF)
-    assert opened == [1]
+    assert opened == ["bdrc"]
 
 
 # Finding volumes --------------------------------------------------------------------------------------

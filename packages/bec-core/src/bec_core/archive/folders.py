@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from bec_core.archive.pages import read_object
 from bec_core.archive.paths import is_image_name
 from bec_core.errors import InvalidMessage, ManifestMissing, SettingsError, StorageError
 from bec_core.models import Page, PageData, Volume, VolumeRef
+from bec_core.source import SourceSetup, file_volume, id_of_parts, short_hash, stable_id
 from bec_core.storage import FileStore, folder_of_url
 from bec_core.text import readable
 
 _DIGITS = re.compile(r"(\d+)")
-_ID_LENGTH = 128
 
 
 class LocalFolder:
@@ -28,8 +29,12 @@ class LocalFolder:
     ones left out. The version is the MD5 of their names, sizes and times.
     """
 
+    def find(self, place: str) -> list[VolumeRef]:
+        """Every folder of images at or below ``place``: a path or its ``file://`` URL."""
+        return find_volumes(folder_of_url(place) if place.startswith("file:") else Path(place))
+
     def resolve(self, ref: VolumeRef) -> Volume:
-        """See :meth:`~bec_core.archive.sources.Source.resolve`."""
+        """See :meth:`~bec_core.source.Source.resolve`."""
         folder = _folder(ref)
         try:
             found = _images(folder)
@@ -50,12 +55,21 @@ class LocalFolder:
         return Volume(ref, digest.digest(), digest.hexdigest()[:6], pages, newest)
 
     def read_page(self, volume: Volume, page: Page) -> PageData:
-        """See :meth:`~bec_core.archive.sources.Source.read_page`."""
+        """See :meth:`~bec_core.source.Source.read_page`."""
         return read_object(FileStore(_folder(volume.ref), create=False), page.filename)
 
 
-def find_volumes(folder: Path, *, skip: Path | None = None) -> list[VolumeRef]:
-    """Every folder at or below ``folder`` that directly holds images, in natural order of the paths.
+def open_folders(setup: SourceSetup) -> LocalFolder:
+    """The folders of this machine need nothing."""
+    return LocalFolder()
+
+
+def find_volumes(
+    folder: Path, *, skip: Path | None = None, files: Mapping[str, str] | None = None
+) -> list[VolumeRef]:
+    """Every folder at or below ``folder`` that directly holds images, and every file that a source makes a volume of.
+
+    They are in natural order of the paths. ``files`` has the endings of such files (small letters) with the source.
 
     ``w_id`` comes from the top folder's name, ``i_id`` from the path below it; both stay the same from
     run to run. Hidden folders and ``skip`` (where the output goes) are left out; linked folders are
@@ -67,10 +81,10 @@ def find_volumes(folder: Path, *, skip: Path | None = None) -> list[VolumeRef]:
     top = folder.resolve()
     if not top.is_dir():
         raise SettingsError(f"{folder} is not a folder")
-    w_id = _slug(top.name)
+    w_id = stable_id(top.name)
     left_out = skip.resolve() if skip else None
     visited: set[tuple[int, int]] = set()
-    found: list[tuple[tuple[str, ...], Path]] = []
+    found: list[tuple[tuple[str, ...], VolumeRef]] = []
     pending: list[tuple[tuple[str, ...], Path]] = [((), top)]
     while pending:
         parts, here = pending.pop()
@@ -80,8 +94,13 @@ def find_volumes(folder: Path, *, skip: Path | None = None) -> list[VolumeRef]:
                 continue
             visited.add((status.st_dev, status.st_ino))
             if _images(here):
-                found.append((parts, here))
-            below = [p for p in here.iterdir() if not p.name.startswith(".") and p.is_dir()]
+                found.append((parts, VolumeRef(w_id, _i_id(w_id, parts), here.as_uri())))
+            inside = [p for p in here.iterdir() if not p.name.startswith(".")]
+            below = [p for p in inside if p.is_dir()]
+            for path in inside:
+                if (source := (files or {}).get(path.suffix.lower())) and path.is_file():
+                    own = (*parts, path.name)
+                    found.append((own, file_volume(source, path, w_id=w_id, i_id=_i_id(w_id, own))))
         except OSError as error:
             problem = f"{here} can't be read: {error.strerror or error}"
             if not parts:
@@ -93,7 +112,7 @@ def find_volumes(folder: Path, *, skip: Path | None = None) -> list[VolumeRef]:
             ((*parts, p.name), p) for p in sorted(below, key=lambda p: natural_key(p.name), reverse=True)
         ]
     found.sort(key=lambda item: [natural_key(part) for part in item[0]])
-    return [VolumeRef(w_id, _i_id(w_id, parts), path.as_uri()) for parts, path in found]
+    return [ref for _, ref in found]
 
 
 def natural_key(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
@@ -132,23 +151,7 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
 def _i_id(w_id: str, parts: tuple[str, ...]) -> str:
     if not parts:
         return w_id
-    i_id = "--".join(_slug(part) for part in parts)
+    i_id = id_of_parts(parts)
     if i_id == w_id:  # the top folder has this one
-        i_id = f"{i_id}-{_hash(parts[0])}"
-    if len(i_id) > _ID_LENGTH:
-        digest = _hash("/".join(parts))
-        i_id = f"{i_id[: _ID_LENGTH - len(digest) - 1]}-{digest}"
+        i_id = f"{i_id}-{short_hash(parts[0])}"
     return i_id
-
-
-def _slug(name: str) -> str:
-    """``name`` if it can be an id, else what is left of it with a hash of the whole."""
-    kept = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
-    kept = re.sub(r"([.-])\1+", r"\1", kept).strip("._-")
-    if kept == name and len(kept) <= _ID_LENGTH // 2:
-        return kept
-    return f"{kept[: _ID_LENGTH // 2].rstrip('._-') or 'folder'}-{_hash(name)}"
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
