@@ -68,7 +68,9 @@ class Lab:
         folder.mkdir(parents=True)
         for number, data in enumerate(pages, 1):
             (folder / f"{number:04}.jpg").write_bytes(data)
-        return next(ref for ref in find_volumes(self.scans) if ref.source == folder.resolve().as_uri())
+        return next(
+            ref for ref in find_volumes(self.scans).volumes if ref.source == folder.resolve().as_uri()
+        )
 
     def ask(self, *refs: VolumeRef) -> None:
         """Enter volumes into the ledger and send their messages."""

@@ -103,16 +103,16 @@ def sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sources:
 
 
 def test_a_place_is_the_source_s_whose_prefix_it_has(sources: Sources) -> None:
-    (ref,) = sources.find(URL)
+    (ref,) = sources.find(URL).volumes
     assert ref.source == f"shelf:{URL}"
     volume = sources.resolve(ref)
     assert [page.filename for page in volume.pages] == ["p1.png", "p2.png", "p3.png"], "as its setting says"
     assert sources.read_page(volume, volume.pages[1]).data == f"shelf:{URL} p2.png".encode()
-    assert sources.find(URL, source="shelf") == [ref]
+    assert sources.find(URL, source="shelf").volumes == (ref,)
 
 
 def test_its_volumes_go_through_messages_and_the_database(sources: Sources) -> None:
-    (ref,) = sources.find(URL)
+    (ref,) = sources.find(URL).volumes
     message = encode_message(ref)
     assert decode_message(message) == ref
     assert decode_message(OutgoingMessage("", message.attributes)) == ref
@@ -129,13 +129,13 @@ def test_files_that_it_takes_are_volumes_among_the_folders(sources: Sources, tmp
     for name in ("vol10/1.jpg", "vol2.book", "vol10/sub.BOOK", ".hidden.book"):
         (top / name).write_bytes(b"x")
     (top / "a folder.book").mkdir()
-    found = sources.find(str(top))
+    found = sources.find(str(top)).volumes
     assert [(ref.w_id, ref.i_id) for ref in found] == [
         ("scans", "vol2.book"), ("scans", "vol10"), ("scans", "vol10--sub.BOOK"),
     ]  # fmt: skip
     assert found[0].source == f"shelf:{(top / 'vol2.book').as_uri()}"
     assert len(sources.resolve(found[0]).pages) == 3
-    (alone,) = sources.find(str(top / "vol2.book"))
+    (alone,) = sources.find(str(top / "vol2.book")).volumes
     assert (alone.w_id, alone.i_id, alone.source) == ("vol2", "vol2", found[0].source)
     with pytest.raises(SettingsError, match=r"vol10/1\.jpg is a file of which no source .*: \.book\)"):
         sources.find(str(top / "vol10/1.jpg"))
@@ -157,8 +157,12 @@ def test_names_and_places_that_nobody_knows(sources: Sources) -> None:
         sources.find("nowhere")
     with pytest.raises(SettingsError, match="finds no volume"):
         sources.find("shelf://empty")
-    assert sources.find("W1,I1", source="bdrc", i_version="v1") == [VolumeRef("W1", "I1", i_version="v1")]
-    assert sources.find("W1,I1,v2", source="bdrc", i_version="v1") == [VolumeRef("W1", "I1", i_version="v2")]
+    assert sources.find("W1,I1", source="bdrc", i_version="v1").volumes == (
+        VolumeRef("W1", "I1", i_version="v1"),
+    )
+    assert sources.find("W1,I1,v2", source="bdrc", i_version="v1").volumes == (
+        VolumeRef("W1", "I1", i_version="v2"),
+    )
     with pytest.raises(SettingsError, match="write W_ID,I_ID"):
         sources.find("W1", source="bdrc")
 
@@ -176,7 +180,7 @@ def test_its_settings_are_checked_when_it_is_needed(monkeypatch: pytest.MonkeyPa
     plugins = load_plugins(found=[plugin(monkeypatch, "shelf", SHELF)])
     sources = sources_of(plugins, tmp_path, BEC_SHELF_PAGES="many")
     (tmp_path / "1.jpg").write_bytes(b"x")
-    assert len(sources.find(str(tmp_path))) == 1, "nobody else minds"
+    assert len(sources.find(str(tmp_path)).volumes) == 1, "nobody else minds"
     with pytest.raises(SettingsError, match="settings of shelf: BEC_SHELF_PAGES='many'"):
         sources.find(URL)
 
@@ -230,7 +234,7 @@ def test_two_that_take_one_place_are_told_apart_by_name(
     sources = sources_of(plugins, tmp_path)
     with pytest.raises(SettingsError, match=r"the sources shelf and rack both take shelf://.*--source NAME"):
         sources.find(URL)
-    assert len(sources.find(URL, source="shelf")) == 1
+    assert len(sources.find(URL, source="shelf").volumes) == 1
     (tmp_path / "1.book").write_bytes(b"x")
     with pytest.raises(SettingsError, match="both take"):
         sources.find(str(tmp_path / "1.book"))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bec_core.admin.folder_run import left_out_words
 from bec_core.archive import (
     BdrcArchive,
     FlatVersionedFolder,
@@ -164,7 +165,7 @@ def test_what_goes_wrong_with_a_page_is_a_page_error(
 
 def test_a_flat_versioned_folder(store: FileStore) -> None:
     ref = VolumeRef("W1", "I1", "ocr_benchmark", "v2")
-    for name in ("10.jpg", "2.jpg", "notes.txt", "sub/3.jpg"):
+    for name in ("10.jpg", "2.jpg", "notes.txt", "sub/3.jpg", "._2.jpg", "3.webp"):
         store.put(f"ocr_benchmark/images/W1/I1/v2/{name}", name.encode())
     store.put("ocr_benchmark/images/W1/I1/v22/other.jpg", b"")
     source: Source = FlatVersionedFolder(store)
@@ -269,7 +270,7 @@ def test_a_folder_whose_name_is_no_unicode_is_a_volume(tmp_path: Path) -> None:
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/scans/caf\xe9\nx"))
     odd.mkdir(parents=True)
     (odd / "1.jpg").write_bytes(b"x")
-    (ref,) = find_volumes(tmp_path / "scans")
+    (ref,) = find_volumes(tmp_path / "scans").volumes
     volume = LocalFolder().resolve(ref)
     assert LocalFolder().read_page(volume, volume.pages[0]).data == b"x"
 
@@ -374,7 +375,7 @@ def test_every_folder_with_images_is_a_volume(tmp_path: Path) -> None:
     touch(top / "empty", "notes.txt")
     (top / "vol2" / "loop").symlink_to(top)
     (top / "vol11").symlink_to(top / "vol10")
-    found = find_volumes(top, skip=top / "out")
+    found = find_volumes(top, skip=top / "out").volumes
     assert [(v.w_id, v.i_id) for v in found] == [
         ("Kangyur", "deep--er--vol1"),
         ("Kangyur", "vol2"),
@@ -391,24 +392,24 @@ def test_ids_are_unique_stable_and_valid(tmp_path: Path) -> None:
     for folder in folders:
         touch(top / folder, "1.jpg")
     touch(top, "1.jpg")
-    found = find_volumes(top)
+    found = find_volumes(top).volumes
     hidden = 1  # '..x' starts with a dot
     assert len(found) == len(folders) + 1 - hidden
     assert len({v.i_id for v in found}) == len(found)
     for ref in found:
         check_id(ref.w_id, "w_id")
         check_id(ref.i_id, "i_id")
-    assert find_volumes(top) == found
+    assert find_volumes(top).volumes == found
     assert {v.w_id for v in found} == {found[0].w_id}
     by_path = {v.source: v.i_id for v in found}
     touch(top / "new folder", "1.jpg")
-    assert by_path.items() < {v.source: v.i_id for v in find_volumes(top)}.items()
+    assert by_path.items() < {v.source: v.i_id for v in find_volumes(top).volumes}.items()
 
 
 def test_the_top_folder_may_be_a_volume_itself(tmp_path: Path) -> None:
     touch(tmp_path / "scans", "1.jpg")
     touch(tmp_path / "scans" / "scans", "1.jpg")
-    first, second = find_volumes(tmp_path / "scans")
+    first, second = find_volumes(tmp_path / "scans").volumes
     assert (first.w_id, first.i_id) == ("scans", "scans")
     assert second.i_id.startswith("scans-")
 
@@ -418,4 +419,46 @@ def test_no_folder_to_search(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path / "1.jpg"):
         with pytest.raises(SettingsError, match="is not a folder"):
             find_volumes(path)
-    assert find_volumes(tmp_path / "..", skip=tmp_path / "..") == []
+    assert find_volumes(tmp_path / "..", skip=tmp_path / "..").volumes == ()
+
+
+def test_all_that_can_be_decoded_is_a_page_and_the_rest_is_counted(tmp_path: Path) -> None:
+    top = tmp_path / "scans"
+    pages_there = ["1.jp2", "2.JPX", "3.j2k", "4.webp", "5.bmp", "6.gif", "7.tiff"]
+    touch(top, *pages_there, "._1.jp2", "._x", ".DS_Store", "a.txt", "b.TXT", "c.xml", "README", "d.pdf")
+    touch(top / "texts", "e.txt")
+    touch(top / ".hidden", "f.txt")
+    found = find_volumes(top, files={".pdf": "pdf"})
+    assert [ref.source_name for ref in found.volumes] == ["file", "pdf"]
+    assert [page.filename for page in LocalFolder().resolve(found.volumes[0]).pages] == pages_there
+    assert found.left_out == {".txt": 3, ".xml": 1, "._*": 2, "files without an ending": 1}
+    assert left_out_words(found.left_out) == "3 .txt, 2 ._*, 1 .xml, 1 files without an ending"
+
+
+def test_what_others_and_we_put_into_a_folder_is_no_volume(tmp_path: Path) -> None:
+    top = tmp_path / "scans"
+    touch(top / "vol1", "1.jpg")
+    touch(top / "vol1" / "@eaDir" / "1.jpg", "SYNOPHOTO_THUMB_XL.jpg")
+    touch(top / "__MACOSX", "1.jpg")
+    touch(top / "earlier" / "ldv1" / "scans" / "vol1" / "0a1b2c", "success.json", "scans.parquet", "crop.png")
+    touch(top / "earlier" / "report" / "scans-vol1", "index.html", "volume.json")
+    touch(top / "earlier" / "report" / "scans-vol1" / "pages", "0001.jpg")
+    found = find_volumes(top)
+    assert [ref.i_id for ref in found.volumes] == ["vol1"]
+    assert found.left_out == {}
+
+
+def test_links_out_of_the_folder_are_no_volumes(tmp_path: Path) -> None:
+    touch(tmp_path / "elsewhere", "1.jpg", "1.pdf")
+    top = tmp_path / "scans"
+    touch(top / "vol1", "1.jpg", "1.pdf")
+    (top / "out").symlink_to(tmp_path / "elsewhere")
+    (top / "out.pdf").symlink_to(tmp_path / "elsewhere" / "1.pdf")
+    (top / "in").symlink_to(top / "vol1")
+    (top / "vol1" / "2.jpg").symlink_to(tmp_path / "elsewhere" / "1.jpg")
+    found = find_volumes(top, files={".pdf": "pdf"})
+    assert [ref.i_id for ref in found.volumes] == ["in", "in--1.pdf"]
+    assert found.left_out == {"links out of the folder": 2}
+    assert len(LocalFolder().resolve(found.volumes[0]).pages) == 2, "a page may be a link to anywhere"
+    (tmp_path / "link").symlink_to(top)
+    assert find_volumes(tmp_path / "link", files={".pdf": "pdf"}) == found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -168,7 +167,10 @@ def _named(
 
     if not files and not volumes:
         raise click.UsageError("say which volumes: --file FILE or --volume W_ID,I_ID")
-    find = partial(session.sources.find, source=source, i_version=i_version)
+
+    def find(text: str) -> tuple[VolumeRef, ...]:
+        return session.sources.find(text, source=source, i_version=i_version).volumes
+
     refs = [ref for text in volumes for ref in find(text)]
     for file in files:
         where = "standard input" if file == "-" else file

@@ -169,6 +169,8 @@ def run(
         )
         jobs = ", ".join(prepared.job.name for prepared in runs)
         _say(console, f"{len(runs[0].volumes)} volumes in {place} ({_job_word(len(runs))} {jobs})")
+        if left_out := runs[0].left_out:
+            _say(console, f"left out: {folder_run.left_out_words(left_out)}")
         end, before = _work(console, session, runs, options, named)
         if end is End.STOPPED:
             _say(console, "stopped; the same command goes on from here")

@@ -62,7 +62,7 @@ def run_volume(
     job = find_job(session, job_name)
     named = named_resources(ctx)
     named.check([session.plugins.job_type(job.type)])
-    (ref,) = session.sources.find(f"{w_id},{i_id}", source=source, i_version=i_version)
+    (ref,) = session.sources.find(f"{w_id},{i_id}", source=source, i_version=i_version).volumes
     if dry_run:
         _preview(session, job, ref, force=force, as_json=as_json)
         return Exit.OK

@@ -20,6 +20,9 @@ DEFAULT_SOURCE = "bdrc"
 FOLDER_SOURCE = "file"
 """Folders of images on this machine: the volume's ``source`` is the folder's ``file://`` URL."""
 
+MARKER_NAME = "success.json"
+"""A finished volume's marker, in the folder of its artifacts."""
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 

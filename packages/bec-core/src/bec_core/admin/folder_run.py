@@ -15,12 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bec_core.admin.asking import Asked, Want, ask
 from bec_core.admin.binding import FOLDER_RUN_PREFIX
 from bec_core.admin.jobs import ensure_job
 from bec_core.admin.session import Session
+from bec_core.archive.paths import LOCAL_SUFFIXES
 from bec_core.errors import SettingsError
 from bec_core.models import Job, VolumeRef
 from bec_core.source import stable_id
@@ -28,12 +29,13 @@ from bec_core.source import stable_id
 
 @frozen
 class FolderRun:
-    """A run of one job that is ready to be worked on."""
+    """A run of one job that is ready to be worked on; ``left_out``: how many files of its place are in no volume."""
 
     job: Job
     volumes: tuple[VolumeRef, ...]
     asked: Asked
     output: Path
+    left_out: Mapping[str, int] = field(factory=dict)
 
     @property
     def to_do(self) -> tuple[VolumeRef, ...]:
@@ -107,8 +109,9 @@ def prepare(
     if unknown := sorted(set(configs) - set(job_types)):
         raise SettingsError(f"a config is given for {', '.join(unknown)}, which is not run")
     found = session.sources.find(place, source=source, skip=output)
-    if not found:
-        raise SettingsError(f"there is no image (.jpg, .jpeg, .png, .tif, .tiff) in {place} or below it")
+    if not found.volumes:
+        others = f" (there are: {left_out_words(found.left_out)})" if found.left_out else ""
+        raise SettingsError(f"there is no image ({', '.join(LOCAL_SUFFIXES)}) in {place} or below it{others}")
     names: dict[str, str] = {}
     jobs: list[Job] = []
     for job_type, inputs in zip(job_types, reads, strict=True):
@@ -118,7 +121,17 @@ def prepare(
         bound = {slot: names[other] for slot, other in inputs.items()}
         jobs.append(ensure_job(session, name=names[job_type], job_type=job_type, config=config, inputs=bound))
     want = Want.FORCE if force else Want.CHECK
-    return [FolderRun(job, tuple(found), ask(session, job, found, want=want), output) for job in jobs]
+    return [
+        FolderRun(job, found.volumes, ask(session, job, found.volumes, want=want), output, found.left_out)
+        for job in jobs
+    ]
+
+
+def left_out_words(left_out: Mapping[str, int]) -> str:
+    """How many of what, the most first: ``3 .txt, 1 .xml``."""
+    return ", ".join(
+        f"{number:,} {what}" for what, number in sorted(left_out.items(), key=lambda one: (-one[1], one[0]))
+    )
 
 
 def place_name(place: str) -> str:

@@ -1,6 +1,6 @@
 """From a volume's name to its pages: the built-in sources, and the one place that picks a source."""
 
-from bec_core.archive.folders import LocalFolder, find_volumes
+from bec_core.archive.folders import Found, LocalFolder, find_volumes
 from bec_core.archive.manifest import parse_manifest
 from bec_core.archive.pages import MAX_PAGE_BYTES
 from bec_core.archive.paths import MANIFEST_NAME, is_image_name, volume_folder
@@ -14,6 +14,7 @@ __all__ = [
     "MAX_PAGE_BYTES",
     "BdrcArchive",
     "FlatVersionedFolder",
+    "Found",
     "LocalFolder",
     "Sources",
     "find_volumes",

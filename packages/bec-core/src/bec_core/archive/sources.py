@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import evolve
 
-from bec_core.archive.folders import LocalFolder, find_volumes
+from bec_core.archive.folders import Found, LocalFolder, find_volumes
 from bec_core.builtin import BENCHMARK_SOURCE, FOLDERS
 from bec_core.errors import BecError, InvalidMessage, PluginError, SettingsError
 from bec_core.models import DEFAULT_SOURCE, FOLDER_SOURCE, Page, PageData, Volume, VolumeRef
@@ -48,7 +48,7 @@ class Sources:
 
     def find(
         self, place: str, *, source: str | None = None, i_version: str | None = None, skip: Path | None = None
-    ) -> list[VolumeRef]:
+    ) -> Found:
         """The volumes that a person means by ``place``.
 
         Args:
@@ -66,13 +66,15 @@ class Sources:
         if source is None and path.is_dir():
             found = find_volumes(path, skip=skip, files=self._by_ending())
         elif source is None and path.is_file():
-            found = [file_volume(self._name_for_file(path), path)]
+            found = Found((file_volume(self._name_for_file(path), path),))
         else:
             name = source if source is not None else self._name_for_place(place)
-            found = self._find(name, place)
-        return [
-            evolve(ref, i_version=i_version) if i_version and ref.i_version is None else ref for ref in found
-        ]
+            found = Found(tuple(self._find(name, place)))
+        if i_version is None:
+            return found
+        return evolve(
+            found, volumes=tuple(evolve(ref, i_version=ref.i_version or i_version) for ref in found.volumes)
+        )
 
     def _find(self, name: str, place: str) -> list[VolumeRef]:
         if name not in self._types:

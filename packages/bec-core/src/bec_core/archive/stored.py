@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 
+from loguru import logger
+
 from bec_core.archive.manifest import MAX_STORED_BYTES, parse_manifest
 from bec_core.archive.pages import read_object
-from bec_core.archive.paths import MANIFEST_NAME, is_image_name, volume_folder
+from bec_core.archive.paths import MANIFEST_NAME, is_image_name, is_resource_fork, volume_folder
 from bec_core.builtin import BENCHMARK_SOURCE
 from bec_core.errors import InvalidMessage, ManifestInvalid, ManifestMissing, ObjectNotFound
 from bec_core.models import DEFAULT_SOURCE, Page, PageData, Volume, VolumeRef, check_id
@@ -79,7 +81,10 @@ class FlatVersionedFolder:
         found = self._store.list(folder, recursive=False)
         if not found:
             raise ManifestMissing(f"{ref} has no folder: {self._store.uri(folder)}")
-        names = sorted({readable(info.key.removeprefix(prefix)) for info in found if is_image_name(info.key)})
+        images = [info.key.removeprefix(prefix) for info in found if is_image_name(info.key)]
+        names = sorted({readable(name) for name in images if not is_resource_fork(name)})
+        if forks := sum(is_resource_fork(name) for name in images):
+            logger.info("{}: {} files ._* are no images and are left out", ref, forks)
         pages = tuple(Page(index, name) for index, name in enumerate(names))
         etag = _md5(f"{self._name}|{ref.w_id}|{ref.i_id}|{version}".encode())
         return Volume(ref, etag, version, pages, max(info.last_modified for info in found))
