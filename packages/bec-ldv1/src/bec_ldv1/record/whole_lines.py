@@ -42,4 +42,5 @@ def page_details(detection: Detection) -> PageDetails:
         ink_share=ink_share,
         lines=tuple(map_line(line, to_source) for line in found),
         flags=frozenset(flags),
+        orientation=page.orientation,
     )
