@@ -7,6 +7,7 @@ import numpy as np
 from bec_ldv1.lines import LineSettings, Points, assemble_lines, map_line
 from bec_ldv1.page.detect import Detection
 from bec_ldv1.page.flags import Flag
+from bec_ldv1.page.orientation import turned
 from bec_ldv1.record.details import PageDetails
 
 BLANK_INK = 0.006
@@ -48,4 +49,5 @@ def page_details(detection: Detection) -> PageDetails:
         lines=tuple(map_line(line, to_source) for line in found),
         flags=frozenset(flags),
         quarter_turns=detection.quarter_turns,
+        orientation=turned(page.orientation, -detection.quarter_turns),
     )
