@@ -8,9 +8,9 @@ import attrs
 import cv2
 import numpy as np
 
-from bec_ldv1.page.binarize import binarize
 from bec_ldv1.page.decode import PageImage
-from bec_ldv1.page.scale import detection_scale, shrink
+from bec_ldv1.page.prepare import Preparation, prepare
+from bec_ldv1.page.scale import detection_scale
 from linepages import books, columns, forms, hands, labels, layouts, marks, pictures, titles
 from linepages.bend import Real
 from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Gray, Sheet, stamp
@@ -42,6 +42,10 @@ LAYOUTS: dict[str, tuple[float, Layout | None, str]] = {
 
 TURNED = 0.12
 """Share of pages with lines that lie on their side or upside down: the network is to say nothing of them."""
+
+
+PREPARATION = Preparation(enlarge=True, even_light=True, turns=True)
+"""What the network wants done to pages; it goes into its file."""
 
 
 @attrs.frozen(eq=False)
@@ -177,7 +181,7 @@ def render(seed: int, kind: str | None = None) -> TrainingPage:
 def seen_page(kind: str, page: Scan) -> TrainingPage:
     """Return what the network sees of a scan, and what it should say: of turned writing, that it is paper."""
     stored = np.ascontiguousarray(np.rot90(page.plane, page.turns))
-    plane = binarize(shrink(PageImage(stored, page.bilevel)), bilevel=page.bilevel)
+    plane = prepare(PageImage(stored, page.bilevel), PREPARATION).ink
     size = (plane.shape[1], plane.shape[0])
     labels, ink = (np.ascontiguousarray(np.rot90(part, page.turns)) for part in (page.labels, page.ink))
     labels = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)

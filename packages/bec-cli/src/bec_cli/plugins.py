@@ -1,4 +1,4 @@
-"""``bec plugins``: the installed job types."""
+"""``bec plugins``: the installed job types and sources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def plugins() -> None:
-    """The installed job types, and new ones."""
+    """The installed job types and sources, and new ones."""
 
 
 plugins.add_command(new)
@@ -33,7 +33,8 @@ plugins.add_command(check)
 @json_option
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the job types, their versions, and the fields of their configs; broken plugins too, with the reason.
+    """List the job types and sources, their versions, and the fields of their configs; broken plugins too, with the
+    reason.
 
     \b
     Example:
@@ -43,6 +44,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     found = load_plugins(strict=settings.strict_plugins)
     rows = [
         {
+            "kind": "job type",
             "name": job_type.name,
             "version": job_type.version,
             "distribution": plugin.distribution,
@@ -56,6 +58,21 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     ]
     rows += [
         {
+            "kind": "source",
+            "name": source.name,
+            "version": plugin.version,
+            "distribution": plugin.distribution,
+            "status": "ok",
+            "reason": None,
+            "summary": source.summary,
+            "config": [],
+        }
+        for plugin in found.loaded
+        for source in plugin.source_types
+    ]
+    rows += [
+        {
+            "kind": None,
             "name": broken.name,
             "version": broken.version,
             "distribution": broken.distribution,
@@ -69,7 +86,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = ["Name", "Version", "Distribution", "Status", "Summary", "Config"]
+    columns = ["Kind", "Name", "Version", "Distribution", "Status", "Summary", "Config"]
     print_table(None, columns, [_cells(row) for row in rows])
 
 
@@ -77,7 +94,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     """A row of the table; a broken plugin has its reason, in one line, where others have their summary."""
     said = row["summary"] if row["reason"] is None else " ".join(row["reason"].split())
     return [
-        *(row[key] for key in ("name", "version", "distribution", "status")),
+        *(row[key] for key in ("kind", "name", "version", "distribution", "status")),
         said,
         ", ".join(row["config"]),
     ]

@@ -24,6 +24,7 @@ COLUMNS = (
     pa.field("lines", pa.list_(_LINE)),
     pa.field("flags", pa.list_(pa.string())),
     pa.field("quarter_turns", pa.int8()),
+    pa.field("orientation", pa.int8()),
 )
 """The columns; all are null for a page that failed."""
 
@@ -38,7 +39,8 @@ class PageDetails:
         lines: in reading order; polygon and baseline in pixels of the stored image (rotation and spline undone).
         flags: see `Flag`; `SUSPICIOUS` is set when the whole volume is known.
         quarter_turns: how many quarter turns counter-clockwise bring the image upright, after its EXIF orientation;
-            0 to 3. Detection turns no page yet and writes 0.
+            0 to 3.
+        orientation: the file's EXIF orientation, 1 to 8: how viewers turn the stored image; None is not recorded.
     """
 
     width: int
@@ -47,6 +49,7 @@ class PageDetails:
     lines: Sequence[Line]
     flags: frozenset[Flag] = frozenset()
     quarter_turns: int = 0
+    orientation: int | None = None
 
 
 def to_row(details: PageDetails | None) -> dict[str, Any]:
@@ -67,6 +70,7 @@ def to_row(details: PageDetails | None) -> dict[str, Any]:
         ],
         "flags": sorted(details.flags),
         "quarter_turns": details.quarter_turns,
+        "orientation": details.orientation,
     }
 
 
@@ -85,6 +89,7 @@ def from_row(row: dict[str, Any]) -> PageDetails | None:
         ],
         flags=frozenset(Flag(flag) for flag in row["flags"] or () if flag in known),
         quarter_turns=(row.get("quarter_turns") or 0) % 4,  # files of before the column have none
+        orientation=row.get("orientation"),
     )
 
 

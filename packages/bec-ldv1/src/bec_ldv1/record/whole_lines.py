@@ -7,6 +7,7 @@ import numpy as np
 from bec_ldv1.lines import LineSettings, Points, assemble_lines, map_line
 from bec_ldv1.page.detect import Detection
 from bec_ldv1.page.flags import Flag
+from bec_ldv1.page.orientation import turned
 from bec_ldv1.record.details import PageDetails
 
 BLANK_INK = 0.006
@@ -24,22 +25,29 @@ def page_details(detection: Detection) -> PageDetails:
         detection.probabilities, detection.ink, LineSettings(threshold=detection.postprocess.threshold)
     )
     ink_share = float(np.count_nonzero(detection.ink == 0)) / max(1, detection.ink.size)
-    flags = set()
+    flags = set(page.flags)
     if not found and ink_share < BLANK_INK:
         flags.add(Flag.BLANK)
     if abs(geometry.recorded.angle) >= ROTATED_DEGREES:
         flags.add(Flag.ROTATED)
     if geometry.recorded.spline is not None:
         flags.add(Flag.CURVED)
-    turned = page.orientation >= 5
+    if detection.quarter_turns:
+        flags.add(Flag.TURNED)
+    if detection.faint:
+        flags.add(Flag.FAINT)
+        flags.discard(Flag.BLANK)
+    width, height = page.stored_size
 
     def to_source(points: Points) -> Points:
         return geometry.to_source(points).astype(np.float32)
 
     return PageDetails(
-        width=page.height if turned else page.width,
-        height=page.width if turned else page.height,
+        width=width,
+        height=height,
         ink_share=ink_share,
         lines=tuple(map_line(line, to_source) for line in found),
         flags=frozenset(flags),
+        quarter_turns=detection.quarter_turns,
+        orientation=turned(page.orientation, -detection.quarter_turns),
     )

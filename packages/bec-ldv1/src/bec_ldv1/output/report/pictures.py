@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from bec_ldv1.page.decode import PageImage, Plane, decode
+from bec_ldv1.artifacts.image import decode_page
+from bec_ldv1.page.decode import PageImage, Plane
 
 VIEW_AREA = 1_700_000
 VIEW_SIDE = 2_600
@@ -32,8 +33,8 @@ class Picture:
     """What was learnt while a page's pictures were made.
 
     Attributes:
-        width, height: of the stored raster (what the records' coordinates mean), before the EXIF orientation.
-        orientation: the EXIF orientation, 1 to 8.
+        width, height: of the stored raster (what the records' coordinates mean), before it was turned.
+        orientation: what brought it upright, as EXIF has it, 1 to 8: the file's orientation, then the quarter turns.
         view_width, view_height: of the larger picture, which is upright.
         ink: share of dark strokes, 0 to 1.
     """
@@ -52,23 +53,26 @@ def view_size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def make_pictures(data: bytes, view_path: Path, thumb_path: Path) -> Picture:
-    """Write both pictures of a page; what was learnt on the way.
+def make_pictures(data: bytes, view_path: Path, thumb_path: Path, quarter_turns: int = 0) -> Picture:
+    """Write both pictures of a page, upright; what was learnt on the way.
+
+    Args:
+        data: the image file.
+        view_path, thumb_path: where the pictures go.
+        quarter_turns: how many, counter-clockwise, bring the page upright after its EXIF orientation.
 
     Raises:
         PageProblem: the bytes can't be decoded; the message says why.
         OSError: a picture can't be written.
     """
-    page = decode(data)
+    page = decode_page(data, quarter_turns)
     size = view_size(page.width, page.height)
     view = _colour(data, page, size) or _shrunk(Image.fromarray(page.plane), size)
     thumb = view.copy()
     thumb.thumbnail(THUMB_BOX, Image.Resampling.LANCZOS)
     view.save(view_path, "JPEG", quality=_VIEW_QUALITY)
     thumb.save(thumb_path, "JPEG", quality=_THUMB_QUALITY)
-    turned = page.orientation >= 5
-    width, height = (page.height, page.width) if turned else (page.width, page.height)
-    return Picture(width, height, page.orientation, *size, ink_share(page.plane))
+    return Picture(*page.stored_size, page.orientation, *size, ink_share(page.plane))
 
 
 def ink_share(plane: Plane) -> float:
