@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import attrs
 import cv2
 import numpy as np
 import pytest
@@ -262,14 +263,14 @@ def test_a_fast_hand_draws_out_tails_and_leaves_the_body_where_it_is() -> None:
 
 
 def test_turned_writing_is_paper_that_weighs_more() -> None:
-    labels, ink, plane = one_line(3)
+    labels, ink, plane = (np.tile(part, (17, 2))[:1024, :1024] for part in one_line(3))
     upright = scan.Scan(plane, True, labels, (labels == LINE).astype(np.uint8), ink)
     assert (page.seen_page("leaf", upright).labels == labels).all()
     for turns in (1, 2, 3):
-        seen = page.seen_page("turned", scan.Scan(plane, True, labels, upright.regions, ink, turns))
-        assert seen.plane.shape == seen.labels.shape == (plane.T.shape if turns % 2 else plane.shape)
+        seen = page.seen_page("turned", attrs.evolve(upright, turns=turns))
+        np.testing.assert_array_equal(seen.plane, np.rot90(plane, turns))
+        np.testing.assert_array_equal(seen.labels == BETWEEN, np.rot90(labels == LINE, turns))
         assert (seen.labels != LINE).all()
-        assert ((seen.labels == BETWEEN).mean() > 0.3) == (labels == LINE).any()
 
 
 def test_a_turned_pages_lines_lie_where_the_image_has_them() -> None:
@@ -293,18 +294,29 @@ def test_a_page_askew_fits_its_image(skew: float) -> None:
         assert np.hypot(map_x - x, map_y - y).min() < 2
 
 
-def test_a_small_copy_is_as_large_as_its_labels_and_coarser(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fine(share: float) -> float:
+def test_small_copies_are_coarser_and_as_large_as_their_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scanned(share: float, seed: int) -> scan.Scan:
         monkeypatch.setattr(scan, "SMALL_COPIES", share)
         sheet = Sheet.blank(200, 400)
         sheet.lines[60:140, 50:350:6] = 255
-        seen = scan.scan(sheet, np.random.default_rng(2), 2.0, 100, bilevel=True)
-        assert set(np.unique(seen.plane)) == {0, 255}
-        assert seen.plane.shape == seen.labels.shape
-        ink = (seen.plane == 0).astype(np.uint8)
-        return 1 - cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).sum() / ink.sum()
+        sheet.bands.append(Band([(50.0, 60.0, 140.0), (350.0, 60.0, 140.0)], pitch=100))
+        return scan.scan(sheet, np.random.default_rng(seed), 2.0, 100, bilevel=True)
 
-    assert fine(1.0) < 0.02 < fine(0.0)
+    def fine(page: scan.Scan) -> float:
+        ink = (page.plane == 0).astype(np.uint8)
+        return 1 - float(cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).sum() / ink.sum())
+
+    sizes = set()
+    for seed in range(8):
+        copy = scanned(1.0, seed)
+        assert set(np.unique(copy.plane)) == {0, 255}
+        assert copy.plane.shape == copy.labels.shape == copy.regions.shape == copy.ink.shape
+        assert 0.1 < (copy.labels == LINE).mean() < 0.5
+        sizes.add(copy.plane.shape == (200, 400))
+        if copy.plane.shape == (200, 400):
+            assert fine(copy) < 0.02
+    assert sizes == {True, False}
+    assert fine(scanned(0.0, 2)) > 0.02
 
 
 def test_otsu_makes_the_darker_half_of_a_cover_black() -> None:

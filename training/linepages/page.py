@@ -88,8 +88,8 @@ def scanned(seed: int, kind: str | None = None) -> tuple[str, Scan]:
 def _turned(page: Scan, rng: np.random.Generator) -> Scan:
     """Return the page lying on its side or upside down; of many a leaf only a piece, which keeps its letters' size."""
     height, width = page.plane.shape
-    turns = int(rng.integers(1, 4))
-    if width > 1.6 * height and rng.random() < 0.6:
+    turns = int(rng.choice([1, 2, 3], p=[0.25, 0.5, 0.25]))
+    if width > 1.6 * height and rng.random() < (0.15 if turns == 2 else 0.5):
         wide = int(height * rng.uniform(0.7, 1.6))
         page = page.part(int(rng.integers(0, width - wide + 1)), wide)
     return attrs.evolve(page, turns=turns)

@@ -11,7 +11,7 @@ from linepages.ink import PAPER, Gray, Sheet
 from linepages.paper import bed, blots, edge_shadow, fading, fine_noise, paper
 
 SMALL_COPIES = 0.16
-"""Share of scans that were kept at a fraction of their size, and are enlarged again."""
+"""Share of scans of which only a small copy was kept; half of these were enlarged again since."""
 
 
 @attrs.frozen(eq=False)
@@ -68,7 +68,14 @@ def scan(
     else:
         seen = np.clip(plane, 0, 255).astype(np.uint8)
         seen = jpeg(seen, rng) if rng.random() < 0.7 else seen
-    if coarse > 1.2:
+    if coarse > 1.2 and rng.random() < 0.5:
+        # The copy is all there is; the detector enlarges it itself.
+        labels, regions = (
+            np.asarray(cv2.resize(part, small, interpolation=cv2.INTER_NEAREST), np.uint8)
+            for part in (labels, regions)
+        )
+        ink = np.asarray(cv2.resize(ink, small, interpolation=cv2.INTER_AREA), np.uint8)
+    elif coarse > 1.2:
         how = cv2.INTER_CUBIC if rng.random() < 0.7 else cv2.INTER_LINEAR
         seen = np.asarray(cv2.resize(seen, (width, height), interpolation=how), np.uint8)
         seen = np.where(seen > 127, 255, 0).astype(np.uint8) if bilevel else seen
