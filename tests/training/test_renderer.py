@@ -204,6 +204,8 @@ def test_marks_are_never_lines() -> None:
     pictures.picture(sheet, (60, 50, 260, 250), rng, 1.0)
     marks.scribbles(sheet, rng, 1.0, 5)
     pictures.ornament_row(sheet, (300, 60, 800, 90), rng, 1.0)
+    marks.wash(sheet, (300, 150, 500, 180), rng)
+    assert sheet.marks[165, 320:480].min() > 30
     assert sheet.marks.max() > 100
     assert not sheet.lines.any()
     assert (sheet.labels() != LINE).all()

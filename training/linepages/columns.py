@@ -13,13 +13,13 @@ from linepages.writing import Style, fill_line, make_style
 
 
 def column_page(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
-    """Lay a page of two or three columns, 8 to 36 lines each, into `box`."""
+    """Lay a page of two or three columns, 10 to 36 lines each, into `box`."""
     x0, y0, x1, y1 = box
     height, width = y1 - y0, x1 - x0
     inset = float(rng.uniform(0.04, 0.12)) * width, float(rng.uniform(0.05, 0.15)) * height
     text = (x0 + inset[0], y0 + inset[1], x1 - inset[0], y1 - inset[1])
-    rows = int(rng.integers(8, 37))
-    count = 2 if rng.random() < 0.75 else 3
+    rows = int(rng.integers(10, 37))
+    count = 3 if rows > 16 and rng.random() < 0.3 else 2
     umeh = bool(rng.random() < 0.25)
     style = make_style(rng, (text[3] - text[1]) / rows, umeh, print_only=bool(rng.random() < 0.7))
     _columns(sheet, text, style, rows, count, rng, unit)

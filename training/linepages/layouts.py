@@ -47,7 +47,13 @@ def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
                 edges[side] += gap if side == 0 else -gap
     holes = _string_holes(text, rng) if rng.random() < 0.1 else []
     block = (edges[0], text[1], edges[1], text[3])
-    text_block(sheet, style, block, count, rng, opening=bool(rng.random() < 0.45), holes=holes)
+    upper = int(rng.integers(1, count)) if count > 3 and rng.random() < 0.08 else count
+    text_block(sheet, style, block, upper, rng, opening=bool(rng.random() < 0.45), holes=holes)
+    if upper < count:
+        # Another hand goes on, or the commentary in smaller letters.
+        other = make_style(rng, pitch, umeh=bool(rng.random() < 0.5))
+        lower = (block[0], block[1] + upper * pitch, block[2], block[3])
+        text_block(sheet, other, lower, count - upper, rng, holes=holes)
     for cx, cy, radius in holes:
         marks.hole(sheet, (cx, cy), radius * 0.9, rng, unit)
     outer = 2.2 * pad if framed else 0.5 * body

@@ -46,6 +46,8 @@ class Style:
     handwritten: bool
     small: Pen | None = None
     """For runs in smaller letters inside the lines (glosses, instructions), where the page has them."""
+    pale: Pen | None = None
+    """For whole lines in red or in thin ink, where the page has them."""
     writer: Writer = write_line
     uneven: float = 1.0
     """How much lines slope and stray from even distances, 1 = as a scribe's on ruled paper."""
@@ -90,6 +92,7 @@ def make_style(rng: np.random.Generator, pitch: float, umeh: bool, print_only: b
         pitch=pitch,
         waver=0.12 * pen.body * strength,
         handwritten=handwritten,
+        pale=Pen(face, pen.body, reach, int(rng.integers(90, 200))) if rng.random() < 0.06 else None,
         small=Pen(face, max(pen.body * float(rng.uniform(0.5, 0.8)), 4.0), reach)
         if rng.random() < 0.12
         else None,
@@ -231,6 +234,7 @@ def text_block(
     noted = rng.random() < 0.12
     extra = rng.spawn(1)[0]
     ruled = float(extra.uniform(-0.3, 1.6)) if extra.random() < (0.2 if style.handwritten else 0.05) else None
+    washed = extra.random() < (0.05 if style.handwritten else 0.01)
     over = float(extra.choice([0.0, extra.uniform(0, 6)])) * style.pen.body
     # Vowels that stand high above the first line are no line of their own.
     sheet.decoys.append((x0, y0 + ascent - 0.8 * style.pitch, x1, y0 + ascent))
@@ -241,7 +245,10 @@ def text_block(
         share = last_share(rng, (x1 - x0) / style.pen.body) if short else 1.0
         start = x0 + abs(float(rng.normal(0, 1))) * ragged
         first = opening and row == 0
-        band = fill_line(sheet, style, start, x1, level, rng, first, share, holes)
+        look = style if style.pale is None or extra.random() < 0.6 else attrs.evolve(style, pen=style.pale)
+        band = fill_line(sheet, look, start, x1, level, rng, first, share, holes)
+        if washed and band is not None:
+            _wash_words(sheet, band, extra)
         if ruled is not None:
             head = level + style.pen.body_top
             sheet.decoys.append((x0 - over, head, x1 + over, level + style.pen.body_bottom))
@@ -253,6 +260,13 @@ def text_block(
 def last_share(rng: np.random.Generator, bodies: float) -> float:
     """Return how much of its width, which is that of so many letter bodies, a paragraph's last line fills."""
     return float(rng.uniform(2, 5)) / bodies if rng.random() < 0.35 else float(rng.uniform(0.08, 1))
+
+
+def _wash_words(sheet: Sheet, band: Band, rng: np.random.Generator) -> None:
+    """Mark up to three stretches of a line with colour."""
+    for _ in range(int(rng.integers(0, 4))):
+        x, top, bottom = band.points[int(rng.integers(len(band.points)))]
+        marks.wash(sheet, (x, top, x + float(rng.uniform(1, 8)) * (bottom - top), bottom), rng)
 
 
 def _interlinear(sheet: Sheet, style: Style, band: Band, rng: np.random.Generator) -> None:
