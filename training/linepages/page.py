@@ -20,7 +20,7 @@ from linepages.scan import Scan, otsu, scan
 Layout = Callable[[Sheet, tuple[float, float, float, float], np.random.Generator, float], None]
 
 LAYOUTS: dict[str, tuple[float, Layout | None, str]] = {
-    "leaf": (0.36, layouts.leaf, "leaf"),
+    "leaf": (0.34, layouts.leaf, "leaf"),
     "title": (0.08, titles.title_leaf, "leaf"),
     "cover": (0.025, titles.cover, "portrait"),
     "hurried leaf": (0.11, hands.hurried_leaf, "leaf"),
@@ -32,8 +32,8 @@ LAYOUTS: dict[str, tuple[float, Layout | None, str]] = {
     "manuscript": (0.02, books.handwritten_page, "portrait"),
     "stacked": (0.015, books.stacked_leaves, "portrait"),
     "spread": (0.015, books.spread, "spread"),
-    "form": (0.045, forms.form, "portrait"),
-    "foreword": (0.02, forms.foreword, "portrait"),
+    "form": (0.06, forms.form, "portrait"),
+    "foreword": (0.025, forms.foreword, "portrait"),
     "empty": (0.03, books.empty_frame, "leaf"),
     "blank": (0.03, books.labelled_blank, "leaf"),
     "wood": (0.02, None, "leaf"),
