@@ -2,7 +2,7 @@
 
     python training/train.py --pages 12000 --seed 1 --out training/cache/box-run --weights box.pt [--start box.pt]
 
-Renders pages in shards of a thousand, in processes of their own a little ahead of the training, and trains on shard
+Renders pages in shards of four hundred, in processes of their own a little ahead of the training, and trains on shard
 after shard, with a rate that rises for 3 % of the steps and then falls as a cosine. Every 50 steps the run's state goes
 into --out (state.pt: weights, optimizer, position); the same command goes on from there. Beside it lie a CSV
 and a PNG of loss and held-out F1, and at every row of them the weights as they stand.
@@ -34,7 +34,7 @@ POSTPROCESS = {"threshold": 0.5, "min_area_fraction": 0.0003, "min_height_px": 6
 HELD_OUT_SEED = 1_000_000_000
 """Held-out pages have seeds from here on, whatever seed trains."""
 
-SHARD = 25 * CHUNK
+SHARD = 10 * CHUNK
 KEPT_EVERY = 50
 CHECKED_EVERY = 150
 STEPS_PER_PAGE = 0.28
@@ -79,7 +79,7 @@ def parse() -> Options:
 
 
 def shards(options: Options, first: int) -> Iterator[tuple[int, Crops]]:
-    """The crops of each thousand pages with its number, from number ``first`` on."""
+    """The crops of each four hundred pages with its number, from number ``first`` on."""
     parts: list[Crops] = []
     number, begin = first, options.seed + first * SHARD
     count = options.pages - first * SHARD
