@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bec_ldv1.evaluation.detect import find_images, model_detector
+from bec_ldv1.evaluation.detect import Detector, find_images, model_detector
 from bec_ldv1.evaluation.pages import PageLines
 from bec_ldv1.evaluation.readers import read_pages
 from bec_ldv1.evaluation.report import EvaluationReport, SetScore, evaluate
@@ -182,7 +182,7 @@ def judged(
     images: dict[str, Path],
     out: Path,
     name: str,
-    detect: Callable[[bytes], list[NDArray[np.float32]]],
+    detect: Detector,
 ) -> EvaluationReport:
     """Detect all pages of one way and judge them on the originals."""
     way, folder = WAYS[name], out / name
@@ -192,7 +192,7 @@ def judged(
         source = images[page.name]
         data, matrix = (source.read_bytes(), IDENTITY) if way is None else variant(source, folder, name, way)
         back = np.asarray(cv2.invertAffineTransform(matrix))
-        lines = [polygon @ back[:, :2].T + back[:, 2] for polygon in detect(data)]
+        lines = [polygon @ back[:, :2].T + back[:, 2] for polygon in detect(data).lines]
         return PageLines(page.image, page.size, tuple(line.astype(np.float32) for line in lines))
 
     with ThreadPoolExecutor(cores() + 1) as pool:

@@ -212,7 +212,7 @@ def test_large_pages_give_the_same_answer() -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_page_that_lies_on_a_side_is_scored_as_the_upright_one(orientation: int) -> None:
-    found = [*FOUR[:2], FOUR[2] * np.float32([0.5, 1]), box_polygon(700, 10, 990, 45)]
+    found = [*FOUR[:2], line(2, x1=580), box_polygon(700, 10, 990, 45)]  # the third is found over 60 %
 
     def there(polygons: Sequence[Polygon]) -> PageLines:
         turned = (to_stored(p.astype(float), orientation, *SIZE).astype(np.float32) for p in polygons)

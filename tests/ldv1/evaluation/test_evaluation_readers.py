@@ -122,6 +122,11 @@ EXTERNAL = """<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>
             "<alto><Description><MeasurementUnit>mm10</MeasurementUnit></Description><Page/></alto>",
             "a page has no size",
         ),
+        (
+            "<alto><Description><MeasurementUnit>inch1200</MeasurementUnit></Description>"
+            "<Page WIDTH='0' HEIGHT='9'/></alto>",
+            "a page has no size",
+        ),
     ],
 )
 def test_bad_xml_is_a_named_error(tmp_path: Path, text: str, reason: str) -> None:

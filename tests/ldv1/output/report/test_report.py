@@ -210,6 +210,52 @@ def test_outlines_lie_on_the_upright_picture_of_an_exif_rotated_page(
     assert np.array_equal(np.sort(outline.points, axis=0), np.sort(box, axis=0))
 
 
+def coloured() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A page with a red bar at its upper left and a blue one at its lower right."""
+    plane = np.full((64, 96, 3), 255, np.uint8)
+    plane[8:24, 8:56], plane[40:56, 72:88] = (200, 0, 0), (0, 0, 200)
+    return plane
+
+
+def shown_in_report(data: bytes, tmp_path: Path, quarter_turns: int = 0) -> Any:
+    make_pictures(data, tmp_path / "v.jpg", tmp_path / "t.jpg", quarter_turns)
+    with Image.open(tmp_path / "v.jpg") as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "JPEG"])
+@pytest.mark.parametrize(("quarter_turns", "orientation"), WAYS)
+def test_colours_are_shown_upright_in_every_format(
+    form: str, quarter_turns: int, orientation: int, tmp_path: Path
+) -> None:
+    """Pillow turns a TIFF while it loads it, and other files not."""
+    with Image.open(io.BytesIO(scanned(coloured(), quarter_turns, orientation))) as image:
+        exif, raster = image.getexif(), Image.fromarray(np.asarray(image))
+    sink = io.BytesIO()
+    raster.save(sink, form, exif=exif)
+    shown = shown_in_report(sink.getvalue(), tmp_path, quarter_turns)
+    assert shown.shape == coloured().shape
+    assert np.abs(shown - coloured()).mean() < 10
+
+
+def test_a_picture_shows_what_was_read(tmp_path: Path) -> None:
+    """Where Pillow alone would see something else, or nothing, it is grey."""
+    page, sink = Image.fromarray(coloured()), io.BytesIO()
+    small = Image.new("RGB", (24, 16), "green")
+    page.encoderinfo = {"tiffinfo": {254: 0}}
+    small.save(sink, "TIFF", save_all=True, append_images=[page], tiffinfo={254: 1})
+    data = sink.getvalue()
+    assert decode(data).width == 96
+    assert np.abs(shown_in_report(data, tmp_path)[..., 0] - decode(data).plane).mean() < 10
+    sink = io.BytesIO()
+    page.save(sink, "JPEG")
+    assert np.abs(shown_in_report(sink.getvalue()[:-2], tmp_path)[..., 0] - decode(data).plane).mean() < 10
+    clear = np.dstack((coloured(), np.zeros((64, 96), np.uint8)))
+    sink = io.BytesIO()
+    Image.fromarray(clear).save(sink, "PNG")
+    assert shown_in_report(sink.getvalue(), tmp_path).min() < 100
+
+
 @pytest.mark.parametrize("seen", [True, False])
 @pytest.mark.parametrize(("quarter_turns", "orientation"), WAYS)
 def test_a_page_that_lies_on_a_side_is_shown_upright_with_a_word(

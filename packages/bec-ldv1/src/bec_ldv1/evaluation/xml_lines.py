@@ -56,7 +56,7 @@ def alto_pages(root: ET.Element, path: Path) -> list[PageLines]:
     pages = []
     for number, page in enumerate(root.iter("Page")):
         size = _size(page, "WIDTH", "HEIGHT")
-        if unit != "pixel" and size is None:
+        if unit != "pixel" and (size is None or min(size) < 1):
             raise ValueError(f"its unit is {unit} and a page has no size, so that nothing tells its pixels")
         lines = _lines(page, lambda element: alto_margin(element, tags))
         found = [_alto_line(line, margin) for line, margin in lines]
