@@ -62,7 +62,7 @@ def test_the_largest_sample_is_believed_as_far_as_it_is_true() -> None:
     assert dim.max() < 1024
     told = tiff_file(Picture(dim, 16, tags={MAX_SAMPLE: [4095]}))
     np.testing.assert_array_equal(decode(told).plane, dim >> 4)
-    lying = tiff_file(Picture(deep(PAGE, 16), 16, tags={MAX_SAMPLE: [255]}))
+    lying = tiff_file(Picture(PAGE.astype(np.uint16) << 8, 16, tags={MAX_SAMPLE: [255]}))
     np.testing.assert_array_equal(decode(lying).plane, PAGE)
 
 

@@ -75,7 +75,7 @@ def test_whole_pictures_are_not_flagged(mode: str, options: dict[str, Any], colo
     data = jpeg(image.convert(mode), **options)
     page = decode(data)
     assert not page.flags
-    for behind in (bytes(5000), b"more\xff\xd8\xff" * 99):
+    for behind in (bytes(5000), bytes(5000) + b"\n", b"more\xff\xd8\xff" * 99):
         assert not decode(data + behind).flags
 
 

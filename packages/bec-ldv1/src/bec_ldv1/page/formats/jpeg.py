@@ -128,11 +128,10 @@ def has_hole(data: bytes, header: Structure) -> bool:
     Zero bits decode to coefficients that no picture has, many in a row; unless they are the codes for "as before"
     and "end of block", or belong to a progressive scan. Then a hole is known by its edges, which are sectors'.
     """
-    sequential = header.frame in SEQUENTIAL
-    sharp = not sequential or header.zeros_are_flat
+    sharp = header.frame not in SEQUENTIAL or header.zeros_are_flat
     least = bytes(SECTOR if sharp else HOLE)
     start = data.find(least, header.data_start)
-    if start < 0 or (sequential and _MARKER.search(data, header.data_start, start)):
+    if start < 0 or data.find(END, header.data_start, start) >= 0:
         return False  # none, or padding behind the picture
     while start >= 0:
         stop = _behind_zeros(data, start)
