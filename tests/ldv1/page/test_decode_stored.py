@@ -85,6 +85,16 @@ def test_a_chain_of_directories_that_bites_its_tail_is_one_page() -> None:
     assert not decode(bytes(data)).flags
 
 
+def test_a_chain_of_directories_that_leads_nowhere_ends_there() -> None:
+    data = bytearray(tiff_file(Picture(PAGE), Picture(PAGE), big=True))
+    directory = int.from_bytes(data[8:16], "little")
+    entries = int.from_bytes(data[directory : directory + 8], "little")
+    data[directory + 8 + 20 * entries : directory + 16 + 20 * entries] = b"\xff" * 8
+    page = decode(bytes(data))
+    np.testing.assert_array_equal(page.plane, PAGE)
+    assert not page.flags
+
+
 @pytest.mark.parametrize(
     ("kind", "options"), [("GIF", {}), ("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {})]
 )

@@ -164,7 +164,7 @@ def directories(data: bytes) -> list[Directory]:
         while offset and offset not in found:
             found[offset] = directory = _directory(data, offset, layout)
             offset = directory.next_offset
-    except struct.error:  # it leads out of the file
+    except (struct.error, OverflowError):  # it leads out of the file
         pass
     return list(found.values())
 
