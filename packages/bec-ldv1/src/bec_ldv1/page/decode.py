@@ -39,6 +39,7 @@ MAX_SIDE = 32_767
 """The longest side: the records hold coordinates as int16."""
 
 _JPEG = b"\xff\xd8\xff"
+_BIG_ENDIAN_BIGTIFF = b"MM\0+"
 _PNG_BITS = 24  # where a PNG says how many bits a sample has
 _DEEP = 16
 _EXIF_ORIENTATION = 274
@@ -143,6 +144,8 @@ def _stored_jpeg(data: bytes) -> Plane:
 
 
 def _tiff(data: bytes) -> PageImage:
+    if data.startswith(_BIG_ENDIAN_BIGTIFF):
+        raise unsupported("a big-endian BigTIFF")
     directories = tiff.directories(data)
     pages = tiff.pages(directories)
     page = pages[0] if pages else None
@@ -158,9 +161,8 @@ def _tiff(data: bytes) -> PageImage:
     image = _open(TiffImageFile, data)
     with _problems(image.format, image.size):
         orientation = _orientation(image)  # while it is known: loading turns the image and forgets it
-        white_is_zero = page is not None and page.number(tiff.PHOTOMETRIC, 1) == 0
         used_bits = None if page is None else page.used_bits
-        found = grey(image, used_bits, white_is_zero=white_is_zero)
+        found = grey(image, used_bits)
         if page is not None and page.number(tiff.BITS, 1) == _DEEP and image.mode == "RGB":
             deep = deep_colour(image, page.alone({}))
             if deep is not None:

@@ -25,9 +25,9 @@ _DIM = 1 << 6
 
 
 def needs_deep_reader(page: tiff.Directory) -> bool:
-    """Whether a TIFF's page has packed samples of 10, 12 or 14 bits, or separate planes of 16."""
-    bits = page.number(tiff.BITS, 1)
-    return bits in _PACKED or (bits == 16 and _is_separate(page))
+    """Whether a TIFF's page has packed samples of 10, 12 or 14 bits, or ones of 16 that are separate or inverted."""
+    bits, inverted = page.number(tiff.BITS, 1), page.number(tiff.PHOTOMETRIC, 1) == 0
+    return bits in _PACKED or (bits == 16 and (inverted or _is_separate(page)))
 
 
 def deep_tiff(page: tiff.Directory) -> tuple[Deep, int | None]:
@@ -45,7 +45,8 @@ def deep_tiff(page: tiff.Directory) -> tuple[Deep, int | None]:
     if not (plain and unsigned) or (separate and bits != 16):
         kind = "in separate planes" if separate else "a pixel"
         raise unsupported(f"a TIFF with {samples} samples of {bits} bits {kind} (photometric {photometric})")
-    return (_planes(page), page.used_bits) if separate else (_by_opencv(page.alone({}), samples), 16)
+    deep = _planes(page) if separate else _by_opencv(page.alone({}), samples)
+    return deep, page.used_bits if bits == 16 else 16
 
 
 def deep_colour(image: ImageFile, data: bytes) -> Deep | None:

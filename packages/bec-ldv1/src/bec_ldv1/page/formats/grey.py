@@ -62,12 +62,12 @@ def luma(colour: Plane) -> Plane:
     return np.array(Image.fromarray(colour).convert("L"))
 
 
-def grey(image: ImageFile, used_bits: int | None = None, *, white_is_zero: bool = False) -> Grey:
+def grey(image: ImageFile, used_bits: int | None = None) -> Grey:
     """The grey of what Pillow reads.
 
     Args:
         image: opened, perhaps not loaded.
-        used_bits, white_is_zero: of samples of 16 bits, as `eight_bits` takes them.
+        used_bits: of samples of 16 bits, as `eight_bits` takes them.
 
     Raises:
         PageProblem: samples of 32 bits.
@@ -79,7 +79,7 @@ def grey(image: ImageFile, used_bits: int | None = None, *, white_is_zero: bool 
         return Grey(np.array(image.convert("L")), one_bit=True)
     if image.mode in _DEEP_MODES:
         deep = np.asarray(image).astype(np.uint16, copy=False)
-        return Grey(eight_bits(deep, used_bits, white_is_zero=white_is_zero))
+        return Grey(eight_bits(deep, used_bits))
     if image.mode in ("I", "F"):
         raise unsupported(f"a {image.format} with signed, floating-point or 32-bit samples")
     if image.has_transparency_data:

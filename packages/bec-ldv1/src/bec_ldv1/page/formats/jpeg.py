@@ -29,8 +29,9 @@ END = b"\xff\xd9"
 
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # neither a stuffed byte nor a restart
 _SCAN = re.compile(rb"\xff\xda")
-_LOUD = bytes(range(1, 251, 2)) * 2
-"""Bytes that decode to something else than flat blocks."""
+_ZEROS = re.compile(rb"\0+")
+_LOUD = b"".join(bytes(range(1, 251, 2)) + bytes((0xFF, 0xD0 + number)) for number in range(8))
+"""Bytes that decode to something else than flat blocks, with all restart markers: one of them may be waited for."""
 
 
 @attrs.frozen
@@ -103,19 +104,17 @@ def wants_more(data: bytes, header: Structure, plane: Plane, decode: Callable[[b
     """Whether more data at the end of the (last) scan would change the picture."""
     scan = header.data_start
     if header.frame == PROGRESSIVE:
-        scan = [found.end() for found in _SCAN.finditer(data, header.first_scan)][-1]
-    end = _MARKER.search(data, scan)
-    if end is None:
-        return True
-    return not np.array_equal(plane, decode(data[: end.start()] + _LOUD + data[end.start() :]))
+        scan = _scans(data, header)[-1]
+    marker = _MARKER.search(data, scan)
+    end = len(data) if marker is None else marker.start()
+    return not np.array_equal(plane, decode(data[:end] + _LOUD + (data[end:] or END)))
 
 
 def has_all_scans(data: bytes, header: Structure) -> bool:
     """Whether a progressive file's scans bring every bit of every coefficient of the first component (the luma)."""
     lacking = dict.fromkeys(range(64), 13)
     first = data[header.first_scan + 5]
-    for found in _SCAN.finditer(data, header.first_scan):
-        at = found.end()
+    for at in _scans(data, header):
         number = data[at + 2] if at + 2 < len(data) else 0
         components, spectrum = data[at + 3 : at + 3 + 2 * number : 2], data[at + 3 + 2 * number :][:3]
         if len(spectrum) == 3 and first in components:
@@ -129,24 +128,35 @@ def has_hole(data: bytes, header: Structure) -> bool:
     Zero bits decode to coefficients that no picture has, many in a row; unless they are the codes for "as before"
     and "end of block", or belong to a progressive scan. Then a hole is known by its edges, which are sectors'.
     """
-    start = data.find(bytes(HOLE), header.data_start)
-    if start < 0:
-        return False
-    end_marker = _MARKER.search(data, header.data_start)
-    if end_marker is not None and header.frame in SEQUENTIAL and end_marker.start() < start:
-        return False  # padding behind the picture
     sharp = header.frame not in SEQUENTIAL or header.zeros_are_flat
+    least = bytes(SECTOR if sharp else HOLE)
+    start = data.find(least, header.data_start)
+    if start < 0 or data.find(END, header.data_start, start) >= 0:
+        return False  # none, or padding behind the picture
     while start >= 0:
-        stop = start + len(data[start:]) - len(data[start:].lstrip(b"\0"))
+        stop = _behind_zeros(data, start)
         if stop < len(data) and (not sharp or _is_sectors(start, stop)):
             return True
-        start = data.find(bytes(HOLE), stop)
+        start = data.find(least, stop)
     return False
+
+
+def _behind_zeros(data: bytes, start: int) -> int:
+    """Where the zero bytes that begin at `start` end."""
+    found = _ZEROS.match(data, start)
+    return found.end() if found else start
+
+
+def _scans(data: bytes, header: Structure) -> list[int]:
+    """Where the scans' headers stand, of those before the end marker."""
+    end = data.find(END, header.first_scan)
+    stop = len(data) if end < 0 else end
+    return [found.end() for found in _SCAN.finditer(data, header.first_scan, stop)]
 
 
 def _is_sectors(start: int, stop: int) -> bool:
     """Whether a run of zeros is one of whole sectors; a neighbouring byte may be zero by itself."""
-    return stop - start >= SECTOR and -start % SECTOR <= 2 and stop % SECTOR <= 2
+    return -start % SECTOR <= 2 and stop % SECTOR <= 2
 
 
 def _ends_grey(plane: Plane) -> bool:

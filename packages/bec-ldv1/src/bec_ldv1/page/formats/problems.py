@@ -19,7 +19,7 @@ def damaged(what: str) -> PageProblem:
 def unsupported(what: str) -> PageProblem:
     """The file may be good, but this program can't read it; `error_type` is ``UnsupportedImage``."""
     return PageProblem(
-        f"{what} is not supported; the file may be good: convert it to 8 or 16 bits grey or RGB",
+        f"{what} is not supported; it may be good, convert it to grey or RGB of 8 bits",
         stage="decode",
         error_type="UnsupportedImage",
     )

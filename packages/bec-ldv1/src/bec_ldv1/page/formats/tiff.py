@@ -37,8 +37,8 @@ _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # BYTE, SHORT, LONG, LONG8
 _OF_PIXELS = (WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, 266, SAMPLES, 278, PLANAR, 317, 322, 323)
 """The tags that tell how an image's samples lie, without where."""
 
-_NO_ZEROS = (2, 3, 4, 5, 32773)
-"""CCITT, LZW and PackBits: no encoder of these writes long runs of zero bytes."""
+_CCITT = (2, 3, 4)
+"""Compressions whose encoders write no long runs of zero bytes, and whose decoder reads on behind a bad code."""
 HOLE = 64
 """So many zero bytes where there can't be any are a hole."""
 
@@ -114,7 +114,7 @@ class Directory:
 
     def has_hole(self) -> bool:
         """Whether a strip's or tile's data are interrupted by zero bytes that its compression never writes."""
-        if self.number(COMPRESSION, 1) not in _NO_ZEROS:
+        if self.number(COMPRESSION, 1) not in _CCITT:
             return False
         places = self.numbers(STRIPS) or self.numbers(TILES)
         lengths = self.numbers(STRIP_BYTES) or self.numbers(TILE_BYTES)
@@ -164,7 +164,7 @@ def directories(data: bytes) -> list[Directory]:
         while offset and offset not in found:
             found[offset] = directory = _directory(data, offset, layout)
             offset = directory.next_offset
-    except struct.error:  # it leads out of the file
+    except (struct.error, OverflowError):  # it leads out of the file
         pass
     return list(found.values())
 
