@@ -149,8 +149,14 @@ class Sources:
         return ", ".join(sorted(self._types))
 
 
-def open_sources(types: Iterable[SourceType], settings: Settings, *, s3: S3Options | None = None) -> Sources:
-    """The sources of these types, opened as the settings say."""
+def open_sources(
+    types: Iterable[SourceType],
+    settings: Settings,
+    *,
+    s3: S3Options | None = None,
+    own_runs: bool | None = None,
+) -> Sources:
+    """The sources of these types, opened as the settings say; ``own_runs``: see :class:`Sources`, default: by them."""
 
     def open_source(one: SourceType) -> Source:
         setup = SourceSetup(
@@ -166,7 +172,7 @@ def open_sources(types: Iterable[SourceType], settings: Settings, *, s3: S3Optio
         opened: Any = load_object(one.opener)(setup)
         return opened  # type: ignore[no-any-return]  # what a plugin's factory gives, its author vouches for
 
-    return Sources(types, open_source, own_runs=settings.is_local)
+    return Sources(types, open_source, own_runs=settings.is_local if own_runs is None else own_runs)
 
 
 def folder_sources() -> Sources:
