@@ -80,7 +80,7 @@ class Sources:
         if name not in self._types:
             raise SettingsError(f"there is no source {name!r} (known: {self._known()})")
         try:
-            found = list(self._opened(name).find(place))
+            found = list(self.opened(name).find(place))
         except BecError:
             raise
         except Exception as error:
@@ -137,9 +137,14 @@ class Sources:
         if not (self._own_runs or found.in_messages):
             what = "folders of this machine are" if name == FOLDER_SOURCE else f"{name} is"
             raise InvalidMessage(f"{ref}: {what} not a source here: {ref.source[:200]!r}")
-        return self._opened(name)
+        return self.opened(name)
 
-    def _opened(self, name: str) -> Source:
+    def opened(self, name: str) -> Source:
+        """The source of this name, opened if it was not.
+
+        Raises:
+            BecError: its factory can't be had, or its settings are bad; what the factory raises is passed on.
+        """
         with self._lock:
             if name not in self._open:
                 self._open[name] = self._open_source(self._types[name])
