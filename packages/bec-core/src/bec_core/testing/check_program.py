@@ -1,5 +1,5 @@
-"""The program behind ``bec plugins check``: an installed job type through the conformance kit, or a source, in a process
-of its own.
+"""The program behind ``bec plugins check``: an installed job type through the conformance kit, or a source, in a
+process of its own.
 
 ``python -m bec_core.testing.check_program REQUEST EVENTS`` reads a JSON file and writes JSON lines: what it does next
 and how long that may take at most, then what it found. A plugin may hang or end the process at any moment, so whoever
