@@ -32,6 +32,7 @@ from bec_core.job_config import between, option
 from bec_core.logs import in_context
 from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef
 from bec_core.pages.stages import timed
+from bec_core.reporting.images import ImageVolume, image_volumes
 from bec_core.reporting.kept import keep_row, kept_row, made_of
 from bec_core.reporting.volumes import error_messages, records_of, report_folders, volume_title
 from bec_core.settings import Secret
@@ -40,6 +41,7 @@ from bec_core.text import shown
 
 __all__ = [
     "BecError",
+    "ImageVolume",
     "Ingredients",
     "Input",
     "InputArtifactMissing",
@@ -77,6 +79,7 @@ __all__ = [
     "file_volume",
     "hookimpl",
     "id_of_parts",
+    "image_volumes",
     "in_context",
     "keep_row",
     "kept_row",

@@ -73,6 +73,11 @@ class Plugins:
         """The sources by name, the built-in ones too."""
         return {source.name: source for plugin in self.loaded for source in plugin.source_types}
 
+    def module_of(self, plugin: Plugin) -> str:
+        """The import path of a plugin's module."""
+        module: Any = self.manager.get_plugin(_registered(plugin.distribution, plugin.name))
+        return str(module.__name__)
+
     def commands_of(self, plugin: Plugin, group: click.Group) -> None:
         """Let one plugin add its commands to ``group``.
 

@@ -80,7 +80,7 @@ class Sources:
         if name not in self._types:
             raise SettingsError(f"there is no source {name!r} (known: {self._known()})")
         try:
-            found = list(self._opened(name).find(place))
+            found = list(self.opened(name).find(place))
         except BecError:
             raise
         except Exception as error:
@@ -137,9 +137,14 @@ class Sources:
         if not (self._own_runs or found.in_messages):
             what = "folders of this machine are" if name == FOLDER_SOURCE else f"{name} is"
             raise InvalidMessage(f"{ref}: {what} not a source here: {ref.source[:200]!r}")
-        return self._opened(name)
+        return self.opened(name)
 
-    def _opened(self, name: str) -> Source:
+    def opened(self, name: str) -> Source:
+        """The source of this name, opened if it was not.
+
+        Raises:
+            BecError: its factory can't be had, or its settings are bad; what the factory raises is passed on.
+        """
         with self._lock:
             if name not in self._open:
                 self._open[name] = self._open_source(self._types[name])
@@ -149,8 +154,14 @@ class Sources:
         return ", ".join(sorted(self._types))
 
 
-def open_sources(types: Iterable[SourceType], settings: Settings, *, s3: S3Options | None = None) -> Sources:
-    """The sources of these types, opened as the settings say."""
+def open_sources(
+    types: Iterable[SourceType],
+    settings: Settings,
+    *,
+    s3: S3Options | None = None,
+    own_runs: bool | None = None,
+) -> Sources:
+    """The sources of these types, opened as the settings say; ``own_runs``: see :class:`Sources`, default: by them."""
 
     def open_source(one: SourceType) -> Source:
         setup = SourceSetup(
@@ -166,7 +177,7 @@ def open_sources(types: Iterable[SourceType], settings: Settings, *, s3: S3Optio
         opened: Any = load_object(one.opener)(setup)
         return opened  # type: ignore[no-any-return]  # what a plugin's factory gives, its author vouches for
 
-    return Sources(types, open_source, own_runs=settings.is_local)
+    return Sources(types, open_source, own_runs=settings.is_local if own_runs is None else own_runs)
 
 
 def folder_sources() -> Sources:

@@ -30,8 +30,8 @@ _SOME_FAILED = 6  # the exit status that `bec` has for work of which a part fail
 )
 @click.option(
     "--images",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder with the volumes' page images, at any depth.",
+    type=click.Path(path_type=Path, exists=True),
+    help="Folder with the volumes' page images, at any depth, or a PDF that was run.",
 )
 @click.option(
     "--mask/--no-mask",
