@@ -4,7 +4,8 @@
     bec ldv1 evaluate --truth pages/lines.jsonl --images pages
 
 `lines.jsonl` gives each line's region from the gap above to the gap below. Lines whose ink the scan lost are in
-`margin`, where detections don't count; `script` is the page's kind, by which `evaluate` groups its figures.
+`margin`, where detections don't count; `script` is the page's kind, by which `evaluate` groups its figures. Pages
+that lie turned are stored turned, and their lines with them.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import os
 from functools import partial
 from pathlib import Path
 
+import attrs
 import cv2
 import numpy as np
 from PIL import Image
 
 from linepages.ink import LINE, Gray
 from linepages.page import scanned, seen_page
+from linepages.scan import Scan
 
 STEP = 24
 """Distance of a region's points in pixels."""
@@ -38,11 +41,20 @@ def outline(region: Gray) -> list[list[int]]:
     return upper + lower
 
 
+def turned(points: list[list[int]], scan: Scan) -> list[list[int]]:
+    """Return points of the upright page where they lie on the page as stored."""
+    height, width = scan.plane.shape
+    for turn in range(scan.turns):
+        across = height if turn % 2 else width
+        points = [[y, across - x] for x, y in points]
+    return points
+
+
 def write_page(folder: Path, seed: int) -> str:
     """Render one page into `folder`; return its row of `lines.jsonl`."""
     cv2.setNumThreads(1)
     kind, scan = scanned(seed)
-    seen = seen_page(kind, scan)
+    seen = seen_page(kind, attrs.evolve(scan, turns=0))
     size = (seen.plane.shape[1], seen.plane.shape[0])
     small = np.asarray(cv2.resize(scan.regions, size, interpolation=cv2.INTER_NEAREST))
     asked = np.asarray(cv2.resize(scan.labels, size, interpolation=cv2.INTER_NEAREST)) == LINE
@@ -51,11 +63,12 @@ def write_page(folder: Path, seed: int) -> str:
         body = asked & (small == number)
         if body.any():
             kept = float((seen.labels[body] == LINE).mean()) >= KEPT
-            rows["lines" if kept else "margin"].append({"polygon": outline(scan.regions == number)})
-    name = f"{kind}-{seed}.png"
-    image = Image.fromarray(scan.plane)
+            region = turned(outline(scan.regions == number), scan)
+            rows["lines" if kept else "margin"].append({"polygon": region})
+    name = f"{kind.replace(' ', '-')}-{seed}.png"
+    image = Image.fromarray(np.rot90(scan.plane, scan.turns))
     (image.convert("1") if scan.bilevel else image).save(folder / name)
-    height, width = scan.plane.shape
+    width, height = image.size
     return json.dumps({"image": name, "size": [width, height], "script": kind, **rows})
 
 

@@ -99,7 +99,7 @@ def usual_page(of: Document, rng: np.random.Generator, *, other_scan: bool) -> S
         marks.frame(sheet, (x0 - 2 * pad, y0 - pad, x1 + 2 * pad, y1 + pad), look, of.unit)
     text_block(sheet, style, of.box, count, rng, opening=bool(rng.random() < 0.1))
     if of.shape == "leaf":
-        layouts._sides(sheet, of.box, style, rng, of.unit)
+        layouts.sides(sheet, of.box, style, rng, of.unit)
     scanner = rng if other_scan else np.random.default_rng(of.scanner)
     return scan(sheet, scanner, of.unit, style.pitch, of.bilevel)
 
@@ -135,7 +135,8 @@ def write_page(folder: Path, of: Document, seed: tuple[int, int]) -> str:
     rng = np.random.default_rng(seed)
     kind = fate(rng)
     if kind in SPECIAL:
-        page = true_page(*scanned(int(rng.integers(2**31, 2**32)), kind))
+        _, upright = scanned(int(rng.integers(2**31, 2**32)), kind)
+        page = true_page(kind, attrs.evolve(upright, turns=0))
     else:
         page = true_page("leaf", usual_page(of, rng, other_scan=kind != "usual"))
     if kind in RUINS:

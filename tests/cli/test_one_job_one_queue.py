@@ -10,7 +10,7 @@ import pytest
 
 from bec_core.admin.jobs import ensure_job, list_jobs
 from bec_core.admin.session import Session
-from bec_core.admin.volume_list import parse_volumes
+from bec_core.admin.volume_list import parse_volume, parse_volumes
 from bec_core.errors import SettingsError
 from bec_core.settings import load_settings
 from support.cli import Bec, write_archive_volume
@@ -74,15 +74,25 @@ def test_six_that_start_at_once_make_one_job(
     "header", ["w_id,i_id", "W_ID,I_ID", "work,volume", "\ufeffwork_id;image_group", "w_id\ti_id\tversion"]
 )
 def test_a_csv_header_is_no_volume(header: str) -> None:
-    refs = parse_volumes([header, "W1,I1"], where="v.csv")
+    refs = parse_volumes([header, "W1,I1"], where="v.csv", find=lambda text: [parse_volume(text)])
     assert [(ref.w_id, ref.i_id) for ref in refs] == [("W1", "I1")]
 
 
 def test_only_the_first_line_can_be_a_header_and_no_volume_is_one() -> None:
-    assert len(parse_volumes(["W22084,I0886", "w_id,i_id"], where="v.csv")) == 2
-    assert len(parse_volumes(["work1,volume2", "W1,I1"], where="v.csv")) == 2
+    assert (
+        len(
+            parse_volumes(
+                ["W22084,I0886", "w_id,i_id"], where="v.csv", find=lambda text: [parse_volume(text)]
+            )
+        )
+        == 2
+    )
+    assert (
+        len(parse_volumes(["work1,volume2", "W1,I1"], where="v.csv", find=lambda text: [parse_volume(text)]))
+        == 2
+    )
     with pytest.raises(SettingsError):
-        parse_volumes(["nonsense"], where="v.csv")
+        parse_volumes(["nonsense"], where="v.csv", find=lambda text: [parse_volume(text)])
 
 
 def test_volumes_show_says_where_the_task_put_its_artifacts(bec: Bec, tmp_path: Path) -> None:

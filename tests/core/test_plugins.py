@@ -164,7 +164,7 @@ def test_a_plugins_commands_break_no_other_plugins():
         cli.add_command(click.Command("fine"))
 
     plugins = load_plugins(found=[_Point("bad", _module(bad=bad)), _Point("fine", _module(good=good))])
-    bad_one, good_one = plugins.loaded
+    _built_in, bad_one, good_one = plugins.loaded
     group = click.Group()
     plugins.commands_of(good_one, group)
     assert list(group.commands) == ["fine"]

@@ -25,7 +25,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bec_core.archive.manifest import parse_manifest
 from bec_core.archive.paths import volume_folder
@@ -34,6 +37,7 @@ from bec_core.models import Message, decode_message
 from bec_core.storage import check_key
 from bec_ldv1.errors import PageProblem
 from bec_ldv1.page.decode import MAX_PIXELS, decode
+from support.tiff_files import Picture, tiff_file
 
 BAD_TEXTS = ["../..", "/etc/passwd", "a/b", "W1'; DROP TABLE jobs; --", "${jndi:ldap://x}", "\x00", "\ud800",
              "é" * 300, "W" * 5000, "", " ", ".", "..", "-rf", "%2e%2e", "C:\\x", "\u202e", "{}", "null",
@@ -195,7 +199,13 @@ def image_seeds() -> list[bytes]:
     exif[274] = 6
     turned = io.BytesIO()
     base.save(turned, "JPEG", exif=exif)
-    return [*seeds, frames.getvalue(), turned.getvalue()]
+    grey = np.asarray(base).astype(np.uint16) << 4
+    colour = np.stack([grey] * 3, axis=-1)
+    layouts = [
+        tiff_file(Picture(grey, 12)), tiff_file(Picture(grey, 16)), tiff_file(Picture(colour, 16, separate=True)),
+        tiff_file(Picture(colour, 16, tile=32), Picture(grey, 16), big=True),
+    ]  # fmt: skip
+    return [*seeds, frames.getvalue(), turned.getvalue(), *layouts]
 
 
 SEEDS = image_seeds()

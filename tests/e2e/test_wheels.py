@@ -10,7 +10,7 @@ import pytest
 
 from support.places import ROOT
 
-PACKAGES = ("bec-core", "bec-cli", "bec-ldv1", "bec-ocrv1", "bec-ocreval")
+PACKAGES = ("bec-core", "bec-cli", "bec-ldv1", "bec-ocrv1", "bec-ocreval", "bec-iiif", "bec-pdf")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_the_installed_packages_find_each_other_and_the_model(installed):
     )
     assert all(str(installed) in path for path in where.split())
     listed = run(installed, "-m", "bec_cli", "plugins", "list")
-    assert {"ldv1", "ocrv1", "ocreval"} <= set(re.findall(r"\w+", listed))
+    assert {"ldv1", "ocrv1", "ocreval", "iiif", "pdf", "bdrc"} <= set(re.findall(r"\w+", listed))
     script = "from bec_ldv1.network.checkpoint import load_model; print(load_model().name)"
     assert run(installed, "-W", "error", "-c", script).strip() == "box"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import attrs
 import numpy as np
 import pytest
+from PIL import Image
 
 from bec_core import ResourceFile, TerminalTaskError, Volume, WorkerSetup
 from bec_core.job_config import structure_config
@@ -20,6 +22,7 @@ from bec_ocrv1.plugin import bec_job_types
 from bec_ocrv1.worker import build_worker
 from support.bar_volumes import LATIN, LEFT, TOP, drawn_page, etag, found_lines
 from support.field_models import write_model
+from support.turned_pages import scanned, scanned_record
 
 pytest_plugins = ["bec_core.testing.fixtures"]
 
@@ -84,6 +87,20 @@ def test_every_page_has_its_row_in_the_order_of_the_manifest(run, worker):
     assert outcome.result.details == {"engine": "model Easter2 2026_1_12_6_10", "model_sha256": "5a" * 32}
     assert worker.ingredients.resources == {"model": "5a" * 32}
     assert worker.ingredients.arithmetic == "float32"
+
+
+@pytest.mark.parametrize("quarter_turns", range(4))
+def test_a_page_that_lies_on_a_side_is_read_as_the_upright_one(run, quarter_turns):
+    plane = np.asarray(Image.open(io.BytesIO(PAGES["leaf1.png"])))
+    lying = scanned(plane, quarter_turns, 6)
+    found = attrs.evolve(
+        scanned_record(record("leaf1.png"), quarter_turns, 6),
+        source_etag=etag(lying),
+        img_file_name="leaf1.png",
+    )
+    (row,) = read_texts(run({"leaf1.png": lying}, [found]).artifact(".parquet"))
+    assert [line.text for line in row.lines] == ["བཀྲ་ཤིས", "བདེ་ལེས"]
+    assert (row.quarter_turns, row.orientation) == (quarter_turns, 6)
 
 
 def test_the_volumes_figures_are_given(run):

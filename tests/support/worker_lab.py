@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bec_core.archive import find_volumes, standard_sources
+from bec_core.archive import find_volumes
 from bec_core.db import Database, jobs, ledger, volumes
 from bec_core.job import JobType
 from bec_core.models import Job, OutgoingMessage, VolumeRef, encode_message
@@ -17,6 +17,7 @@ from bec_core.queues.base import TaskQueue
 from bec_core.storage import Store
 from bec_core.testing.checksum_job import CHECKSUM
 from bec_core.worker import BECWorker, Services, WorkerObserver, WorkerOptions, WorkerSummary, open_worker
+from support.sources import stored_sources
 
 QUICK = WorkerOptions(
     poll_wait_s=0.05,
@@ -54,9 +55,7 @@ class Lab:
                 queue_url=self.tasks.url,
                 dlq_url=self.dead_letters.url,
             )
-        self.sources = standard_sources(
-            self.archive or self.scans.as_uri(), self.scans.as_uri(), allow_folders=True
-        )
+        self.sources = stored_sources(self.archive or self.scans.as_uri(), self.scans.as_uri(), own_runs=True)
 
     def open_queue(self, url: str) -> TaskQueue:
         """A queue of this job or of one beside it, by its URL."""
@@ -69,7 +68,9 @@ class Lab:
         folder.mkdir(parents=True)
         for number, data in enumerate(pages, 1):
             (folder / f"{number:04}.jpg").write_bytes(data)
-        return next(ref for ref in find_volumes(self.scans) if ref.source == folder.resolve().as_uri())
+        return next(
+            ref for ref in find_volumes(self.scans).volumes if ref.source == folder.resolve().as_uri()
+        )
 
     def ask(self, *refs: VolumeRef) -> None:
         """Enter volumes into the ledger and send their messages."""

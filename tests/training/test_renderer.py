@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import attrs
 import cv2
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from support.places import ROOT
 sys.path.insert(0, str(ROOT / "training"))
 
 import render_pages
-from linepages import bend, cache, curve, fonts, marks, page, pictures, scan, text
-from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Band, Gray, Sheet, band_of, stamp
+from linepages import bend, cache, cursive, curve, fonts, marks, page, pictures, scan, strokes, text
+from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Band, Gray, Hand, Pen, Piece, Sheet, band_of, stamp
 
 
 def test_missing_fonts_are_named_by_package(tmp_path: Path) -> None:
@@ -203,9 +204,12 @@ def test_marks_are_never_lines() -> None:
     pictures.picture(sheet, (60, 50, 260, 250), rng, 1.0)
     marks.scribbles(sheet, rng, 1.0, 5)
     pictures.ornament_row(sheet, (300, 60, 800, 90), rng, 1.0)
+    marks.wash(sheet, (300, 150, 500, 180), rng)
+    assert sheet.marks[165, 320:480].min() > 30
     assert sheet.marks.max() > 100
     assert not sheet.lines.any()
-    assert (sheet.labels() == PAPER).all()
+    assert (sheet.labels() != LINE).all()
+    assert (sheet.labels()[60:240, 70:250] == BETWEEN).all()
 
 
 def test_the_curve_is_a_picture(tmp_path: Path) -> None:
@@ -215,3 +219,110 @@ def test_the_curve_is_a_picture(tmp_path: Path) -> None:
     ]
     curve.draw_curve(rows, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+class BlockPen(Pen):
+    """A pen of no font: a syllable is a block from headline to foot with a leg below it."""
+
+    def __init__(self) -> None:
+        self.body, self.body_top, self.body_bottom = 20.0, -20.0, 0.0
+
+    def piece(self, text: str) -> Piece:
+        mask = np.zeros((40, 12 * len(text)), np.uint8)
+        mask[:20] = 255
+        mask[20:, :3] = 255
+        return Piece(mask, 0.0, -20.0, float(mask.shape[1] + 2))
+
+
+def written_by(hand: cursive.Flow | strokes.Scribe) -> tuple[Gray, float, cursive.Points]:
+    canvas = np.zeros((120, 800), np.uint8)
+    tokens = [text.Token("ab"), text.Token("abc"), text.Token(gap=2), text.Token("abcd")]
+    end, points = hand.write(
+        canvas, BlockPen(), tokens, 20, 780, lambda _: 60, np.random.default_rng(3), Hand()
+    )
+    return canvas, end, points
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_fast_hands_say_where_their_bodies_are(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for hand in (cursive.draw_flow(rng, 1.0), strokes.draw_scribe(rng)):
+        canvas, end, points = written_by(hand)
+        assert points[0][0] == 20
+        assert points[-1][0] == end < 780
+        assert {(top, bottom) for _, top, bottom in points} == {(40, 60)}
+        inked = np.flatnonzero(canvas[40:60].max(axis=0) > 100)
+        assert inked[0] < 60
+        assert end - 60 < inked[-1] < end + 30
+
+
+def test_a_fast_hand_draws_out_tails_and_leaves_the_body_where_it_is() -> None:
+    plain, _, _ = written_by(cursive.Flow())
+    drawn, _, _ = written_by(cursive.Flow(tail=1.6))
+    assert np.flatnonzero(plain.max(axis=1) > 100)[-1] == 79
+    assert 82 <= np.flatnonzero(drawn.max(axis=1) > 100)[-1] <= 60 + 20 * 1.9
+    assert np.abs(plain[41:59].astype(int) - drawn[41:59]).mean() < 5
+
+
+def test_turned_writing_is_paper_that_weighs_more() -> None:
+    labels, ink, plane = (np.tile(part, (17, 2))[:1024, :1024] for part in one_line(3))
+    upright = scan.Scan(plane, True, labels, (labels == LINE).astype(np.uint8), ink)
+    assert (page.seen_page("leaf", upright).labels == labels).all()
+    for turns in (1, 2, 3):
+        seen = page.seen_page("turned", attrs.evolve(upright, turns=turns))
+        np.testing.assert_array_equal(seen.plane, np.rot90(plane, turns))
+        np.testing.assert_array_equal(seen.labels == BETWEEN, np.rot90(labels == LINE, turns))
+        assert (seen.labels != LINE).all()
+
+
+def test_a_turned_pages_lines_lie_where_the_image_has_them() -> None:
+    plane = np.zeros((60, 200), np.uint8)
+    plane[10:20, 30:40] = 255
+    for turns in range(4):
+        upright = scan.Scan(plane, False, plane, plane, plane, turns)
+        corners = render_pages.turned([[30, 10], [40, 10], [40, 20], [30, 20]], upright)
+        drawn = np.zeros_like(np.ascontiguousarray(np.rot90(plane, turns)))
+        (x0, y0), (x1, y1) = np.min(corners, axis=0), np.max(corners, axis=0)
+        drawn[y0:y1, x0:x1] = 255
+        np.testing.assert_array_equal(drawn, np.rot90(plane, turns))
+
+
+@pytest.mark.parametrize("skew", [0.0, 10.0, -10.0])
+def test_a_page_askew_fits_its_image(skew: float) -> None:
+    wide, high = page.spanned(2000, 400, skew)
+    map_x, map_y = bend.bend_maps(bend.Bend(angle=skew), high, wide, np.random.default_rng(1))
+    left, top = (wide - 2000) / 2, (high - 400) / 2
+    for x, y in ((left, top), (left + 2000, top), (left, top + 400), (left + 2000, top + 400)):
+        assert np.hypot(map_x - x, map_y - y).min() < 2
+
+
+def test_small_copies_are_coarser_and_as_large_as_their_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scanned(share: float, seed: int) -> scan.Scan:
+        monkeypatch.setattr(scan, "SMALL_COPIES", share)
+        sheet = Sheet.blank(200, 400)
+        sheet.lines[60:140, 50:350:6] = 255
+        sheet.bands.append(Band([(50.0, 60.0, 140.0), (350.0, 60.0, 140.0)], pitch=100))
+        return scan.scan(sheet, np.random.default_rng(seed), 2.0, 100, bilevel=True)
+
+    def fine(page: scan.Scan) -> float:
+        ink = (page.plane == 0).astype(np.uint8)
+        return 1 - float(cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).sum() / ink.sum())
+
+    sizes = set()
+    for seed in range(8):
+        copy = scanned(1.0, seed)
+        assert set(np.unique(copy.plane)) == {0, 255}
+        assert copy.plane.shape == copy.labels.shape == copy.regions.shape == copy.ink.shape
+        assert 0.1 < (copy.labels == LINE).mean() < 0.5
+        sizes.add(copy.plane.shape == (200, 400))
+        if copy.plane.shape == (200, 400):
+            assert fine(copy) < 0.02
+    assert sizes == {True, False}
+    assert fine(scanned(0.0, 2)) > 0.02
+
+
+def test_otsu_makes_the_darker_half_of_a_cover_black() -> None:
+    cover = np.full((60, 200), 70, np.float32)
+    cover[:, 100:] = 120
+    assert (scan.otsu(cover)[:, 100:] == 255).all()
+    assert (scan.otsu(cover)[:, :100] == 0).all()

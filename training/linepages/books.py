@@ -8,7 +8,7 @@ import numpy as np
 from linepages import labels, marks, pictures
 from linepages.ink import Pen, Sheet, stamp
 from linepages.layouts import leaf
-from linepages.writing import Style, fill_line, make_style, text_block
+from linepages.writing import Style, fill_line, last_share, make_style, text_block
 
 
 def book_page(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
@@ -56,7 +56,8 @@ def _paragraphs(sheet: Sheet, style: Style, box: marks.Box, count: int, rng: np.
             inset = span * 0.12
             fill_line(sheet, style, left + inset, right - inset, level, rng, share=float(rng.uniform(0.6, 1)))
         elif left_in_paragraph == 0:
-            fill_line(sheet, style, left + indent, right, level, rng, share=float(rng.uniform(0.08, 1)))
+            share = last_share(rng, (right - left - indent) / style.pen.body)
+            fill_line(sheet, style, left + indent, right, level, rng, share=share)
             left_in_paragraph = int(rng.integers(1, 15))
             indent = float(rng.choice([0.0, 2.5])) * style.pen.body
             row += 1

@@ -82,4 +82,5 @@ def small_note(sheet: Sheet, pen: Pen, x: float, y: float, width: float, rng: np
     """Write a short note in small letters with its baseline at (x, y)."""
     stream = TextStream(rng, vocabulary(rng, 12))
     tokens = [token for _ in range(int(rng.integers(1, 9))) for token in stream.next()]
-    write_line(sheet.marks, pen, tokens, x, x + width, lambda _: y, rng)
+    end, _ = write_line(sheet.marks, pen, tokens, x, x + width, lambda _: y, rng)
+    sheet.decoys.append((x, y + pen.body_top, end, y + pen.body_bottom))

@@ -1,19 +1,16 @@
-"""Layouts of pecha leaves: where lines, frames, pictures and titles go."""
+"""Layouts of pecha leaves: where lines, frames, pictures and side titles go."""
 
 from __future__ import annotations
 
-import attrs
 import numpy as np
 
 from linepages import labels, marks, pictures
-from linepages.fonts import load_faces
-from linepages.ink import Pen, Sheet, band_of, stamp, write_line
-from linepages.text import INDIC, Token
-from linepages.writing import Style, fill_line, make_style, text_block
+from linepages.ink import Pen, Sheet, stamp
+from linepages.writing import Style, make_style, text_block
 
 
 def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
-    """Lay a pecha leaf into `box`: 1–9 lines, with or without frame, pictures, holes, titles."""
+    """Lay a pecha leaf into `box`: 1–9 lines, now and then up to 14, with or without frame, pictures, holes, titles."""
     x0, y0, x1, y1 = box
     height, width = y1 - y0, x1 - x0
     margin_x = float(rng.uniform(0.02, 0.13)) * width
@@ -26,6 +23,7 @@ def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
         y1 - margin_y + shift,
     )
     count = int(rng.choice(np.arange(1, 10), p=[0.05, 0.05, 0.06, 0.1, 0.18, 0.22, 0.22, 0.07, 0.05]))
+    count = int(rng.integers(10, 15)) if rng.random() < 0.04 else count
     pitch = (text[3] - text[1]) / max(count, 2.5)
     style = make_style(rng, pitch, umeh=bool(rng.random() < 0.45))
     body = style.pen.body
@@ -36,7 +34,7 @@ def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
             sheet, (text[0] - pad, text[1] - 0.3 * pad, text[2] + pad, text[3] + 0.3 * pad), rng, unit
         )
     edges = [text[0], text[2]]
-    if rng.random() < 0.1:
+    if rng.random() < 0.15:
         for side in (0, 1):
             if rng.random() < 0.75:
                 size = (text[3] - text[1]) * float(rng.uniform(0.6, 1.1))
@@ -49,7 +47,13 @@ def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
                 edges[side] += gap if side == 0 else -gap
     holes = _string_holes(text, rng) if rng.random() < 0.1 else []
     block = (edges[0], text[1], edges[1], text[3])
-    text_block(sheet, style, block, count, rng, opening=bool(rng.random() < 0.45), holes=holes)
+    upper = int(rng.integers(1, count)) if count > 3 and rng.random() < 0.08 else count
+    text_block(sheet, style, block, upper, rng, opening=bool(rng.random() < 0.45), holes=holes)
+    if upper < count:
+        # Another hand goes on, or the commentary in smaller letters.
+        other = make_style(rng, pitch, umeh=bool(rng.random() < 0.5))
+        lower = (block[0], block[1] + upper * pitch, block[2], block[3])
+        text_block(sheet, other, lower, count - upper, rng, holes=holes)
     for cx, cy, radius in holes:
         marks.hole(sheet, (cx, cy), radius * 0.9, rng, unit)
     outer = 2.2 * pad if framed else 0.5 * body
@@ -58,11 +62,11 @@ def leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) ->
         if below[3] - below[1] > 20 * unit:
             pictures.smudges(sheet, below, rng, unit, int(rng.integers(1, 5)))
     if framed and rng.random() < 0.1:
-        _panels(sheet, (text[0] - pad, text[1], text[2] + pad, text[3]), rng, unit)
-    _sides(sheet, (text[0] - outer, text[1], text[2] + outer, text[3]), style, rng, unit)
+        panels(sheet, (text[0] - pad, text[1], text[2] + pad, text[3]), rng, unit)
+    sides(sheet, (text[0] - outer, text[1], text[2] + outer, text[3]), style, rng, unit)
 
 
-def _panels(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
+def panels(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
     """Set a framed panel of rubbed ink or crossing rules left and right of the text."""
     x0, y0, x1, y1 = box
     wide = float(rng.uniform(0.2, 0.6)) * (y1 - y0)
@@ -82,7 +86,7 @@ def _string_holes(text: marks.Box, rng: np.random.Generator) -> list[tuple[float
     return [(x0 + place * (x1 - x0), middle, radius) for place in places]
 
 
-def _sides(sheet: Sheet, box: marks.Box, style: Style, rng: np.random.Generator, unit: float) -> None:
+def sides(sheet: Sheet, box: marks.Box, style: Style, rng: np.random.Generator, unit: float) -> None:
     """Write side titles and folio numbers to the left and right of a leaf's text."""
     x0, y0, x1, y1 = box
     pen = Pen(style.pen.face, max(style.pen.body * float(rng.uniform(0.4, 0.9)), 4.0))
@@ -96,60 +100,3 @@ def _sides(sheet: Sheet, box: marks.Box, style: Style, rng: np.random.Generator,
             strip = labels.number(rng, float(rng.uniform(8, 22)) * unit)
             x = x0 - wide * 1.5 if left else x1 + wide * 0.5
             stamp(sheet.marks, strip, x, rng.uniform(y0, max(y1 - strip.shape[0], y0 + 1)))
-
-
-def title_leaf(sheet: Sheet, box: marks.Box, rng: np.random.Generator, unit: float) -> None:
-    """Lay a title page: one to three lines in a small box, the first sometimes in another script."""
-    x0, y0, x1, y1 = box
-    height, width = y1 - y0, x1 - x0
-    count = int(rng.choice([1, 2, 3], p=[0.5, 0.2, 0.3]))
-    pitch = height * float(rng.uniform(0.1, 0.22))
-    umeh = bool(rng.random() < 0.5)
-    style = make_style(rng, pitch, umeh)
-    if umeh and rng.random() < 0.5:
-        style = attrs.evolve(style, hand=attrs.evolve(style.hand, flourish=float(rng.uniform(0.2, 0.7))))
-    span = float(rng.uniform(0.2, 0.75)) * width
-    left = x0 + (width - span) * float(rng.uniform(0.25, 0.6))
-    top = y0 + (height - count * pitch) * float(rng.uniform(0.3, 0.6))
-    first = 0
-    if count >= 2 and rng.random() < 0.5:
-        _foreign_line(sheet, style, left, left + span, top, rng)
-        first = 1
-    for row in range(first, count):
-        level = top + row * pitch + 0.45 * (pitch - style.pen.body) - style.pen.body_top
-        fill_line(
-            sheet, style, left, left + span, level, rng, bool(rng.random() < 0.4), float(rng.uniform(0.5, 1))
-        )
-    if rng.random() < 0.75:
-        pad_x, pad_y = (
-            float(rng.uniform(0.5, 6)) * style.pen.body,
-            float(rng.uniform(0.3, 3)) * style.pen.body,
-        )
-        inner = (left - pad_x, top - pad_y, left + span + pad_x, top + count * pitch + pad_y)
-        for _ in range(int(rng.integers(1, 4))):
-            marks.frame(sheet, inner, rng, unit)
-            more = float(rng.uniform(8, 60)) * unit
-            inner = (inner[0] - more, inner[1] - more * 0.6, inner[2] + more, inner[3] + more * 0.6)
-        if rng.random() < 0.3:
-            _panels(sheet, inner, rng, unit)
-    if rng.random() < 0.4:
-        _sides(
-            sheet,
-            (left - 3 * style.pen.body, y0 + 0.2 * height, left + span, y1 - 0.2 * height),
-            style,
-            rng,
-            unit,
-        )
-
-
-def _foreign_line(
-    sheet: Sheet, style: Style, x0: float, x1: float, top: float, rng: np.random.Generator
-) -> None:
-    """Write a line in Devanagari drawn tall and heavy, as Lantsa stands on title pages."""
-    faces = load_faces()["indic"]
-    pen = Pen(faces[int(rng.integers(len(faces)))], style.pen.body * float(rng.uniform(0.9, 1.5)))
-    tokens = [Token(text=str(rng.choice(INDIC)) + str(rng.choice(["", "", " "]))) for _ in range(60)]
-    level = top + 0.45 * (style.pitch - pen.body) - pen.body_top
-    _, points = write_line(sheet.lines, pen, tokens, x0, x1, lambda _: level, rng)
-    if points:
-        sheet.bands.append(band_of(points, pen.body, style.pitch))

@@ -132,3 +132,14 @@ def scribbles(sheet: Sheet, rng: np.random.Generator, unit: float, count: int) -
             max(round(rng.uniform(0.6, 3) * unit), 1),
             cv2.LINE_AA,
         )
+
+
+def wash(sheet: Sheet, box: Box, rng: np.random.Generator) -> None:
+    """Colour a stretch of writing with a broad brush, as names are marked; in one bit it turns black or is gone."""
+    x0, y0, x1, y1 = box
+    middle = (y0 + y1) / 2
+    tilt = float(rng.normal(0, 0.1)) * (y1 - y0)
+    canvas = np.zeros_like(sheet.marks)
+    thick = round((y1 - y0) * float(rng.uniform(0.5, 1.2)))
+    rule(canvas, (x0, middle - tilt), (x1, middle + tilt), thick, int(rng.integers(40, 200)))
+    np.maximum(sheet.marks, canvas, out=sheet.marks)

@@ -8,31 +8,44 @@ import attrs
 import cv2
 import numpy as np
 
-from bec_ldv1.page.binarize import binarize
 from bec_ldv1.page.decode import PageImage
-from bec_ldv1.page.scale import detection_scale, shrink
-from linepages import books, forms, labels, layouts, marks, pictures
+from bec_ldv1.page.prepare import Preparation, prepare
+from bec_ldv1.page.scale import detection_scale
+from linepages import books, columns, forms, hands, labels, layouts, marks, pictures, titles
 from linepages.bend import Real
-from linepages.ink import IGNORED, LINE, PAPER, Gray, Sheet, stamp
+from linepages.ink import BETWEEN, IGNORED, LINE, PAPER, Gray, Sheet, stamp
 from linepages.paper import wood
-from linepages.scan import Scan, scan
+from linepages.scan import Scan, otsu, scan
 
 Layout = Callable[[Sheet, tuple[float, float, float, float], np.random.Generator, float], None]
 
 LAYOUTS: dict[str, tuple[float, Layout | None, str]] = {
-    "leaf": (0.48, layouts.leaf, "leaf"),
-    "title": (0.09, layouts.title_leaf, "leaf"),
-    "book": (0.13, books.book_page, "portrait"),
-    "manuscript": (0.03, books.handwritten_page, "portrait"),
-    "stacked": (0.03, books.stacked_leaves, "portrait"),
-    "spread": (0.02, books.spread, "spread"),
-    "form": (0.09, forms.form, "portrait"),
-    "foreword": (0.03, forms.foreword, "portrait"),
-    "empty": (0.06, books.empty_frame, "leaf"),
-    "blank": (0.06, books.labelled_blank, "leaf"),
-    "wood": (0.04, None, "leaf"),
+    "leaf": (0.34, layouts.leaf, "leaf"),
+    "title": (0.08, titles.title_leaf, "leaf"),
+    "cover": (0.025, titles.cover, "portrait"),
+    "hurried leaf": (0.11, hands.hurried_leaf, "leaf"),
+    "hurried page": (0.08, hands.hurried_page, "portrait"),
+    "columns": (0.04, columns.column_page, "portrait"),
+    "spread columns": (0.015, columns.column_page, "spread"),
+    "leaf columns": (0.03, columns.column_leaf, "leaf"),
+    "book": (0.08, books.book_page, "portrait"),
+    "manuscript": (0.02, books.handwritten_page, "portrait"),
+    "stacked": (0.015, books.stacked_leaves, "portrait"),
+    "spread": (0.015, books.spread, "spread"),
+    "form": (0.06, forms.form, "portrait"),
+    "foreword": (0.025, forms.foreword, "portrait"),
+    "empty": (0.03, books.empty_frame, "leaf"),
+    "blank": (0.03, books.labelled_blank, "leaf"),
+    "wood": (0.02, None, "leaf"),
 }
-"""Kind → its share of the pages, how it is laid out, and the sheet's shape."""
+"""Kind → its share of the pages that lie upright, how it is laid out, and the sheet's shape."""
+
+TURNED = 0.12
+"""Share of pages with lines that lie on their side or upside down: the network is to say nothing of them."""
+
+
+PREPARATION = Preparation(enlarge=True, even_light=True, turns=True)
+"""What the network wants done to pages; it goes into its file."""
 
 
 @attrs.frozen(eq=False)
@@ -62,25 +75,55 @@ def sheet_size(shape: str, rng: np.random.Generator) -> tuple[int, int, float]:
 
 
 def scanned(seed: int, kind: str | None = None) -> tuple[str, Scan]:
-    """Draw and scan one page; the same seed gives the same page."""
+    """Draw and scan one page, upright or turned; the same seed gives the same page."""
     rng = np.random.default_rng(seed)
     kinds, shares = list(LAYOUTS), [share for share, _, _ in LAYOUTS.values()]
     chosen = kind or str(rng.choice(kinds, p=np.array(shares) / sum(shares)))
+    page = _upright(chosen, rng)
+    if page.labels.any() and rng.random() < TURNED:
+        return "turned", _turned(page, rng)
+    return chosen, page
+
+
+def _turned(page: Scan, rng: np.random.Generator) -> Scan:
+    """Return the page lying on its side or upside down; of many a leaf only a piece, which keeps its letters' size."""
+    height, width = page.plane.shape
+    turns = int(rng.choice([1, 2, 3], p=[0.25, 0.5, 0.25]))
+    if width > 1.6 * height and rng.random() < (0.15 if turns == 2 else 0.5):
+        wide = int(height * rng.uniform(0.7, 1.6))
+        page = page.part(int(rng.integers(0, width - wide + 1)), wide)
+    return attrs.evolve(page, turns=turns)
+
+
+def spanned(width: int, height: int, skew: float) -> tuple[int, int]:
+    """Return width and height of the image that a page fits in when it lies askew by `skew` degrees."""
+    turn = np.deg2rad(abs(skew))
+    across, down = np.cos(turn), np.sin(turn)
+    return round(width * across + height * down), round(height * across + width * down)
+
+
+def _upright(chosen: str, rng: np.random.Generator) -> Scan:
+    """Draw and scan one page of a kind."""
     _, layout, shape = LAYOUTS[chosen]
     height, width, unit = sheet_size(shape, rng)
     if layout is None:
         plane = wood(rng, height, width)
         nothing = np.zeros_like(plane)
-        return chosen, Scan(plane, False, nothing, nothing, nothing)
-    sheet = Sheet.blank(height, width)
-    layout(sheet, (0.0, 0.0, float(width), float(height)), rng, unit)
+        bilevel = bool(rng.random() < 0.4)
+        return Scan(otsu(plane.astype(np.float32)) if bilevel else plane, bilevel, nothing, nothing, nothing)
+    skew = float(rng.uniform(-10, 10)) if rng.random() < 0.08 else 0.0
+    wide, high = spanned(width, height, skew)
+    unit *= min(detection_scale(width, height), 1.0) / min(detection_scale(wide, high), 1.0)
+    sheet = Sheet.blank(high, wide)
+    left, top = (wide - width) / 2, (high - height) / 2
+    layout(sheet, (left, top, left + width, top + height), rng, unit)
     if shape == "leaf" and rng.random() < 0.15:
         pictures.edge_bands(sheet, rng, unit)
     if rng.random() < 0.2 and not sheet.born_digital:
         _labels_and_seals(sheet, rng, unit)
     pitch = float(np.median([band.pitch for band in sheet.bands])) if sheet.bands else height / 8
     bilevel = bool(rng.random() < (0.75 if chosen in {"form", "foreword"} else 0.45))
-    return chosen, scan(sheet, rng, unit, pitch, bilevel)
+    return scan(sheet, rng, unit, pitch, bilevel, skew)
 
 
 def _labels_and_seals(sheet: Sheet, rng: np.random.Generator, unit: float) -> None:
@@ -136,10 +179,13 @@ def render(seed: int, kind: str | None = None) -> TrainingPage:
 
 
 def seen_page(kind: str, page: Scan) -> TrainingPage:
-    """Return what the network sees of a scan, and what it should say."""
-    decoded = PageImage(page.plane, page.bilevel)
-    plane = binarize(shrink(decoded), bilevel=page.bilevel)
+    """Return what the network sees of a scan, and what it should say: of turned writing, that it is paper."""
+    stored = np.ascontiguousarray(np.rot90(page.plane, page.turns))
+    plane = prepare(PageImage(stored, page.bilevel), PREPARATION).ink
     size = (plane.shape[1], plane.shape[0])
-    labels = np.asarray(cv2.resize(page.labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-    ink = np.asarray(cv2.resize(page.ink, size, interpolation=cv2.INTER_AREA), np.uint8)
+    labels, ink = (np.ascontiguousarray(np.rot90(part, page.turns)) for part in (page.labels, page.ink))
+    labels = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    if page.turns:
+        return TrainingPage(kind, plane, np.where(labels == LINE, BETWEEN, labels).astype(np.uint8))
+    ink = np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_AREA), np.uint8)
     return TrainingPage(kind, plane, forget_lost_ink(labels, ink, plane))

@@ -15,6 +15,7 @@ def picture(sheet: Sheet, box: Box, rng: np.random.Generator, unit: float) -> No
     width, height = x1 - x0, y1 - y0
     if width < 8 or height < 8:
         return
+    sheet.decoys.append(box)
     canvas = np.zeros((height, width), np.uint8)
     middle = (width // 2 + int(rng.normal(0, width * 0.05)), int(height * rng.uniform(0.3, 0.6)))
     thick = max(round(float(rng.uniform(0.8, 2.2)) * unit), 1)

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Protocol
 
 import attrs
 import numpy as np
 
-from linepages import labels, marks
+from linepages import cursive, labels, marks, strokes
+from linepages.cursive import Points
 from linepages.fonts import load_faces
-from linepages.ink import Band, Hand, Pen, Sheet, band_of, write_line
+from linepages.ink import Band, Gray, Hand, Pen, Sheet, band_of, write_line
 from linepages.text import TextStream, Token, vocabulary
+
+
+class Writer(Protocol):
+    """Puts a line's letters on a canvas; `ink.write_line` says what the arguments are and what comes back."""
+
+    def __call__(
+        self,
+        canvas: Gray,
+        pen: Pen,
+        tokens: Iterable[Token],
+        x0: float,
+        x1: float,
+        baseline: Callable[[float], float],
+        rng: np.random.Generator,
+        hand: Hand,
+        written: list[str] | None = None,
+    ) -> tuple[float, Points]:
+        """Return where the pen stopped and the body's points."""
 
 
 @attrs.frozen
@@ -26,6 +46,11 @@ class Style:
     handwritten: bool
     small: Pen | None = None
     """For runs in smaller letters inside the lines (glosses, instructions), where the page has them."""
+    pale: Pen | None = None
+    """For whole lines in red or in thin ink, where the page has them."""
+    writer: Writer = write_line
+    uneven: float = 1.0
+    """How much lines slope and stray from even distances, 1 = as a scribe's on ruled paper."""
 
 
 def _hand(rng: np.random.Generator, strength: float, umeh: bool) -> Hand:
@@ -49,7 +74,8 @@ def make_style(rng: np.random.Generator, pitch: float, umeh: bool, print_only: b
     """Choose face, size and hand for lines that are `pitch` sheet pixels apart."""
     faces = load_faces()["umeh" if umeh else "uchen"]
     face = faces[int(rng.integers(len(faces)))]
-    reach = (float(rng.uniform(0.4, 1.3)), float(rng.uniform(0.8, 2.0)), 0.5) if umeh else None
+    up = float(rng.uniform(0.4, 1.3) if rng.random() < 0.85 else rng.uniform(1.3, 2.4))
+    reach = (up, float(rng.uniform(0.8, 2.0)), 0.5) if umeh else None
     # Umeh bodies are small between long legs; tight uchen leaves reach half the pitch.
     share = float(rng.uniform(0.2, 0.42) if umeh else rng.uniform(0.27, 0.56))
     shade = _shade(rng) if rng.random() < 0.1 else 255
@@ -57,16 +83,42 @@ def make_style(rng: np.random.Generator, pitch: float, umeh: bool, print_only: b
     handwritten = not print_only and rng.random() < (0.85 if umeh else 0.55)
     strength = float(rng.uniform(0.15, 1.0)) if handwritten else 0.0
     words = vocabulary(rng, 70, stacks=float(rng.uniform(0.02, 0.3)))
+    flowing = umeh and handwritten and rng.random() < 0.4
     return Style(
         pen=pen,
+        writer=cursive.draw_flow(rng, 0.6 * strength).write if flowing else write_line,
         hand=_hand(rng, strength, umeh) if handwritten else Hand(),
         stream=TextStream(rng, words, gap=float(rng.uniform(0.5, 3.5))),
         pitch=pitch,
         waver=0.12 * pen.body * strength,
         handwritten=handwritten,
+        pale=Pen(face, pen.body, reach, int(rng.integers(90, 200))) if rng.random() < 0.06 else None,
         small=Pen(face, max(pen.body * float(rng.uniform(0.5, 0.8)), 4.0), reach)
         if rng.random() < 0.12
         else None,
+    )
+
+
+def hurried_style(rng: np.random.Generator, pitch: float) -> Style:
+    """Choose a fast hand for lines that are `pitch` sheet pixels apart: umeh in haste, or invented *khyug*."""
+    faces = load_faces()["umeh"]
+    face = faces[int(rng.integers(len(faces)))]
+    invented = rng.random() < 0.55
+    # Letters to officials: small writing far apart, its tails down to the next line.
+    share = float(rng.uniform(0.07, 0.15) if rng.random() < 0.25 else rng.uniform(0.13, 0.36))
+    body = max(pitch * share, 5.0)
+    reach = (float(rng.uniform(0.6, 1.8)), float(rng.uniform(1.0, 2.6)), 0.7)
+    pen = Pen(face, body, reach, _shade(rng) if rng.random() < 0.15 else 255)
+    hand = strokes.draw_scribe(rng) if invented else cursive.draw_flow(rng, float(rng.uniform(0.5, 1.1)))
+    return Style(
+        pen=pen,
+        hand=Hand(),
+        stream=TextStream(rng, vocabulary(rng, 70), gap=float(rng.uniform(0.3, 3.0))),
+        pitch=pitch,
+        waver=float(rng.uniform(0.05, 0.3)) * body,
+        handwritten=True,
+        writer=hand.write,
+        uneven=float(rng.uniform(0.7, 2.2)),
     )
 
 
@@ -76,7 +128,7 @@ def _baseline(rng: np.random.Generator, level: float, style: Style, width: float
         return lambda _: level
     waves = rng.uniform(0.5, 4, 2) * 2 * np.pi / max(width, 1.0)
     phases = rng.uniform(0, 2 * np.pi, 2)
-    slope = float(rng.normal(0, 0.25)) * style.pen.body / max(width, 1.0)
+    slope = float(rng.normal(0, 0.25)) * style.uneven * style.pen.body / max(width, 1.0)
     return lambda x: level + slope * x + style.waver * float(np.sin(waves * x + phases).sum())
 
 
@@ -134,7 +186,7 @@ def _write_run(
 ) -> list[tuple[float, float, float]]:
     """Write a run between `x0` and `x1`, changing to smaller letters and back where the page does so."""
     if style.small is None:
-        return write_line(sheet.lines, style.pen, run, x0, x1, baseline, rng, style.hand, written)[1]
+        return style.writer(sheet.lines, style.pen, run, x0, x1, baseline, rng, style.hand, written)[1]
     points: list[tuple[float, float, float]] = []
     small = bool(rng.random() < 0.4)
     hang = float(rng.choice([0.0, 0.5, 1.0]))
@@ -144,7 +196,7 @@ def _write_run(
         pen = style.small if small else style.pen
         # Small letters hang from the same headline, stand on the same foot, or keep to the middle.
         top = style.pen.body_top + hang * (style.pen.body - pen.body) - pen.body_top
-        stop, found = write_line(
+        stop, found = style.writer(
             sheet.lines,
             pen,
             run[at : at + count],
@@ -181,19 +233,40 @@ def text_block(
     ragged = float(rng.uniform(0, 1.5)) * style.pen.body if style.handwritten else 0.0
     noted = rng.random() < 0.12
     extra = rng.spawn(1)[0]
-    ruled = float(extra.uniform(-0.3, 1.6)) if extra.random() < 0.08 else None
+    ruled = float(extra.uniform(-0.3, 1.6)) if extra.random() < (0.2 if style.handwritten else 0.05) else None
+    washed = extra.random() < (0.05 if style.handwritten else 0.01)
+    over = float(extra.choice([0.0, extra.uniform(0, 6)])) * style.pen.body
+    # Vowels that stand high above the first line are no line of their own.
+    sheet.decoys.append((x0, y0 + ascent - 0.8 * style.pitch, x1, y0 + ascent))
     for row in range(count):
-        jitter = float(rng.normal(0, 0.05)) * style.pitch if style.handwritten else 0.0
+        jitter = float(rng.normal(0, 0.05)) * style.uneven * style.pitch if style.handwritten else 0.0
         level = y0 + row * style.pitch + ascent - style.pen.body_top + jitter
-        short = row == count - 1 and rng.random() < 0.3
-        share = float(rng.uniform(0.15, 0.95)) if short else 1.0
+        short = row == count - 1 and rng.random() < 0.4
+        share = last_share(rng, (x1 - x0) / style.pen.body) if short else 1.0
         start = x0 + abs(float(rng.normal(0, 1))) * ragged
         first = opening and row == 0
-        band = fill_line(sheet, style, start, x1, level, rng, first, share, holes)
+        look = style if style.pale is None or extra.random() < 0.6 else attrs.evolve(style, pen=style.pale)
+        band = fill_line(sheet, look, start, x1, level, rng, first, share, holes)
+        if washed and band is not None:
+            _wash_words(sheet, band, extra)
         if ruled is not None:
-            marks.guide_rule(sheet, (x0, x1), level + style.pen.body_top + ruled * style.pen.body, extra)
+            head = level + style.pen.body_top
+            sheet.decoys.append((x0 - over, head, x1 + over, level + style.pen.body_bottom))
+            marks.guide_rule(sheet, (x0 - over, x1 + over), head + ruled * style.pen.body, extra)
         if band is not None and noted:
             _interlinear(sheet, style, band, rng)
+
+
+def last_share(rng: np.random.Generator, bodies: float) -> float:
+    """Return how much of its width, which is that of so many letter bodies, a paragraph's last line fills."""
+    return float(rng.uniform(2, 5)) / bodies if rng.random() < 0.35 else float(rng.uniform(0.08, 1))
+
+
+def _wash_words(sheet: Sheet, band: Band, rng: np.random.Generator) -> None:
+    """Mark up to three stretches of a line with colour."""
+    for _ in range(int(rng.integers(0, 4))):
+        x, top, bottom = band.points[int(rng.integers(len(band.points)))]
+        marks.wash(sheet, (x, top, x + float(rng.uniform(1, 8)) * (bottom - top), bottom), rng)
 
 
 def _interlinear(sheet: Sheet, style: Style, band: Band, rng: np.random.Generator) -> None:

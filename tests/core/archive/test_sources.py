@@ -11,18 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from bec_core.admin.folder_run import left_out_words
 from bec_core.archive import (
     BdrcArchive,
     FlatVersionedFolder,
     LocalFolder,
-    Source,
     Sources,
     find_volumes,
+    folder_sources,
     pages,
-    standard_sources,
     volume_folder,
 )
 from bec_core.archive.folders import natural_key
+from bec_core.builtin import bec_sources
 from bec_core.errors import (
     InvalidMessage,
     ManifestInvalid,
@@ -32,7 +33,9 @@ from bec_core.errors import (
     StorageError,
 )
 from bec_core.models import Page, Volume, VolumeRef, check_id
+from bec_core.source import Source, SourceType
 from bec_core.storage import FileStore, ObjectInfo, Store, StoredObject
+from support.sources import stored_sources
 
 REF = VolumeRef("W22084", "I0886")
 FOLDER = volume_folder("W22084", "I0886")
@@ -120,7 +123,7 @@ def test_missing_and_broken_manifests_have_their_errors(
     store.put(f"{FOLDER}/dimensions.json", b"<html>")
     with pytest.raises(ManifestInvalid, match=r"dimensions\.json: the manifest is not JSON"):
         source.resolve(REF)
-    monkeypatch.setattr("bec_core.archive.sources.MAX_STORED_BYTES", 3)
+    monkeypatch.setattr("bec_core.archive.stored.MAX_STORED_BYTES", 3)
     with pytest.raises(ManifestInvalid, match="too large"):
         source.resolve(REF)
     with pytest.raises(InvalidMessage):
@@ -162,7 +165,7 @@ def test_what_goes_wrong_with_a_page_is_a_page_error(
 
 def test_a_flat_versioned_folder(store: FileStore) -> None:
     ref = VolumeRef("W1", "I1", "ocr_benchmark", "v2")
-    for name in ("10.jpg", "2.jpg", "notes.txt", "sub/3.jpg"):
+    for name in ("10.jpg", "2.jpg", "notes.txt", "sub/3.jpg", "._2.jpg", "3.webp"):
         store.put(f"ocr_benchmark/images/W1/I1/v2/{name}", name.encode())
     store.put("ocr_benchmark/images/W1/I1/v22/other.jpg", b"")
     source: Source = FlatVersionedFolder(store)
@@ -267,7 +270,7 @@ def test_a_folder_whose_name_is_no_unicode_is_a_volume(tmp_path: Path) -> None:
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/scans/caf\xe9\nx"))
     odd.mkdir(parents=True)
     (odd / "1.jpg").write_bytes(b"x")
-    (ref,) = find_volumes(tmp_path / "scans")
+    (ref,) = find_volumes(tmp_path / "scans").volumes
     volume = LocalFolder().resolve(ref)
     assert LocalFolder().read_page(volume, volume.pages[0]).data == b"x"
 
@@ -318,7 +321,7 @@ def test_the_registry_picks_by_name(tmp_path: Path, store: FileStore) -> None:
     bench = FileStore(tmp_path / "bench")
     bench.put("ocr_benchmark/images/W1/I1/v1/1.jpg", b"x")
     touch(tmp_path / "scans", "1.jpg")
-    sources = standard_sources(store.url, bench.url, allow_folders=True)
+    sources = stored_sources(store.url, bench.url, own_runs=True)
     for ref in (REF, VolumeRef("W1", "I1", "ocr_benchmark", "v1"), local(tmp_path / "scans")):
         assert len(sources.resolve(ref).pages) == 1
     assert sources.read_page(sources.resolve(local(tmp_path / "scans")), Page(0, "1.jpg")).data == b"1.jpg"
@@ -326,7 +329,7 @@ def test_the_registry_picks_by_name(tmp_path: Path, store: FileStore) -> None:
 
 def test_a_message_makes_no_cloud_worker_read_its_files(tmp_path: Path) -> None:
     touch(tmp_path, "1.jpg")
-    sources = standard_sources("s3://archive", "s3://bench")
+    sources = stored_sources("s3://archive", "s3://bench")
     with pytest.raises(InvalidMessage, match="folders of this machine are not a source here"):
         sources.resolve(local(tmp_path))
     volume = LocalFolder().resolve(local(tmp_path))
@@ -336,32 +339,30 @@ def test_a_message_makes_no_cloud_worker_read_its_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["other", "s3://x/y", "", "BDRC", "bdrc ", "FILE:///etc"])
 def test_an_unknown_source_names_the_known_ones(source: str) -> None:
-    sources = Sources({"bdrc": LocalFolder, "ocr_benchmark": LocalFolder}, allow_folders=True)
-    with pytest.raises(InvalidMessage, match="known: bdrc, ocr_benchmark"):
+    sources = stored_sources("file:///none", "file:///none", own_runs=True)
+    with pytest.raises(InvalidMessage, match="known: bdrc, file, ocr_benchmark"):
         sources.resolve(VolumeRef("W1", "I1", source))
 
 
 @pytest.mark.parametrize("source", ["file:", "file:relative", "file://host/x", "file:///x?y"])
 def test_a_folders_url_must_be_one(source: str) -> None:
     with pytest.raises(InvalidMessage):
-        Sources({}, allow_folders=True).resolve(VolumeRef("W1", "I1", source))
+        folder_sources().resolve(VolumeRef("W1", "I1", source))
 
 
 def test_a_source_is_opened_when_first_needed(store: FileStore, tmp_path: Path) -> None:
     opened = []
 
-    def opener() -> Source:
-        opened.append(1)
+    def opener(one: SourceType) -> Source:
+        opened.append(one.name)
         return BdrcArchive(store)
 
     put_manifest(store, "1.jpg")
-    sources = Sources({"bdrc": opener}, allow_folders=True)
-    touch(tmp_path / "scans", "1.jpg")
-    sources.resolve(local(tmp_path / "scans"))
+    sources = Sources(bec_sources(), opener, own_runs=True)
     assert opened == []
     sources.resolve(REF)
     sources.resolve(REF)
-    assert opened == [1]
+    assert opened == ["bdrc"]
 
 
 # Finding volumes --------------------------------------------------------------------------------------
@@ -374,7 +375,7 @@ def test_every_folder_with_images_is_a_volume(tmp_path: Path) -> None:
     touch(top / "empty", "notes.txt")
     (top / "vol2" / "loop").symlink_to(top)
     (top / "vol11").symlink_to(top / "vol10")
-    found = find_volumes(top, skip=top / "out")
+    found = find_volumes(top, skip=top / "out").volumes
     assert [(v.w_id, v.i_id) for v in found] == [
         ("Kangyur", "deep--er--vol1"),
         ("Kangyur", "vol2"),
@@ -391,24 +392,24 @@ def test_ids_are_unique_stable_and_valid(tmp_path: Path) -> None:
     for folder in folders:
         touch(top / folder, "1.jpg")
     touch(top, "1.jpg")
-    found = find_volumes(top)
+    found = find_volumes(top).volumes
     hidden = 1  # '..x' starts with a dot
     assert len(found) == len(folders) + 1 - hidden
     assert len({v.i_id for v in found}) == len(found)
     for ref in found:
         check_id(ref.w_id, "w_id")
         check_id(ref.i_id, "i_id")
-    assert find_volumes(top) == found
+    assert find_volumes(top).volumes == found
     assert {v.w_id for v in found} == {found[0].w_id}
     by_path = {v.source: v.i_id for v in found}
     touch(top / "new folder", "1.jpg")
-    assert by_path.items() < {v.source: v.i_id for v in find_volumes(top)}.items()
+    assert by_path.items() < {v.source: v.i_id for v in find_volumes(top).volumes}.items()
 
 
 def test_the_top_folder_may_be_a_volume_itself(tmp_path: Path) -> None:
     touch(tmp_path / "scans", "1.jpg")
     touch(tmp_path / "scans" / "scans", "1.jpg")
-    first, second = find_volumes(tmp_path / "scans")
+    first, second = find_volumes(tmp_path / "scans").volumes
     assert (first.w_id, first.i_id) == ("scans", "scans")
     assert second.i_id.startswith("scans-")
 
@@ -418,4 +419,46 @@ def test_no_folder_to_search(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path / "1.jpg"):
         with pytest.raises(SettingsError, match="is not a folder"):
             find_volumes(path)
-    assert find_volumes(tmp_path / "..", skip=tmp_path / "..") == []
+    assert find_volumes(tmp_path / "..", skip=tmp_path / "..").volumes == ()
+
+
+def test_all_that_can_be_decoded_is_a_page_and_the_rest_is_counted(tmp_path: Path) -> None:
+    top = tmp_path / "scans"
+    pages_there = ["1.jp2", "2.JPX", "3.j2k", "4.webp", "5.bmp", "6.gif", "7.tiff"]
+    touch(top, *pages_there, "._1.jp2", "._x", ".DS_Store", "a.txt", "b.TXT", "c.xml", "README", "d.pdf")
+    touch(top / "texts", "e.txt")
+    touch(top / ".hidden", "f.txt")
+    found = find_volumes(top, files={".pdf": "pdf"})
+    assert [ref.source_name for ref in found.volumes] == ["file", "pdf"]
+    assert [page.filename for page in LocalFolder().resolve(found.volumes[0]).pages] == pages_there
+    assert found.left_out == {".txt": 3, ".xml": 1, "._*": 2, "files without an ending": 1}
+    assert left_out_words(found.left_out) == "3 .txt, 2 ._*, 1 .xml, 1 files without an ending"
+
+
+def test_what_others_and_we_put_into_a_folder_is_no_volume(tmp_path: Path) -> None:
+    top = tmp_path / "scans"
+    touch(top / "vol1", "1.jpg")
+    touch(top / "vol1" / "@eaDir" / "1.jpg", "SYNOPHOTO_THUMB_XL.jpg")
+    touch(top / "__MACOSX", "1.jpg")
+    touch(top / "earlier" / "ldv1" / "scans" / "vol1" / "0a1b2c", "success.json", "scans.parquet", "crop.png")
+    touch(top / "earlier" / "report" / "scans-vol1", "index.html", "volume.json")
+    touch(top / "earlier" / "report" / "scans-vol1" / "pages", "0001.jpg")
+    found = find_volumes(top)
+    assert [ref.i_id for ref in found.volumes] == ["vol1"]
+    assert found.left_out == {}
+
+
+def test_links_out_of_the_folder_are_no_volumes(tmp_path: Path) -> None:
+    touch(tmp_path / "elsewhere", "1.jpg", "1.pdf")
+    top = tmp_path / "scans"
+    touch(top / "vol1", "1.jpg", "1.pdf")
+    (top / "out").symlink_to(tmp_path / "elsewhere")
+    (top / "out.pdf").symlink_to(tmp_path / "elsewhere" / "1.pdf")
+    (top / "in").symlink_to(top / "vol1")
+    (top / "vol1" / "2.jpg").symlink_to(tmp_path / "elsewhere" / "1.jpg")
+    found = find_volumes(top, files={".pdf": "pdf"})
+    assert [ref.i_id for ref in found.volumes] == ["in", "in--1.pdf"]
+    assert found.left_out == {"links out of the folder": 2}
+    assert len(LocalFolder().resolve(found.volumes[0]).pages) == 2, "a page may be a link to anywhere"
+    (tmp_path / "link").symlink_to(top)
+    assert find_volumes(tmp_path / "link", files={".pdf": "pdf"}) == found

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bec_ldv1.artifacts import (
+    Flag,
     PageImage,
     PageLines,
     TextLine,
@@ -27,7 +28,17 @@ from bec_ldv1.page.detect import detect_page
 from bec_ldv1.record.records import SCHEMA, to_parquet
 from support.sample_pages import BOOK, PECHA, askew, image_file, look, sample
 
-CASES = [(PECHA, -1.5, 0, 1), (PECHA, 4, 330, 1), (PECHA, -4, -330, 6), (BOOK, 4, 0, 3), (BOOK, 0, 0, 5)]
+CASES = [
+    (PECHA, -1.5, 0, 1, 0),
+    (PECHA, 4, 330, 1, 0),
+    (PECHA, -4, -330, 6, 0),
+    (BOOK, 4, 0, 3, 0),
+    (BOOK, 0, 0, 5, 0),
+    (PECHA, 4, 330, 1, 1),
+    (PECHA, -1.5, 0, 6, 2),
+    (BOOK, 2, 0, 1, 3),
+]
+"""Sample, degrees, bow, EXIF orientation, and the quarter turns counter-clockwise that bring it upright after that."""
 INVERSE = {6: 8, 8: 6}
 
 
@@ -40,15 +51,16 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture(scope="module", params=CASES, ids=str)
 def case(request, engine) -> tuple[bytes, bytes]:
     """An image file, and the Parquet file with its page."""
-    name, degrees, bow, orientation = request.param
+    name, degrees, bow, orientation, quarter_turns = request.param
     plane, _ = askew(sample(name)[0], degrees, bow)
+    plane = np.rot90(plane, -quarter_turns)
     data = image_file(upright(plane, INVERSE.get(orientation, orientation)), orientation)
     return data, to_parquet([look(engine, data)])
 
 
 def read(case: tuple[bytes, bytes]) -> tuple[PageImage, PageLines]:
-    image = decode_page(case[0])
     (page,) = read_lines(case[1])
+    image = decode_page(case[0], page.quarter_turns)
     return image, page.on(image)
 
 
@@ -57,6 +69,14 @@ def of_the_earlier_system(parquet: bytes) -> bytes:
     sink = io.BytesIO()
     pq.write_table(pq.read_table(io.BytesIO(parquet), columns=SCHEMA.names), sink)
     return sink.getvalue()
+
+
+def test_the_direction_is_recorded(request, case):
+    """What viewers do, and what is left to do."""
+    *_, orientation, quarter_turns = request.node.callspec.params["case"]
+    _, page = read(case)
+    assert (page.orientation, page.quarter_turns) == (orientation, quarter_turns)
+    assert (Flag.TURNED in page.flags) == (quarter_turns > 0)
 
 
 def test_points_go_where_detection_recorded_them(engine, case):

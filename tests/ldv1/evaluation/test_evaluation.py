@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from bec_ldv1.evaluation.matching import match_one_to_one
 from bec_ldv1.evaluation.metrics import PageScore, score_page
 from bec_ldv1.evaluation.pages import PageLines, Polygon, box_polygon, document_of, polygon_of
 from bec_ldv1.evaluation.report import evaluate, split_by_document
+from bec_ldv1.page.orientation import to_stored
 
 SIZE = (1000, 500)
 
@@ -208,6 +210,19 @@ def test_large_pages_give_the_same_answer() -> None:
     }
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_page_that_lies_on_a_side_is_scored_as_the_upright_one(orientation: int) -> None:
+    found = [*FOUR[:2], line(2, x1=580), box_polygon(700, 10, 990, 45)]  # the third is found over 60 %
+
+    def there(polygons: Sequence[Polygon]) -> PageLines:
+        turned = (to_stored(p.astype(float), orientation, *SIZE).astype(np.float32) for p in polygons)
+        return PageLines("a_0001.jpg", SIZE[::-1] if orientation >= 5 else SIZE, tuple(turned))
+
+    wanted = counts(score_page(page(*FOUR), page(*found)))
+    assert counts(score_page(there(FOUR), there(found))) == wanted
+    assert wanted["matched"] == 2
+
+
 def test_report_over_pages() -> None:
     truth = [page(*FOUR, image="a_0001.jpg"), page(*FOUR, image="b_0001.jpg")]
     found = [page(*FOUR[:2], image="x/b_0001.jpg"), page(*FOUR, image="a_0001.jpg")]
@@ -230,7 +245,18 @@ def test_report_over_pages() -> None:
 
 
 def test_a_page_that_was_not_predicted_counts_as_empty() -> None:
-    assert evaluate([], [page(*FOUR)]).sets[0].missed == 4
+    other = page(*FOUR, image="b_0001.jpg")
+    report = evaluate([other], [page(*FOUR), other])
+    assert report.sets[0].missed == 4
+    assert report.notes == (
+        "pages without a prediction, taken for pages on which nothing was found: 1, the first a_0001.jpg",
+    )
+    assert report.notes[0] in report.to_text()
+
+
+def test_no_prediction_at_all_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no page of the truth has a prediction"):
+        evaluate([], [page(*FOUR)])
 
 
 def test_a_page_named_twice_is_refused() -> None:

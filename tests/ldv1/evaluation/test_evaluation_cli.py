@@ -11,10 +11,13 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from bec_ldv1.cli import ldv1
 from bec_ldv1.evaluation.baseline import projection_lines
 from bec_ldv1.evaluation.cli import evaluate
 from bec_ldv1.evaluation.pages import TruthError
 from bec_ldv1.network.box import BoxNet
+from bec_ldv1.page.orientation import to_stored
+from support.drawn_lines import stored
 
 ROWS = (60, 140, 220, 300, 380)
 
@@ -75,8 +78,20 @@ def test_predictions_from_a_file_need_no_images(data: Path) -> None:
     result = run("--truth", data / "truth.jsonl", "--predictions", found)
     assert result.exit_code == 0
     assert "0.889" in result.stdout  # 2·4 / (5 + 4)
-    assert "a_0001.png" in result.stdout
-    assert "b_0001.png" not in result.stdout
+    tables, _, notes = result.stdout.partition("\n\npages without a prediction")
+    assert "a_0001.png" in tables
+    assert "b_0001.png" not in tables
+    assert notes == ", taken for pages on which nothing was found: 1, the first b_0001.png\n"
+
+
+def test_predictions_for_other_pages_are_an_error_and_no_f1_of_0(data: Path) -> None:
+    found = data / "found.jsonl"
+    found.write_text('{"image": "c_0001.png", "lines": []}', encoding="utf-8")
+    with pytest.raises(TruthError, match=r"names a_0001\.png, the predictions c_0001\.png; pages are paired"):
+        run("--truth", data / "truth.jsonl", "--predictions", found)
+    found.write_text("", encoding="utf-8")
+    with pytest.raises(TruthError, match="there are no predictions"):
+        run("--truth", data / "truth.jsonl", "--predictions", found)
 
 
 def test_a_model_from_a_file(data: Path) -> None:
@@ -109,7 +124,62 @@ def test_an_image_at_two_places_is_refused(data: Path) -> None:
         run("--truth", data / "truth.jsonl", "--detector", "projection")
 
 
-def test_an_image_that_is_none_is_named(data: Path) -> None:
-    (data / "pages" / "a_0001.png").write_bytes(b"no image")
-    with pytest.raises(TruthError, match=r"a_0001\.png can't be processed"):
+def test_an_image_that_ends_early_costs_that_page_alone(data: Path) -> None:
+    whole = (data / "pages" / "b_0001.png").read_bytes()
+    (data / "pages" / "b_0001.png").write_bytes(whole[: len(whole) // 2])
+    result = run("--truth", data / "truth.jsonl", "--detector", "projection", "--json")
+    report = json.loads(result.stdout)
+    assert [(page["image"], page["matched"]) for page in report["pages"]] == [("a_0001.png", 5)]
+    assert report["notes"] == ["pages that can't be processed, left out of all figures: 1"]
+    assert "b_0001.png can't be processed" in result.stderr
+
+
+def test_images_none_of_which_can_be_read_are_an_error(data: Path) -> None:
+    for path in (data / "pages").iterdir():
+        path.write_bytes(b"no image")
+    with pytest.raises(TruthError, match="none of the 2 pages can be processed"):
         run("--truth", data / "truth.jsonl", "--detector", "projection")
+
+
+def test_the_exit_status_tells_of_pages_that_were_left_out(data: Path) -> None:
+    arguments = ["evaluate", "--truth", str(data / "truth.jsonl"), "--detector", "projection"]
+    assert CliRunner().invoke(ldv1, arguments, standalone_mode=False).return_value == 0
+    (data / "pages" / "b_0001.png").write_bytes(b"no image")
+    assert CliRunner().invoke(ldv1, arguments, standalone_mode=False).return_value == 6
+
+
+@pytest.mark.parametrize("below", ["", "page"])
+def test_a_folder_of_truth_has_its_images_inside_or_beside_it(data: Path, below: str) -> None:
+    """Transkribus puts a document's images beside its folder of PAGE files, and both into one folder."""
+    (data / "pages" / "page").mkdir()
+    lines = "".join(
+        f'<TextLine id="l{y}"><Coords points="100,{y - 20} 800,{y - 20} 800,{y + 50} 100,{y + 50}"/></TextLine>'
+        for y in ROWS
+    )
+    page = f'<Page imageFilename="a_0001.png" imageWidth="900" imageHeight="480">{lines}</Page>'
+    (data / "pages" / "page" / "a_0001.xml").write_text(f"<PcGts>{page}</PcGts>")
+    (data / "elsewhere").mkdir()
+    (data / "elsewhere" / "a_0001.png").write_bytes(b"another one of that name")
+    result = run("--truth", data / "pages" / below, "--detector", "projection", "--json")
+    assert json.loads(result.stdout)["sets"][0]["f1"] == 1.0
+
+
+@pytest.mark.parametrize("as_shown", [False, True])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_that_viewers_turn(data: Path, orientation: int, as_shown: bool) -> None:
+    """The truth may be in pixels of the image as it is stored, or, where its size tells, as other programs show it."""
+    if as_shown and orientation < 5:
+        orientation = 5
+    (data / "pages" / "a_0001.png").write_bytes(stored(text_page(), orientation))
+    boxes = [np.array([[100, y - 20], [800, y - 20], [800, y + 50], [100, y + 50]], float) for y in ROWS]
+    size = [900, 480]
+    if not as_shown:
+        boxes = [to_stored(box, orientation, 900, 480) for box in boxes]
+        size = size[::-1] if orientation >= 5 else size
+    row = {"image": "a_0001.png", "size": size, "polygons": [box.tolist() for box in boxes]}
+    (data / "turned.jsonl").write_text(json.dumps(row))
+    result = run(
+        "--truth", data / "turned.jsonl", "--images", data / "pages", "--detector", "projection", "--json"
+    )
+    (page,) = json.loads(result.stdout)["pages"]
+    assert page["matched"] == 5

@@ -13,6 +13,7 @@ from bec_ldv1.network.checkpoint import load_model
 from bec_ldv1.network.deeplab import DeepLabV3Plus
 from bec_ldv1.network.line_model import BadOutput, Precision
 from bec_ldv1.page.contours import Postprocess
+from bec_ldv1.page.prepare import Preparation
 
 TILES = np.where(np.random.default_rng(1).random((1, 64, 128)) > 0.2, 255, 0).astype(np.uint8)
 SMALL_BOX: dict[str, Any] = {"widths": (8, 8, 8, 8), "blocks": (1, 1, 1, 0)}
@@ -43,10 +44,11 @@ def box_file(path: Path, **changes: object) -> Path:
     }
     content = {
         "format": "bec-box",
-        "version": 1,
+        "version": 2,
         "architecture": SMALL_BOX,
         "state_dict": half,
         "postprocess": {"threshold": 0.5},
+        "preparation": {"enlarge": True},
     }
     return saved(path, content | changes)
 
@@ -73,10 +75,15 @@ def test_the_box_format(tmp_path: Path) -> None:
     model = load_model(box_file(tmp_path / "box.pt"), precision=Precision.FLOAT32)
     assert model.channels == 1
     assert model.postprocess == Postprocess(threshold=0.5)
+    assert model.preparation == Preparation(enlarge=True)
     result = model.probabilities(TILES)
     assert result.shape == TILES.shape
     assert result.dtype == np.float32
     assert ((result > 0) & (result < 1)).all()
+
+
+def test_a_box_of_before_wants_the_contracts_preparation(tmp_path: Path) -> None:
+    assert load_model(box_file(tmp_path / "box.pt", version=1)).preparation == Preparation()
 
 
 def test_low_precision_keeps_float32_batch_norms(tmp_path: Path) -> None:
@@ -169,6 +176,6 @@ def test_batch_counters_may_be_absent(tmp_path: Path, hollow: dict[str, torch.Te
 
 
 def test_box_files_that_do_not_fit(tmp_path: Path) -> None:
-    refused(box_file(tmp_path / "a.pt", version=2), "has version 2", "reads 1")
-    refused(box_file(tmp_path / "b.pt", architecture={"depth": 3}), "'architecture' or 'postprocess'")
+    refused(box_file(tmp_path / "a.pt", version=3), "has version 3", "reads 1 and 2")
+    refused(box_file(tmp_path / "b.pt", architecture={"depth": 3}), "'architecture', 'postprocess'")
     refused(box_file(tmp_path / "c.pt", postprocess={"magic": 3}), "threshold, min_area_fraction")

@@ -1,5 +1,6 @@
 """``bec ldv1 preview``: a picture of one page with its lines."""
 
+import attrs
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -7,10 +8,14 @@ from PIL import Image
 
 from bec_ldv1.cli import ldv1
 from bec_ldv1.lines import Line
-from bec_ldv1.output.preview import LONGEST_SIDE, draw
+from bec_ldv1.output.preview import LONGEST_SIDE, draw, preview
 from bec_ldv1.page.decode import PageImage, upright
+from bec_ldv1.page.flags import Flag
 from bec_ldv1.page.orientation import to_stored, to_upright
+from bec_ldv1.record.details import PageDetails
+from bec_ldv1.record.records import PageRecord
 from support.places import ROOT
+from support.turned_pages import scanned, scanned_record
 
 LEAF = ROOT / "samples/Works/f4/W1BEC1/images/W1BEC1-0001/0002.jpg"
 REGION = np.array([[100, 50], [700, 50], [700, 90], [100, 90]], np.float32)
@@ -59,6 +64,36 @@ def test_lines_are_drawn_where_they_are(orientation):
     assert columns.max() + 90 == pytest.approx(700, abs=1)
     assert picture[60, 400].tolist() != [200, 200, 200]  # tinted inside
     assert picture[150, 400].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("quarter_turns", range(4))
+def test_a_turned_page_is_drawn_upright_and_told(tmp_path, monkeypatch, quarter_turns):
+    page = tmp_path / "p.png"
+    plane = np.array(Image.open(LEAF).convert("L"))
+    page.write_bytes(scanned(plane, quarter_turns, 6))
+    details = PageDetails(*plane.shape[::-1], 0.1, [Line(REGION, COURSE, 1.0)], orientation=1)
+    record = scanned_record(
+        PageRecord("p.png", "", contours=[], contours_bboxes=np.empty((0, 4), np.int32), details=details),
+        quarter_turns,
+        6,
+    )
+    flagged = attrs.evolve(record.details, flags=frozenset({Flag.TURNED} if quarter_turns else ()))
+    monkeypatch.setattr(
+        "bec_ldv1.output.preview.page_record", lambda *_: attrs.evolve(record, details=flagged)
+    )
+    found = preview(page)
+    assert found.picture.shape[:2] == plane.shape
+    rows, columns = np.nonzero(np.ptp(found.picture[:, 90:].astype(int), axis=2))
+    assert (rows.min(), rows.max()) == pytest.approx((50, 90), abs=3)
+    assert columns.max() + 90 == pytest.approx(700, abs=3)
+    words = [
+        "",
+        "scanned turned by 90° clockwise, ",
+        "scanned upside down, ",
+        "scanned turned by 90° counter",
+    ]
+    assert found.summary().startswith(f"1 lines, {words[quarter_turns]}")
+    assert ", turned" not in found.summary()
 
 
 def test_large_pages_are_shrunk():

@@ -203,7 +203,7 @@ def test_no_image_is_a_page_problem(data: bytes) -> None:
 
 def test_too_many_pixels_are_refused_from_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = encoded(Image.new("1", (30_000, 30_000)), "TIFF", compression="group4")
-    monkeypatch.setattr(decode_module, "_grey", lambda image: pytest.fail("decoded"))
+    monkeypatch.setattr(decode_module, "grey", lambda image, *_, **__: pytest.fail("decoded"))
     with pytest.raises(PageProblem, match="too large: 30000 × 30000"):
         decode(bomb)
 
@@ -214,10 +214,10 @@ def test_sides_beyond_int16_are_refused() -> None:
 
 
 def test_out_of_memory_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhausted(image: object) -> None:
+    def exhausted(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(decode_module, "_grey", exhausted)
+    monkeypatch.setattr(decode_module, "grey", exhausted)
     with pytest.raises(PageProblem) as caught:
         decode(encoded(Image.fromarray(GREY), "PNG"))
     assert caught.value.retryable

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bec_ldv1.page.decode import PageImage
-from bec_ldv1.page.scale import detection_scale, detection_size, shrink
+from bec_ldv1.page.scale import detection_scale, detection_size, enlarged_size, shrink
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,22 @@ def test_bilevel_stays_bilevel() -> None:
 def test_a_page_is_never_enlarged() -> None:
     plane = np.zeros((200, 900), np.uint8)
     assert shrink(PageImage(plane, bilevel=False)) is plane
+
+
+@pytest.mark.parametrize(
+    ("original", "expected", "why"),
+    [
+        ((3000, 900), None, "a leaf of more than one row is large enough"),
+        ((1700, 480), None, "and so is one that is nearly as high"),
+        ((1280, 256), (2560, 512), "a leaf is brought to one row"),
+        ((640, 100), (2560, 400), "by four times at most"),
+        ((2000, 100), (4096, 204), "and to the widest width"),
+        ((700, 900), (796, 1024), "other pages are brought to two rows"),
+        ((400, 512), (800, 1024), "also from one"),
+        ((900, 1000), None, "nearly two rows are large enough"),
+    ],
+)
+def test_small_pages_are_enlarged(
+    original: tuple[int, int], expected: tuple[int, int] | None, why: str
+) -> None:
+    assert enlarged_size(*original) == expected, why

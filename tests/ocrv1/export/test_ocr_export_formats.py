@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
+import attrs
 import pytest
 from lxml import etree, html
 
@@ -156,3 +157,17 @@ def test_jsonl_is_a_row_a_page():
         "baseline": [list(point) for point in FIRST.baseline],
     }
     assert (blank["lines"], blank["flags"]) == ([], ["blank"])
+
+
+@pytest.mark.parametrize(("quarter_turns", "angle"), [(0, 0), (1, 270), (2, 180), (3, 90)])
+def test_the_text_of_a_turned_page_says_so(quarter_turns, angle):
+    page = attrs.evolve(PAGE, quarter_turns=quarter_turns)
+    (region,) = etree.fromstring(page_xml(page)).xpath("//*[local-name() = 'TextRegion']")
+    (block,) = etree.fromstring(alto(page)).xpath("//*[local-name() = 'TextBlock']")
+    titles = etree.fromstring(to_hocr(page, "x")).xpath("//*[@class = 'ocr_line']/@title")
+    assert int(region.get("orientation", "0")) % 360 == int(block.get("ROTATION", "0")) == angle
+    assert [f"textangle {angle};" in title for title in titles] == [angle > 0, angle > 0]
+    row = json.loads(to_jsonl(ExportVolume("W1-I0001-abcdef", (page,))))
+    assert (row["orientation"], row["quarter_turns"]) == (1, quarter_turns)
+    for schema, write in (("page", page_xml), ("alto", alto)):
+        assert Validator(schema).validate(etree.ElementTree(etree.fromstring(write(page))))

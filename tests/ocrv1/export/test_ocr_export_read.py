@@ -1,10 +1,12 @@
 """From artifacts to exported files: what is taken, what is left out, and the command."""
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -149,3 +151,24 @@ def test_listing_the_commands_imports_nothing_heavy():
     code = "import sys; import bec_ocrv1.cli; print(sorted({'pyarrow','numpy','cv2','onnxruntime'} & set(sys.modules)))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said == "[]\n"
+
+
+def test_upright_gives_the_picture_that_viewers_show(tmp_path):
+    data = to_parquet([attrs.evolve(PAGE, orientation=6)])  # viewers turn it clockwise by a quarter
+    volume(tmp_path / "in", data=data)
+    for options, size, first in (([], [100, 60], [0, 10]), (["--upright"], [60, 100], [49, 0])):
+        result = call("--format", "jsonl", tmp_path / "in", "--out", tmp_path / "out", *options)
+        assert result.exit_code == 0, result.output
+        row = json.loads((tmp_path / "out" / "W1-I0001-abcdef.jsonl").read_text())
+        assert row["size"] == size
+        assert row["lines"][0]["polygon"][0] == first
+
+
+def test_upright_needs_the_orientation_and_something_to_turn(tmp_path):
+    volume(tmp_path / "in")
+    result = call("--format", "page", tmp_path / "in", "--out", tmp_path / "out", "--upright")
+    assert result.exit_code == 1
+    assert "is not recorded" in result.output
+    result = call("--format", "txt", tmp_path / "in", "--out", tmp_path / "out", "--upright")
+    assert result.exit_code == 2
+    assert "--upright does nothing to txt" in result.output

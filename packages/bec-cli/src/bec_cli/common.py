@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from bec_core.admin.session import Session
+    from bec_core.job import JobType
     from bec_core.models import Job
+    from bec_core.source import SourceType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -60,12 +62,17 @@ def _variables_of_plugins() -> PluginVariables:
     from bec_core.plugins import load_plugins
 
     try:
-        job_types = list(load_plugins(quiet=True).job_types.values())
+        found = load_plugins(quiet=True)
+        with_settings: list[JobType | SourceType] = [*found.job_types.values(), *found.source_types.values()]
     except PluginError:
         return PluginVariables()  # a command that needs plugins says so
     return PluginVariables(
-        frozenset(one.environment for job in job_types for one in job.resources if one.environment),
-        frozenset(job.variable(field.name) for job in job_types for field in setting_fields(job)),
+        frozenset(
+            one.environment for job in found.job_types.values() for one in job.resources if one.environment
+        ),
+        frozenset(
+            brought.variable(field.name) for brought in with_settings for field in setting_fields(brought)
+        ),
     )
 
 

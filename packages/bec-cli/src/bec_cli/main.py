@@ -23,10 +23,10 @@ COMMANDS = {
     "db": ("bec_cli.db:db", "The database."),
     "errors": ("bec_cli.errors:errors", "What failed and why."),
     "jobs": ("bec_cli.jobs:jobs", "Create, change and mark jobs; see how they stand."),
-    "plugins": ("bec_cli.plugins:plugins", "The installed job types, and new ones."),
+    "plugins": ("bec_cli.plugins:plugins", "The installed job types and sources, and new ones."),
     "queue": ("bec_cli.queue:queue", "Fill, inspect, redrive and empty a job's queue."),
     "report": ("bec_cli.report:report", "Write a job's report for people."),
-    "run": ("bec_cli.run:run", "Run a job over a folder of scans on this machine."),
+    "run": ("bec_cli.run:run", "Run a job over a folder of scans (or a PDF, or a URL) on this machine."),
     "run-volume": ("bec_cli.run_volume:run_volume", "Run a job on one volume, here and now."),
     "top": ("bec_cli.top:top", "A live screen of everything."),
     "volumes": ("bec_cli.volumes:volumes", "Which volumes are done for which jobs."),
@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
         if plugins := _plugin_names():
-            with formatter.section("Plugins' own commands"):
+            with formatter.section("Plugins, of which some have commands"):
                 formatter.write_dl([(name, f"brought by {source}") for name, source in plugins.items()])
 
 

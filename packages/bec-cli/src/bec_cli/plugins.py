@@ -1,4 +1,4 @@
-"""``bec plugins``: the installed job types."""
+"""``bec plugins``: the installed job types and sources."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from bec_core.settings import setting_fields
 
 if TYPE_CHECKING:
     from bec_core.job import JobType
+    from bec_core.plugins import Plugins
+    from bec_core.source import SourceType
 
 
 @click.group()
 def plugins() -> None:
-    """The installed job types, and new ones."""
+    """The installed job types and sources, and new ones."""
 
 
 plugins.add_command(new)
@@ -33,7 +35,8 @@ plugins.add_command(check)
 @json_option
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the job types, their versions, and the fields of their configs; broken plugins too, with the reason.
+    """List the job types and sources, their versions, and the fields of their configs; broken plugins too, with the
+    reason.
 
     \b
     Example:
@@ -43,6 +46,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     found = load_plugins(strict=settings.strict_plugins)
     rows = [
         {
+            "kind": "job type",
             "name": job_type.name,
             "version": job_type.version,
             "distribution": plugin.distribution,
@@ -56,6 +60,21 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     ]
     rows += [
         {
+            "kind": "source",
+            "name": source.name,
+            "version": plugin.version,
+            "distribution": plugin.distribution,
+            "status": "ok",
+            "reason": None,
+            "summary": source.summary,
+            "config": [],
+        }
+        for plugin in found.loaded
+        for source in plugin.source_types
+    ]
+    rows += [
+        {
+            "kind": None,
             "name": broken.name,
             "version": broken.version,
             "distribution": broken.distribution,
@@ -69,7 +88,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = ["Name", "Version", "Distribution", "Status", "Summary", "Config"]
+    columns = ["Name", "Kind", "Version", "Distribution", "Status", "Summary", "Config"]
     print_table(None, columns, [_cells(row) for row in rows])
 
 
@@ -77,7 +96,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     """A row of the table; a broken plugin has its reason, in one line, where others have their summary."""
     said = row["summary"] if row["reason"] is None else " ".join(row["reason"].split())
     return [
-        *(row[key] for key in ("name", "version", "distribution", "status")),
+        *(row[key] for key in ("name", "kind", "version", "distribution", "status")),
         said,
         ", ".join(row["config"]),
     ]
@@ -88,7 +107,8 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 @json_option
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Show what a job type's config may hold: each field's type, default, what is allowed, what it means.
+    """Show what a job type's config may hold: each field's type, default, what is allowed, what it means; of a source,
+    what it takes, and its settings.
 
     \b
     Example:
@@ -96,6 +116,9 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
     """
     settings = settings_of(ctx)
     found = load_plugins(strict=settings.strict_plugins)
+    if name not in found.job_types and name in found.source_types:
+        _show_source(found, found.source_types[name], as_json=as_json)
+        return
     job_type = found.job_type(name)
     source = next(plugin for plugin in found.loaded if job_type in plugin.job_types)
     fields = config_fields(job_type.config)
@@ -131,6 +154,30 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
     _print_metrics(job_type)
 
 
+def _show_source(found: Plugins, source: SourceType, *, as_json: bool) -> None:
+    plugin = next(plugin for plugin in found.loaded if source in plugin.source_types)
+    if as_json:
+        print_json(
+            {
+                "name": source.name,
+                "version": plugin.version,
+                "distribution": plugin.distribution,
+                "summary": source.summary,
+                "in_messages": source.in_messages,
+                "endings": source.endings,
+                "prefixes": source.prefixes,
+                "settings": settings_rows(source),
+            }
+        )
+        return
+    say(f"the source {source.name}, of {plugin.distribution} {plugin.version}")
+    say(source.summary)
+    if taken := [*(f"files *{ending}" for ending in source.endings), *(f"{one}…" for one in source.prefixes)]:
+        say(f"Takes: {', '.join(taken)}")
+    say(f"May be named in messages: {'yes' if source.in_messages else 'no'}")
+    _print_settings(source)
+
+
 def _print_resources(job_type: JobType) -> None:
     if not job_type.resources:
         return
@@ -152,26 +199,26 @@ def _print_resources(job_type: JobType) -> None:
     )
 
 
-def _print_settings(job_type: JobType) -> None:
+def _print_settings(brought: JobType | SourceType) -> None:
     rows = [
         (one["variable"], one["type"], one["default"], one["allowed"] or "any", one["doc"])
-        for one in settings_rows(job_type)
+        for one in settings_rows(brought)
     ]
     if rows:
         say()
         print_table("Settings", ["Variable", "Type", "Default", "Allowed", "Meaning"], rows)
 
 
-def settings_rows(job_type: JobType) -> list[dict[str, Any]]:
-    """The job type's own settings: each variable with its type, default, what is allowed, what it means."""
+def settings_rows(brought: JobType | SourceType) -> list[dict[str, Any]]:
+    """A job type's or a source's own settings: each variable with its type, default, what is allowed, what it means."""
     rows = []
-    for one in setting_fields(job_type):
+    for one in setting_fields(brought):
         kind = getattr(one.type, "__name__", None) or str(one.type)
         needed = one.default is attrs.NOTHING
         plain = isinstance(one.default, (str, int, float, bool))
         rows.append(
             {
-                "variable": job_type.variable(one.name),
+                "variable": brought.variable(one.name),
                 "type": str(one.type) if "|" in str(one.type) else kind,
                 "default": "must be set" if needed else one.default if plain else None,
                 "allowed": one.metadata.get("allowed", ""),

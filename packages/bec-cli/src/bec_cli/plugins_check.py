@@ -93,7 +93,8 @@ def check(
     stop_within_s: float,
     as_json: bool,
 ) -> int:
-    """Check an installed job type: what it declares, and what it does on a few pages. Nothing is stored.
+    """Check an installed job type: what it declares, and what it does on a few pages. Nothing is stored. Of a source:
+    what it declares, and that it opens.
 
     It is run on good, bad and missing pages, twice, at once, and told to stop, as the plugin guide's conformance test
     does it. What its inputs need is made by their own job types, if they are installed. Exit status: 0 it conforms, 6
@@ -168,7 +169,7 @@ def _run(name: str, request: Mapping[str, Any]) -> Found:
             return Found(name, None, [_died(process, last, errors)])
         if last.get("missing"):
             known = ", ".join(last["known"]) or "none"
-            raise PluginError(f"no plugin brings the job type {name!r} (installed: {known})")
+            raise PluginError(f"no plugin brings the job type or source {name!r} (installed: {known})")
         problems = list(last["problems"])
         if printed := output.read_text(errors="replace").strip():
             problems.append(f"it writes to standard output past Python: {printed.splitlines()[0][:60]!r}")

@@ -40,9 +40,15 @@ _QUIET = 2000  # fewer volumes than this need no progress bar
     "files",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     multiple=True,
-    help="A file of volumes, one W_ID,I_ID a line; - is standard input.",
+    help="A file of volumes, one W_ID,I_ID (or what another --source takes) a line; - is standard input.",
 )
-@click.option("--volume", "volumes", multiple=True, metavar="W_ID,I_ID", help="A volume; may be given often.")
+@click.option(
+    "--volume",
+    "volumes",
+    multiple=True,
+    metavar="W_ID,I_ID",
+    help="A volume, or what another --source takes (a URL); may be given often.",
+)
 @click.option("--source", default=DEFAULT_SOURCE, show_default=True, help="Where the volumes come from.")
 @click.option("--i-version", help="The volumes' version, for a source that has named versions.")
 @click.option("--force", is_flag=True, help="Do again what is done; send again what waits.")
@@ -109,7 +115,7 @@ def enqueue(
     else:
         refs = _done_by(session, done_by) if done_by else []
         if files or volumes or not done_by:
-            refs += _named(files, volumes, source, i_version)
+            refs += _named(session, files, volumes, source, i_version)
     upstream = _ask_inputs(session, job, refs) if with_inputs else []
     done = _enqueue(session, job, refs, want=want, reasons=reasons, dry_run=dry_run, limit=limit)
     if as_json:
@@ -155,18 +161,22 @@ def _ask_inputs(session: Session, job: Job, refs: list[VolumeRef]) -> list[tuple
 
 
 def _named(
-    files: tuple[str, ...], volumes: tuple[str, ...], source: str, i_version: str | None
+    session: Session, files: tuple[str, ...], volumes: tuple[str, ...], source: str, i_version: str | None
 ) -> list[VolumeRef]:
-    from bec_core.admin.volume_list import parse_volume, parse_volumes
+    from bec_core.admin.volume_list import parse_volumes
 
     if not files and not volumes:
         raise click.UsageError("say which volumes: --file FILE or --volume W_ID,I_ID")
-    refs = [parse_volume(text, source=source, i_version=i_version) for text in volumes]
+
+    def find(text: str) -> tuple[VolumeRef, ...]:
+        return session.sources.find(text, source=source, i_version=i_version).volumes
+
+    refs = [ref for text in volumes for ref in find(text)]
     for file in files:
         where = "standard input" if file == "-" else file
         try:
             with click.open_file(file, encoding="utf-8") as lines:
-                refs += parse_volumes(lines, where=where, source=source, i_version=i_version)
+                refs += parse_volumes(lines, where=where, find=find)
         except UnicodeDecodeError as error:
             raise SettingsError(f"{where} is not UTF-8 text: {error}") from None
     return refs

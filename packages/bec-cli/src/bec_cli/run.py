@@ -1,4 +1,4 @@
-"""``bec run``: jobs over a person's own folder of scans."""
+"""``bec run``: jobs over a person's own folder of scans, or another place of volumes."""
 
 from __future__ import annotations
 
@@ -90,13 +90,14 @@ def _say(console: Console, text: str) -> None:
 
 @click.command(cls=WorkerCommand)
 @click.argument("job_types", metavar="JOB_TYPE[,JOB_TYPE…]")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("place", metavar="FOLDER|FILE|URL")
 @click.option(
     "--out",
     "output",
     type=click.Path(path_type=Path, file_okay=False),
     help="Where artifacts and report go. [default: FOLDER's name with -bec, in the current folder]",
 )
+@click.option("--source", help="The source that is to find the volumes.  [default: by the place]")
 @click.option(
     "--config",
     "configs",
@@ -114,8 +115,9 @@ def _say(console: Console, text: str) -> None:
 def run(
     ctx: click.Context,
     job_types: str,
-    folder: Path,
+    place: str,
     output: Path | None,
+    source: str | None,
     configs: tuple[str, ...],
     config_texts: tuple[str, ...],
     threads: int | None,
@@ -125,7 +127,8 @@ def run(
     """Run a JOB_TYPE (such as ldv1) over a FOLDER of scans on this machine; or several, each on what those before it
     have done: ldv1,ocrv1,ocreval.
 
-    Every directory in FOLDER that holds images is a volume. Ctrl-C stops at a clean point; the same
+    Every directory in FOLDER that holds images is a volume, and so is a FILE or what lies at a URL if an installed
+    source takes it (bec plugins list). Ctrl-C stops at a clean point; the same
     command goes on from there, also after a crash. What is done and unchanged is not done again, unless the
     config or the model is another one.
 
@@ -135,7 +138,7 @@ def run(
       bec run ldv1 scans/ --out results/ --config-text '{"batch_size": 8}'
       bec run ldv1,ocrv1 scans/ --config-text 'ocrv1={"decoder": "greedy"}'
     """
-    output = (output or Path(f"{folder.resolve().name}-bec")).absolute()
+    output = (output or Path(f"{folder_run.place_name(place)}-bec")).absolute()
     settings = settings_of(ctx, dest_url=output.as_uri(), quiet=True)
     console = err()
     options = WorkerOptions(
@@ -158,13 +161,16 @@ def run(
         runs = folder_run.prepare(
             session,
             job_types=names,
-            folder=folder,
+            place=place,
+            source=source,
             output=output,
             configs=_configs(names, configs, config_texts),
             force=force,
         )
         jobs = ", ".join(prepared.job.name for prepared in runs)
-        _say(console, f"{len(runs[0].volumes)} volumes in {folder} ({_job_word(len(runs))} {jobs})")
+        _say(console, f"{len(runs[0].volumes)} volumes in {place} ({_job_word(len(runs))} {jobs})")
+        if left_out := runs[0].left_out:
+            _say(console, f"left out: {folder_run.left_out_words(left_out)}")
         end, before = _work(console, session, runs, options, named)
         if end is End.STOPPED:
             _say(console, "stopped; the same command goes on from here")

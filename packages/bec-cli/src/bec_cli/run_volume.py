@@ -56,14 +56,13 @@ def run_volume(
     from bec_cli.signals import stopping_on_signals
     from bec_core.admin.jobs import find_job
     from bec_core.admin.one_volume import run_volume as do
-    from bec_core.admin.volume_list import parse_volume
     from bec_core.worker import WorkerOptions
 
     session = session_of(ctx)
     job = find_job(session, job_name)
     named = named_resources(ctx)
     named.check([session.plugins.job_type(job.type)])
-    ref = parse_volume(f"{w_id},{i_id}", source=source, i_version=i_version)
+    (ref,) = session.sources.find(f"{w_id},{i_id}", source=source, i_version=i_version).volumes
     if dry_run:
         _preview(session, job, ref, force=force, as_json=as_json)
         return Exit.OK

@@ -3,9 +3,13 @@
 from bec_core.errors import (
     BecError,
     InputArtifactMissing,
+    InvalidMessage,
+    ManifestInvalid,
+    ManifestMissing,
     PageError,
     RetryableTaskError,
     SettingsError,
+    StorageError,
     TaskStopped,
     TerminalTaskError,
 )
@@ -28,19 +32,25 @@ from bec_core.job_config import between, option
 from bec_core.logs import in_context
 from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef
 from bec_core.pages.stages import timed
+from bec_core.reporting.images import ImageVolume, image_volumes
 from bec_core.reporting.kept import keep_row, kept_row, made_of
 from bec_core.reporting.volumes import error_messages, records_of, report_folders, volume_title
 from bec_core.settings import Secret
+from bec_core.source import Source, SourceSetup, SourceType, file_volume, id_of_parts, stable_id
 from bec_core.text import shown
 
 __all__ = [
     "BecError",
+    "ImageVolume",
     "Ingredients",
     "Input",
     "InputArtifactMissing",
     "InputVolume",
+    "InvalidMessage",
     "JobType",
     "JobWorker",
+    "ManifestInvalid",
+    "ManifestMissing",
     "Metric",
     "Page",
     "PageData",
@@ -52,7 +62,11 @@ __all__ = [
     "RetryableTaskError",
     "Secret",
     "SettingsError",
+    "Source",
+    "SourceSetup",
+    "SourceType",
     "StopSignal",
+    "StorageError",
     "TaskContext",
     "TaskResult",
     "TaskStopped",
@@ -62,7 +76,10 @@ __all__ = [
     "WorkerSetup",
     "between",
     "error_messages",
+    "file_volume",
     "hookimpl",
+    "id_of_parts",
+    "image_volumes",
     "in_context",
     "keep_row",
     "kept_row",
@@ -71,6 +88,7 @@ __all__ = [
     "records_of",
     "report_folders",
     "shown",
+    "stable_id",
     "timed",
     "volume_title",
 ]

@@ -1,23 +1,58 @@
-"""Whether a job type is one: each field of its declaration has the type that it should have.
+"""Whether a job type or a source is one: each field of its declaration has the type that it should have.
 
 Python checks none of this, and a wrong one shows late and elsewhere: ``inputs="ldv1"`` is four inputs of a letter each.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
 from bec_core.job import Input, JobType
+from bec_core.source import SourceType
 
 _WORDS = ("name", "worker", "version", "summary", "results_version")
 _WORDS_OR_NONE = ("report", "compare", "family")
 
 
-def shape_problems(job_type: JobType) -> list[str]:
+_SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_TAKEN = {"folder": "the database has it for folders of this machine", "s3": "a store's URL begins so"}
+
+
+def shape_problems(declared: JobType | SourceType) -> list[str]:
     """What of the declaration has a wrong type, each in a sentence."""
+    return _source_problems(declared) if isinstance(declared, SourceType) else _job_problems(declared)
+
+
+def _source_problems(source: SourceType) -> list[str]:
+    said: dict[str, Any] = {field.name: getattr(source, field.name) for field in attrs.fields(SourceType)}
+    problems = [
+        f"its {name} must be a string, not {said[name]!r}"
+        for name in ("name", "opener", "summary")
+        if not isinstance(said[name], str)
+    ]
+    for name in ("endings", "prefixes"):
+        problems += _tuple_problems(f"its {name}", said[name], "str")
+    if not isinstance(said["in_messages"], bool):
+        problems.append(f"its in_messages must be True or False, not {said['in_messages']!r}")
+    if said["settings"] is not None:
+        problems += _class_problems("settings", said["settings"])
+    if problems:
+        return problems
+    if not _SOURCE_NAME.fullmatch(source.name):
+        problems.append("its name must be of small letters, digits and '_' (at most 32, a letter first)")
+    elif source.name in _TAKEN:
+        problems.append(f"its name is taken: {_TAKEN[source.name]}")
+    problems += [f"its ending {one!r} must begin with '.'" for one in source.endings if one[:1] != "."]
+    if source.endings and source.in_messages:
+        problems.append("it takes files of this machine (endings), so messages can't name its volumes")
+    return problems
+
+
+def _job_problems(job_type: JobType) -> list[str]:
     said: dict[str, Any] = {field.name: getattr(job_type, field.name) for field in attrs.fields(JobType)}
     problems: list[str] = []
     for name in (*_WORDS, *_WORDS_OR_NONE):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import click
 
     from bec_core.job import JobType
+    from bec_core.source import SourceType
 
 hookspec = pluggy.HookspecMarker("bec")
 hookimpl = pluggy.HookimplMarker("bec")
@@ -18,6 +19,11 @@ hookimpl = pluggy.HookimplMarker("bec")
 @hookspec
 def bec_job_types() -> list[JobType]:  # type: ignore[empty-body]  # a spec has no body
     """Return the job types that this plugin brings. Must be light: listing plugins calls it."""
+
+
+@hookspec
+def bec_sources() -> list[SourceType]:  # type: ignore[empty-body]  # a spec has no body
+    """Return the sources of pages that this plugin brings. Must be light, as with the job types."""
 
 
 @hookspec

@@ -17,6 +17,12 @@ from bec_core.errors import InvalidMessage
 DEFAULT_SOURCE = "bdrc"
 """The archive with manifests: what a message means that names no source."""
 
+FOLDER_SOURCE = "file"
+"""Folders of images on this machine: the volume's ``source`` is the folder's ``file://`` URL."""
+
+MARKER_NAME = "success.json"
+"""A finished volume's marker, in the folder of its artifacts."""
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -60,8 +66,9 @@ class JobStatus(StrEnum):
 class VolumeRef:
     """A volume as a message or an operator names it.
 
-    ``source`` is :data:`DEFAULT_SOURCE`, another registered source's name, or the ``file://`` URL of a
-    folder of images; ``i_version`` is the version's name where the source needs one.
+    ``source`` is the name of the source that it comes from, then, where the ids alone don't tell which volume it is, a
+    colon and what does: ``bdrc``, ``iiif:https://…``, the ``file://`` URL of a folder of images. ``i_version`` is the
+    version's name where the source needs one.
     """
 
     w_id: str
@@ -73,14 +80,25 @@ class VolumeRef:
         return f"{self.w_id}/{self.i_id}"
 
     @property
+    def source_name(self) -> str:
+        """The name of the source that it comes from."""
+        return self.source.partition(":")[0]
+
+    @property
     def db_w_id(self) -> str:
         """The volume's ``bdrc_w_id`` in the database: other sources are prefixed, so they can't collide."""
         if self.source == DEFAULT_SOURCE:
             return self.w_id
-        if ":" in self.source:
+        name, told, _ = self.source.partition(":")
+        if told:
             digest = hashlib.sha256(self.source.encode()).hexdigest()[:8]
-            return f"folder-{digest}:{self.w_id}"
-        return f"{self.source}:{self.w_id}"
+            name = f"{'folder' if name == FOLDER_SOURCE else name}-{digest}"
+        return f"{name}:{self.w_id}"
+
+
+def tells_source(db_w_id: str) -> bool:
+    """Whether a ``bdrc_w_id`` says all of where its volume comes from: else a digest stands for what would."""
+    return "-" not in db_w_id.rpartition(":")[0]
 
 
 @frozen
@@ -177,7 +195,7 @@ class OutgoingMessage:
 MESSAGE_KEYS = ("w_id", "i_id", "source", "i_version")
 """What a message may say of its volume, in its body and in its attributes."""
 
-_SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|file:[^\x00-\x1f\x7f\ud800-\udfff]{1,4096}")
+_SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}(:[^\x00-\x1f\x7f\ud800-\udfff]{1,4096})?")
 
 
 def encode_message(ref: VolumeRef) -> OutgoingMessage:

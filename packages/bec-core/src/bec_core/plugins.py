@@ -1,8 +1,8 @@
 """Finding and loading plugins: entry points of group ``bec``, loaded one by one.
 
-A plugin that fails to import, or whose job types are none, is reported with its distribution's name and takes nothing
-else down; with ``strict`` it is fatal. Two plugins that claim one job type are both left out: nobody can say whose job
-it would be.
+A plugin that fails to import, or whose job types or sources are none, is reported with its distribution's name and
+takes nothing else down; with ``strict`` it is fatal. Two plugins that claim one job type or one source are both left
+out: nobody can say whose it would be. Only what the core brings itself (:mod:`bec_core.builtin`) stays.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 from attrs import field, frozen
@@ -21,21 +21,28 @@ from bec_core import hookspecs
 from bec_core.declared import shape_problems
 from bec_core.errors import PluginError
 from bec_core.job import JobType
+from bec_core.source import SourceType
 
 if TYPE_CHECKING:
     import click
 
 ENTRY_POINT_GROUP = "bec"
 
+Kind = TypeVar("Kind", JobType, SourceType)
+
+_OURS = "bec-core"
+_BUILT_IN = EntryPoint("builtin", "bec_core.builtin", ENTRY_POINT_GROUP)
+
 
 @frozen
 class Plugin:
-    """A loaded plugin: its entry point's name, its distribution, and the job types it brings."""
+    """A loaded plugin: its entry point's name, its distribution, and the job types and sources it brings."""
 
     name: str
     distribution: str
     version: str
     job_types: tuple[JobType, ...]
+    source_types: tuple[SourceType, ...] = ()
 
 
 @frozen
@@ -60,6 +67,16 @@ class Plugins:
     def job_types(self) -> Mapping[str, JobType]:
         """The job types by name."""
         return {job_type.name: job_type for plugin in self.loaded for job_type in plugin.job_types}
+
+    @cached_property
+    def source_types(self) -> Mapping[str, SourceType]:
+        """The sources by name, the built-in ones too."""
+        return {source.name: source for plugin in self.loaded for source in plugin.source_types}
+
+    def module_of(self, plugin: Plugin) -> str:
+        """The import path of a plugin's module."""
+        module: Any = self.manager.get_plugin(_registered(plugin.distribution, plugin.name))
+        return str(module.__name__)
 
     def commands_of(self, plugin: Plugin, group: click.Group) -> None:
         """Let one plugin add its commands to ``group``.
@@ -97,29 +114,30 @@ def load_plugins(
 
     Args:
         strict: raise for a plugin that fails to load, instead of leaving it out with a warning.
-        found: the entry points; default those of group ``bec`` of all installed distributions.
+        found: the entry points beside the built-in one; default those of group ``bec`` of all installed
+            distributions.
         quiet: without a word of what fails to load: somebody else says it.
 
     Raises:
-        PluginError: ``strict``, and a plugin fails to load, or two claim one job type.
+        PluginError: ``strict``, and a plugin fails to load, or two claim one job type or source.
     """
     manager = pluggy.PluginManager("bec")
     manager.add_hookspecs(hookspecs)
-    loaded: list[Plugin] = []
+    loaded: list[Plugin] = [_load(manager, _BUILT_IN, _OURS, version(_OURS))]
     broken: list[BrokenPlugin] = []
     points = entry_points(group=ENTRY_POINT_GROUP) if found is None else found
     for point in sorted(points, key=lambda p: p.name):
         distribution = point.dist.name if point.dist else point.value
-        version = point.dist.version if point.dist else "unknown"
+        its_version = point.dist.version if point.dist else "unknown"
         try:
-            loaded.append(_load(manager, point, distribution, version))
+            loaded.append(_load(manager, point, distribution, its_version))
         except (Exception, SystemExit, GeneratorExit) as error:  # sys.exit() at its top is its fault too
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             if strict:
                 raise PluginError(
                     f"plugin {point.name} of {distribution} can't be loaded: {reason}"
                 ) from error
-            broken.append(BrokenPlugin(point.name, distribution, reason, version))
+            broken.append(BrokenPlugin(point.name, distribution, reason, its_version))
     for plugin, reason in _claims_of_one_name(loaded):
         if strict:
             raise PluginError(f"plugin {plugin.name} of {plugin.distribution} can't be loaded: {reason}")
@@ -141,18 +159,29 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint, distribution: str, v
     manager.register(module, name=_registered(distribution, point.name))
     try:
         manager.check_pending()
-        job_types = [
-            job_type for result in _hook_of(manager, "bec_job_types", module)() for job_type in result
-        ]
-        for job_type in job_types:
-            if not isinstance(job_type, JobType):
-                raise PluginError(f"bec_job_types returned {job_type!r}, not a JobType")
-            if problems := shape_problems(job_type):
-                raise PluginError(f"the job type {job_type.name!r}: {'; '.join(problems)}")
+        job_types = _returned(manager, module, "bec_job_types", JobType, "job type")
+        source_types = _returned(manager, module, "bec_sources", SourceType, "source")
     except BaseException:
         manager.unregister(module)
         raise
-    return Plugin(point.name, distribution, version, tuple(job_types))
+    return Plugin(point.name, distribution, version, job_types, source_types)
+
+
+def _returned(
+    manager: pluggy.PluginManager, module: Any, hook: str, kind: type[Kind], what: str
+) -> tuple[Kind, ...]:
+    """What a plugin's hook returned; each is looked at.
+
+    Raises:
+        PluginError: it is something else than the hook is to return, or is ill declared.
+    """
+    found = [one for result in _hook_of(manager, hook, module)() for one in result]
+    for one in found:
+        if not isinstance(one, kind):
+            raise PluginError(f"{hook} returned {one!r}, not a {kind.__name__}")
+        if problems := shape_problems(one):
+            raise PluginError(f"the {what} {one.name!r}: {'; '.join(problems)}")
+    return tuple(found)
 
 
 def _hook_of(manager: pluggy.PluginManager, hook: str, module: Any) -> pluggy.HookCaller:
@@ -161,20 +190,23 @@ def _hook_of(manager: pluggy.PluginManager, hook: str, module: Any) -> pluggy.Ho
 
 
 def _claims_of_one_name(plugins: Iterable[Plugin]) -> list[tuple[Plugin, str]]:
-    """The plugins that bring a job type which another one (or they themselves, twice) brings too, and the reason."""
-    owners: dict[str, list[Plugin]] = {}
+    """The plugins that bring what another one (or they themselves, twice) brings too, and the reason."""
+    owners: dict[tuple[str, str, str], list[Plugin]] = {}
     for plugin in plugins:
         for job_type in plugin.job_types:
-            owners.setdefault(job_type.name, []).append(plugin)
+            owners.setdefault(("job type", "bec_job_types", job_type.name), []).append(plugin)
+        for source in plugin.source_types:
+            owners.setdefault(("source", "bec_sources", source.name), []).append(plugin)
     found: dict[int, tuple[Plugin, str]] = {}
-    for name, claiming in owners.items():
+    for (what, hook, name), claiming in owners.items():
         if len(claiming) > 1:
             who = " and ".join(plugin.distribution for plugin in claiming)
             for plugin in claiming:
-                reason = f"{who} both bring the job type {name!r}; uninstall one of them"
+                reason = f"{who} both bring the {what} {name!r}; uninstall one of them"
                 if all(one is plugin for one in claiming):
-                    reason = f"bec_job_types returned two job types {name!r}"
-                found.setdefault(id(plugin), (plugin, reason))
+                    reason = f"{hook} returned two {what}s {name!r}"
+                if plugin.name != _BUILT_IN.name or plugin.distribution != _OURS:
+                    found.setdefault(id(plugin), (plugin, reason))
     return list(found.values())
 
 

@@ -27,6 +27,7 @@ from bec_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from bec_core.job import JobType
+    from bec_core.source import SourceType
 
 QueueKind = Literal["postgres", "sqs"]
 LogFormat = Literal["console", "json"]
@@ -308,23 +309,23 @@ def load_settings(
     return attrs.evolve(settings, home=settings.home.absolute(), environment=known)
 
 
-def setting_fields(job_type: JobType) -> tuple[Any, ...]:
-    """The fields of a job type's own settings."""
-    return tuple(attrs.fields(attrs.resolve_types(job_type.settings))) if job_type.settings else ()
+def setting_fields(brought: JobType | SourceType) -> tuple[Any, ...]:
+    """The fields of a job type's or a source's own settings."""
+    return tuple(attrs.fields(attrs.resolve_types(brought.settings))) if brought.settings else ()
 
 
-def plugin_settings(environment: Mapping[str, str], job_type: JobType) -> Any:
-    """The job type's own settings, structured as its class; None if it has none.
+def plugin_settings(environment: Mapping[str, str], brought: JobType | SourceType) -> Any:
+    """The own settings of a job type or a source, structured as its class; None if it has none.
 
     Raises:
         SettingsError: naming every variable that is bad or missing.
     """
-    if job_type.settings is None:
+    if brought.settings is None:
         return None
     values: dict[str, Any] = {}
     problems: list[str] = []
-    for one in setting_fields(job_type):
-        variable = job_type.variable(one.name)
+    for one in setting_fields(brought):
+        variable = brought.variable(one.name)
         text = environment.get(variable)
         doc, allowed = one.metadata.get("doc", ""), one.metadata.get("allowed", "")
         if not text:
@@ -344,8 +345,8 @@ def plugin_settings(environment: Mapping[str, str], job_type: JobType) -> Any:
             )
             problems.append(f"{variable}={shown}: {reason}" + (f" (allowed: {allowed})" if allowed else ""))
     if problems:
-        raise SettingsError(f"settings of {job_type.name}: " + "; ".join(problems))
-    return job_type.settings(**values)
+        raise SettingsError(f"settings of {brought.name}: " + "; ".join(problems))
+    return brought.settings(**values)
 
 
 _WHERE = ("BEC_SQL_HOST", "BEC_SQL_PORT", "BEC_SQL_SSLMODE")

@@ -23,6 +23,7 @@ CONTRACT = (
 
 _OURS = (
     "line_confidences", "line_boxes", "line_polygons", "line_baselines", "width", "height", "quarter_turns", "flags",
+    "orientation",
 )  # fmt: skip
 _ROWS_AT_ONCE = 64
 
@@ -64,8 +65,9 @@ class PageText:
         rotation_angle: degrees by which line detection turned the page, counter-clockwise; 0 is none.
         tps_points, tps_alpha: the curvature that it found, as in ldv1's columns; None is none.
         width, height: of the stored image, pixels; None is not recorded.
-        quarter_turns: by how many quarter turns, counter-clockwise, the stored image comes upright.
+        quarter_turns: how many quarter turns counter-clockwise bring the image upright, after its EXIF orientation.
         flags: what line detection found remarkable (``blank``, ``curved`` …).
+        orientation: the file's EXIF orientation, 1 to 8: how viewers turn the stored image; None is not recorded.
         lines: in reading order.
     """
 
@@ -82,6 +84,7 @@ class PageText:
     height: int | None = None
     quarter_turns: int = 0
     flags: tuple[str, ...] = ()
+    orientation: int | None = None
     lines: tuple[ReadLine, ...] = ()
 
     @property
@@ -126,6 +129,7 @@ def _page(row: dict[str, Any]) -> PageText:
         height=row.get("height"),
         quarter_turns=row.get("quarter_turns") or 0,
         flags=tuple(row.get("flags") or ()),
+        orientation=row.get("orientation"),
         lines=_lines(row) if row["ok"] else (),
     )
 

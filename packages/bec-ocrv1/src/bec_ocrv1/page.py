@@ -51,6 +51,7 @@ def read_page(ctx: TaskContext, page: PageLines, data: PageData, engine: Recogni
         height=placed.height,
         quarter_turns=placed.quarter_turns,
         flags=tuple(sorted(map(str, placed.flags))),
+        orientation=image.orientation,
         lines=lines,
     )
 

@@ -43,6 +43,7 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("quarter_turns", pa.int8()),
         ("flags", pa.list_(pa.string())),
+        ("orientation", pa.int8()),
     ]
 )
 """Types and order: the contract's columns, ours behind them. ``line_boxes`` is ``line_bboxes`` without a limit.
@@ -108,6 +109,7 @@ def _row(page: PageText) -> dict[str, Any]:
         "height": page.height,
         "quarter_turns": page.quarter_turns,
         "flags": list(page.flags),
+        "orientation": page.orientation,
         **(_line_columns(page) if page.ok else {}),
     }
 

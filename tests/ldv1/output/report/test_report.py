@@ -32,6 +32,7 @@ from bec_ldv1.record.facts import coverage, page_facts
 from bec_ldv1.record.records import PageRecord
 from bec_ldv1.record.suspicion import Level
 from support.report_volumes import made_volume, strokes
+from support.turned_pages import WAYS, scanned, scanned_record
 
 SIZE = (900, 300)
 
@@ -207,6 +208,81 @@ def test_outlines_lie_on_the_upright_picture_of_an_exif_rotated_page(
     outline = picture_outlines(PageRecord("a", "e", contours=[contour]), picture, whole_lines=False)[0]
     assert (picture.view_width, picture.view_height) == SIZE
     assert np.array_equal(np.sort(outline.points, axis=0), np.sort(box, axis=0))
+
+
+def coloured() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A page with a red bar at its upper left and a blue one at its lower right."""
+    plane = np.full((64, 96, 3), 255, np.uint8)
+    plane[8:24, 8:56], plane[40:56, 72:88] = (200, 0, 0), (0, 0, 200)
+    return plane
+
+
+def shown_in_report(data: bytes, tmp_path: Path, quarter_turns: int = 0) -> Any:
+    make_pictures(data, tmp_path / "v.jpg", tmp_path / "t.jpg", quarter_turns)
+    with Image.open(tmp_path / "v.jpg") as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "JPEG"])
+@pytest.mark.parametrize(("quarter_turns", "orientation"), WAYS)
+def test_colours_are_shown_upright_in_every_format(
+    form: str, quarter_turns: int, orientation: int, tmp_path: Path
+) -> None:
+    """Pillow turns a TIFF while it loads it, and other files not."""
+    with Image.open(io.BytesIO(scanned(coloured(), quarter_turns, orientation))) as image:
+        exif, raster = image.getexif(), Image.fromarray(np.asarray(image))
+    sink = io.BytesIO()
+    raster.save(sink, form, exif=exif)
+    shown = shown_in_report(sink.getvalue(), tmp_path, quarter_turns)
+    assert shown.shape == coloured().shape
+    assert np.abs(shown - coloured()).mean() < 10
+
+
+def test_a_picture_shows_what_was_read(tmp_path: Path) -> None:
+    """Where Pillow alone would see something else, or nothing, it is grey."""
+    page, sink = Image.fromarray(coloured()), io.BytesIO()
+    small = Image.new("RGB", (24, 16), "green")
+    page.encoderinfo = {"tiffinfo": {254: 0}}
+    small.save(sink, "TIFF", save_all=True, append_images=[page], tiffinfo={254: 1})
+    data = sink.getvalue()
+    assert decode(data).width == 96
+    assert np.abs(shown_in_report(data, tmp_path)[..., 0] - decode(data).plane).mean() < 10
+    sink = io.BytesIO()
+    page.save(sink, "JPEG")
+    assert np.abs(shown_in_report(sink.getvalue()[:-2], tmp_path)[..., 0] - decode(data).plane).mean() < 10
+    clear = np.dstack((coloured(), np.zeros((64, 96), np.uint8)))
+    sink = io.BytesIO()
+    Image.fromarray(clear).save(sink, "PNG")
+    assert shown_in_report(sink.getvalue(), tmp_path).min() < 100
+
+
+@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize(("quarter_turns", "orientation"), WAYS)
+def test_a_page_that_lies_on_a_side_is_shown_upright_with_a_word(
+    quarter_turns: int, orientation: int, seen: bool, tmp_path: Path
+) -> None:
+    box = np.array([(90.0, 45.0), (810.0, 45.0), (810.0, 75.0), (90.0, 75.0)], np.float32)
+    details = PageDetails(*SIZE, 0.1, [Line(box, box[:2] + np.float32([0, 15]), 0.9)], orientation=1)
+    found = scanned_record(record("a.png", 1, details=details), quarter_turns, orientation)
+    data = scanned(np.asarray(Image.open(io.BytesIO(strokes(1)))), quarter_turns, orientation)
+    write_report([made_volume([found], lambda _: data if seen else b"gone")], tmp_path)
+    (page,) = data_of(volume_html(tmp_path))["pages"]
+    assert (page["w"], page["h"]) == SIZE
+    words = ["", "turned by 90° clockwise", "upside down", "turned by 90° counter-clockwise"][quarter_turns]
+    assert page.get("t") == (f"scanned {words}, shown upright" if words else None)
+    numbers = [int(n) for n in re.findall(r"-?[0-9]+", page["d"][0])]
+    outline = np.cumsum(np.array(numbers).reshape(-1, 2), axis=0)
+    assert np.abs(np.sort(outline, axis=0) - np.sort(box, axis=0)).max() <= 1
+    start, way = np.array([int(n) for n in re.findall(r"-?[0-9]+", page["b"][0])]).reshape(-1, 2)
+    assert abs(start[1] - 60) <= 1
+    assert abs(abs(way[0]) - 720) <= 1
+    if seen:
+        with Image.open(tmp_path / "W1-I1-121212" / "pages" / page["p"]) as picture:
+            shown = np.asarray(picture.convert("L"))
+        assert shown.shape == SIZE[::-1]
+        assert shown[60, 150:750].max() < 90  # the stroke that the line is about
+    else:
+        assert page["p"] is None
 
 
 def _stored_raster(upright: np.ndarray[Any, np.dtype[np.uint8]], orientation: int) -> Any:

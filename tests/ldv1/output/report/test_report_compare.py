@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import attrs
 import numpy as np
 import pytest
+from PIL import Image
 
 from bec_ldv1.lines import Line
 from bec_ldv1.output.report import write_comparison
@@ -17,6 +19,7 @@ from bec_ldv1.output.report.changes import Fate, compare_lines
 from bec_ldv1.record.details import PageDetails
 from bec_ldv1.record.records import PageRecord
 from support.report_volumes import made_volume, strokes
+from support.turned_pages import scanned, scanned_record
 
 SIZE = (900, 300)
 
@@ -131,3 +134,24 @@ def test_contours_are_compared_where_a_run_has_no_lines(tmp_path: Path) -> None:
     assert "found the same lines on all 1 page." in html
     _, pages = compared(tmp_path, old, [record("p", 40)])
     assert pages[0]["t"] == "1 line gone"
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_each_run_shows_a_page_the_side_up_that_it_took_for_upright(tmp_path: Path, seen: bool) -> None:
+    """A page that lies on its side: the older run read nothing on it, the newer one turned it."""
+    plane = np.asarray(Image.open(io.BytesIO(strokes(1))))
+    data = scanned(plane, 1) if seen else b"gone"
+    after = scanned_record(record("a.png", 45), 1)
+    before = attrs.evolve(after, details=attrs.evolve(after.details, lines=(), quarter_turns=0))
+    pair = tuple(made_volume([one], lambda _: data) for one in (before, after))
+    html = write_comparison([pair], tmp_path).read_text(encoding="utf-8")  # type: ignore[list-item]
+    match = re.search(r'id="data">(.*?)</script>', html, re.DOTALL)
+    assert match
+    (page,) = json.loads(match[1])["pages"]
+    older, newer = page["s"]
+    assert [(older["w"], older["h"]), (newer["w"], newer["h"])] == [SIZE[::-1], SIZE]
+    if seen:
+        assert older["p"] != newer["p"]
+        for side in (older, newer):
+            with Image.open(tmp_path / "pages" / side["p"]) as picture:
+                assert picture.size == (side["w"], side["h"])

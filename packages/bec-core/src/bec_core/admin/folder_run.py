@@ -1,6 +1,7 @@
-"""``bec run``: jobs over a person's own folder of scans, with artifacts and a report in another folder.
+"""``bec run``: jobs over a person's own folder of scans, or another place of volumes, with artifacts and a report in
+another folder.
 
-A run is a job of its own, whose name is made from what identifies it (job type, folder, output, config), so that the
+A run is a job of its own, whose name is made from what identifies it (job type, place, output, config), so that the
 same command finds the same job again and goes on with what is left. Several job types make a chain: each reads what
 those before it have done, by type.
 """
@@ -14,25 +15,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bec_core.admin.asking import Asked, Want, ask
 from bec_core.admin.binding import FOLDER_RUN_PREFIX
 from bec_core.admin.jobs import ensure_job
 from bec_core.admin.session import Session
-from bec_core.archive import find_volumes
+from bec_core.archive.paths import LOCAL_SUFFIXES
 from bec_core.errors import SettingsError
 from bec_core.models import Job, VolumeRef
+from bec_core.source import stable_id
 
 
 @frozen
 class FolderRun:
-    """A run of one job that is ready to be worked on."""
+    """A run of one job that is ready to be worked on; ``left_out``: how many files of its place are in no volume."""
 
     job: Job
     volumes: tuple[VolumeRef, ...]
     asked: Asked
     output: Path
+    left_out: Mapping[str, int] = field(factory=dict)
 
     @property
     def to_do(self) -> tuple[VolumeRef, ...]:
@@ -75,12 +78,13 @@ def prepare(
     session: Session,
     *,
     job_types: Sequence[str],
-    folder: Path,
+    place: str,
     output: Path,
+    source: str | None = None,
     configs: Mapping[str, Mapping[str, Any]] | None = None,
     force: bool = False,
 ) -> list[FolderRun]:
-    """Find the volumes of ``folder``, and ask jobs of their own for them: one for each job type, in this order.
+    """Find the volumes of ``place``, and ask jobs of their own for them: one for each job type, in this order.
 
     What is done is asked for too, for the worker compares it with what it would do (config, model, inputs), and an
     output that was deleted is made again; with ``force`` all is done again. What reads an earlier one is blocked until
@@ -91,36 +95,56 @@ def prepare(
     Args:
         session: the services.
         job_types: the job types; each reads those before it.
-        folder: the scans.
+        place: a folder of scans, or what else a source takes.
         output: where artifacts and report go.
+        source: the source that it is for; default: by the place.
         configs: configs by job type.
         force: do again what is done.
 
     Raises:
-        SettingsError: there is no such folder, or not one image in it; or the job types make no chain.
+        SettingsError: there is no such place, or not one image in it; or the job types make no chain.
     """
     reads = check_chain(session, job_types)
     configs = configs or {}
     if unknown := sorted(set(configs) - set(job_types)):
         raise SettingsError(f"a config is given for {', '.join(unknown)}, which is not run")
-    if not folder.is_dir():
-        raise SettingsError(f"{folder} is not a folder")
-    found = find_volumes(folder, skip=output)
-    if not found:
-        raise SettingsError(f"there is no image (.jpg, .jpeg, .png, .tif, .tiff) in {folder} or below it")
+    found = session.sources.find(place, source=source, skip=output)
+    if not found.volumes:
+        others = f" (there are: {left_out_words(found.left_out)})" if found.left_out else ""
+        raise SettingsError(f"there is no image ({', '.join(LOCAL_SUFFIXES)}) in {place} or below it{others}")
     names: dict[str, str] = {}
     jobs: list[Job] = []
     for job_type, inputs in zip(job_types, reads, strict=True):
         # A person sees each bad page in the report, and wants the others all the same.
         config = {"max_page_error_rate": 1.0, **configs.get(job_type, {}), "artifact_prefix": job_type}
-        names[job_type] = _name(job_type, folder, output, config)
+        names[job_type] = _name(job_type, place, source, output, config)
         bound = {slot: names[other] for slot, other in inputs.items()}
         jobs.append(ensure_job(session, name=names[job_type], job_type=job_type, config=config, inputs=bound))
     want = Want.FORCE if force else Want.CHECK
-    return [FolderRun(job, tuple(found), ask(session, job, found, want=want), output) for job in jobs]
+    return [
+        FolderRun(job, found.volumes, ask(session, job, found.volumes, want=want), output, found.left_out)
+        for job in jobs
+    ]
 
 
-def _name(job_type: str, folder: Path, output: Path, config: Mapping[str, Any]) -> str:
-    identity = json.dumps([job_type, str(folder.resolve()), str(output.resolve()), config], sort_keys=True)
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", folder.resolve().name).strip("-")[:24] or "folder"
+def left_out_words(left_out: Mapping[str, int]) -> str:
+    """How many of what, the most first: ``3 .txt, 1 .xml``."""
+    return ", ".join(
+        f"{number:,} {what}" for what, number in sorted(left_out.items(), key=lambda one: (-one[1], one[0]))
+    )
+
+
+def place_name(place: str) -> str:
+    """What a place is called: a folder or file by its name, another place by what of its text can be a file's name."""
+    path = Path(place)
+    if path.exists():
+        return path.resolve().name if path.is_dir() else path.stem
+    return stable_id(place.partition("://")[2] or place)
+
+
+def _name(job_type: str, place: str, source: str | None, output: Path, config: Mapping[str, Any]) -> str:
+    where = str(Path(place).resolve()) if Path(place).exists() else place
+    told = [job_type, where, str(output.resolve()), config, *([source] if source else [])]
+    identity = json.dumps(told, sort_keys=True)
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", place_name(place)).strip("-")[:24] or "folder"
     return f"{FOLDER_RUN_PREFIX}{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"

@@ -89,14 +89,9 @@ class Session:
     @cached_property
     def sources(self) -> Sources:
         """Where volumes come from."""
-        from bec_core.archive.sources import standard_sources
+        from bec_core.archive.sources import open_sources
 
-        return standard_sources(
-            self.settings.source_location,
-            f"s3://{self.settings.ocr_benchmark_s3_bucket}",
-            s3=self.s3,
-            allow_folders=self.settings.is_local,
-        )
+        return open_sources(self.plugins.source_types.values(), self.settings, s3=self.s3)
 
     @cached_property
     def _sqs_clients(self) -> SqsClients:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 
 from bec_core.errors import ObjectNotFound, PageError, StorageError
 from bec_core.models import PageData
@@ -19,13 +21,20 @@ def read_object(store: Store, key: str) -> PageData:
         PageError: of stage ``fetch``: missing, larger than :data:`MAX_PAGE_BYTES`, a name that no object
             can have (never retryable), or a store that failed (retryable).
     """
-    try:
+    with fetching():
         found = store.get(key, max_bytes=MAX_PAGE_BYTES)
+    etag = found.etag or hashlib.md5(found.data, usedforsecurity=False).hexdigest()
+    return PageData(found.data, etag, found.uri)
+
+
+@contextlib.contextmanager
+def fetching() -> Iterator[None]:
+    """What goes wrong in a store, as an error of the page that is fetched."""
+    try:
+        yield
     except InvalidKey as error:
         raise PageError(f"{error}: rename the file", stage="fetch", error_type="InvalidKey") from error
     except (ObjectNotFound, ObjectTooLarge, StorageError) as error:
         raise PageError(
             str(error), stage="fetch", error_type=type(error).__name__, retryable=error.retryable
         ) from error
-    etag = found.etag or hashlib.md5(found.data, usedforsecurity=False).hexdigest()
-    return PageData(found.data, etag, found.uri)

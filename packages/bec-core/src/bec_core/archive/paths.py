@@ -11,8 +11,12 @@ MANIFEST_NAME = "dimensions.json"
 """The manifest's name in a volume's folder."""
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
-"""How a page's name ends, in any case."""
+"""How the name of a page of the archive ends, in any case."""
 
+LOCAL_SUFFIXES = (*IMAGE_SUFFIXES, ".jp2", ".jpx", ".j2k", ".webp", ".bmp", ".gif")
+"""How the name of a page in a person's own folder ends: all that can be decoded."""
+
+_PART = re.compile(r"(.+\.tiff?)#([2-9]|[1-9][0-9]{1,5})", re.IGNORECASE | re.DOTALL)
 _OLD_STYLE = re.compile(r"I([0-9]{4})")
 
 
@@ -34,5 +38,26 @@ def volume_folder(w_id: str, i_id: str) -> str:
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file of this name is a page."""
+    """Whether an object of this name is a page of the archive, or of a versioned folder."""
     return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def is_local_image_name(name: str) -> bool:
+    """Whether a file of this name in a person's own folder is a page."""
+    return name.lower().endswith(LOCAL_SUFFIXES)
+
+
+def is_resource_fork(name: str) -> bool:
+    """Whether it is what a Mac writes beside a file on a foreign disk (``._1.jpg``): no image, whatever its ending."""
+    return name.startswith("._")
+
+
+def page_name(file: str, number: int) -> str:
+    """The name of a file's page: of the first the file's own, then ``name.tif#2``."""
+    return file if number == 1 else f"{file}#{number}"
+
+
+def split_page_name(name: str) -> tuple[str, int]:
+    """The file that a page's name is of, and which of its pages it is; the reverse of :func:`page_name`."""
+    found = _PART.fullmatch(name)
+    return (found[1], int(found[2])) if found else (name, 1)

@@ -1,182 +1,185 @@
-"""Where volumes come from: the archive, flat folders with a version, and a registry that picks by name."""
+"""The one place that knows, of a volume or of what a person names, which source it is of."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 import threading
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
-from bec_core.archive.folders import LocalFolder
-from bec_core.archive.manifest import MAX_STORED_BYTES, parse_manifest
-from bec_core.archive.pages import MAX_PAGE_BYTES, read_object
-from bec_core.archive.paths import MANIFEST_NAME, is_image_name, volume_folder
-from bec_core.errors import InvalidMessage, ManifestInvalid, ManifestMissing, ObjectNotFound
-from bec_core.models import DEFAULT_SOURCE, Page, PageData, Volume, VolumeRef, check_id
-from bec_core.storage import ObjectTooLarge, S3Options, Store, StoredObject, open_store
-from bec_core.text import readable
+from attrs import evolve
 
-__all__ = [
-    "BENCHMARK_SOURCE",
-    "MAX_PAGE_BYTES",
-    "BdrcArchive",
-    "FlatVersionedFolder",
-    "Source",
-    "Sources",
-    "standard_sources",
-]
-
-BENCHMARK_SOURCE = "ocr_benchmark"
-"""The name of the flat, versioned source that the contract describes."""
-
-_MD5 = re.compile(r"([0-9a-f]{32})(-[0-9]+)?")
-
-
-class Source(Protocol):
-    """Gives volumes and their pages; used from many threads."""
-
-    def resolve(self, ref: VolumeRef) -> Volume:
-        """The volume as it is now. It may have no pages.
-
-        Raises:
-            InvalidMessage: ``ref`` can't name a volume of this source.
-            ManifestMissing: there is no such volume.
-            ManifestInvalid: it is there, but its manifest is not what the contract says.
-            StorageError: the store failed.
-        """
-        ...
-
-    def read_page(self, volume: Volume, page: Page) -> PageData:
-        """A page's bytes.
-
-        Raises:
-            PageError: of stage ``fetch``; retryable if the store failed, not if the page is missing.
-        """
-        ...
-
-
-class BdrcArchive:
-    """The archive: folders by the contract's rule, each with a manifest whose etag is the version.
-
-    Where a store's etags are no MD5, the version is the MD5 of the manifest's bytes as they are stored.
-    S3's etag is just that too, so a copy of the archive on a disk has the archive's versions.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def resolve(self, ref: VolumeRef) -> Volume:
-        """See :meth:`Source.resolve`."""
-        key = f"{volume_folder(ref.w_id, ref.i_id)}/{MANIFEST_NAME}"
-        try:
-            manifest = self._store.get(key, max_bytes=MAX_STORED_BYTES)
-        except ObjectNotFound:
-            raise ManifestMissing(f"{ref} has no manifest: {self._store.uri(key)}") from None
-        except ObjectTooLarge as error:
-            raise ManifestInvalid(f"the manifest is too large: {error}") from None
-        try:
-            pages = parse_manifest(manifest.data)
-        except ManifestInvalid as error:
-            raise ManifestInvalid(f"{manifest.uri}: {error}") from None
-        etag = self._version(manifest)
-        return Volume(ref, etag, etag.hex()[:6], pages, manifest.last_modified)
-
-    def read_page(self, volume: Volume, page: Page) -> PageData:
-        """See :meth:`Source.read_page`."""
-        folder = volume_folder(volume.ref.w_id, volume.ref.i_id)
-        return read_object(self._store, f"{folder}/{page.filename}")
-
-    def _version(self, manifest: StoredObject) -> bytes:
-        found = _MD5.fullmatch(manifest.etag or "") if self._store.etags_are_md5 else None
-        return bytes.fromhex(found[1]) if found else _md5(manifest.data)
-
-
-class FlatVersionedFolder:
-    """Folders of images without a manifest, whose version is named in the message.
-
-    ``{name}/images/{w_id}/{i_id}/{i_version}/``: the images directly in it, sorted by name.
-    """
-
-    def __init__(self, store: Store, name: str = BENCHMARK_SOURCE) -> None:
-        self._store = store
-        self._name = name
-
-    def resolve(self, ref: VolumeRef) -> Volume:
-        """See :meth:`Source.resolve`."""
-        folder, version = self._folder(ref)
-        prefix = f"{folder}/"
-        found = self._store.list(folder, recursive=False)
-        if not found:
-            raise ManifestMissing(f"{ref} has no folder: {self._store.uri(folder)}")
-        names = sorted({readable(info.key.removeprefix(prefix)) for info in found if is_image_name(info.key)})
-        pages = tuple(Page(index, name) for index, name in enumerate(names))
-        etag = _md5(f"{self._name}|{ref.w_id}|{ref.i_id}|{version}".encode())
-        return Volume(ref, etag, version, pages, max(info.last_modified for info in found))
-
-    def read_page(self, volume: Volume, page: Page) -> PageData:
-        """See :meth:`Source.read_page`."""
-        return read_object(self._store, f"{self._folder(volume.ref)[0]}/{page.filename}")
-
-    def _folder(self, ref: VolumeRef) -> tuple[str, str]:
-        if ref.i_version is None:
-            raise InvalidMessage(f"{ref} of source {self._name!r} needs an i_version")
-        version = check_id(ref.i_version, "i_version")
-        parts = (check_id(ref.w_id, "w_id"), check_id(ref.i_id, "i_id"), version)
-        return f"{self._name}/images/{'/'.join(parts)}", version
+from bec_core.archive.folders import Found, LocalFolder, find_volumes
+from bec_core.builtin import BENCHMARK_SOURCE, FOLDERS
+from bec_core.errors import BecError, InvalidMessage, PluginError, SettingsError
+from bec_core.models import DEFAULT_SOURCE, FOLDER_SOURCE, Page, PageData, Volume, VolumeRef
+from bec_core.plugins import load_object
+from bec_core.settings import Settings, plugin_settings
+from bec_core.source import Source, SourceSetup, SourceType, file_volume
+from bec_core.storage import S3Options, open_store
 
 
 class Sources:
-    """All sources by name, each opened when a volume first asks for it.
+    """All sources by name, each opened when first needed.
 
     Args:
-        openers: how to open each named source.
-        allow_folders: whether a volume may name a folder of this machine (``file://…``). Only for a
-            person's own runs: a message must not make a worker in the cloud read its local files.
+        types: the sources that there are.
+        open_source: opens one.
+        own_runs: whether this is a person's own machine: then a volume may be of any source, else only of those that a
+            message may name.
     """
 
-    def __init__(self, openers: Mapping[str, Callable[[], Source]], *, allow_folders: bool) -> None:
-        self._openers = dict(openers)
-        self._allow_folders = allow_folders
+    def __init__(
+        self, types: Iterable[SourceType], open_source: Callable[[SourceType], Source], *, own_runs: bool
+    ) -> None:
+        self._types = {one.name: one for one in types}
+        self._open_source = open_source
+        self._own_runs = own_runs
         self._lock = threading.Lock()
         self._open: dict[str, Source] = {}
 
     def resolve(self, ref: VolumeRef) -> Volume:
-        """See :meth:`Source.resolve`; an unknown source is an InvalidMessage."""
-        return self._source(ref).resolve(ref)
+        """See :meth:`~bec_core.source.Source.resolve`; an unknown source is an InvalidMessage."""
+        return self._source_of(ref).resolve(ref)
 
     def read_page(self, volume: Volume, page: Page) -> PageData:
-        """See :meth:`Source.read_page`."""
-        return self._source(volume.ref).read_page(volume, page)
+        """See :meth:`~bec_core.source.Source.read_page`."""
+        return self._source_of(volume.ref).read_page(volume, page)
 
-    def _source(self, ref: VolumeRef) -> Source:
-        if ref.source.startswith("file:"):
-            if not self._allow_folders:
-                raise InvalidMessage(
-                    f"{ref}: folders of this machine are not a source here: {ref.source[:200]!r}"
-                )
-            return LocalFolder()
+    def find(
+        self, place: str, *, source: str | None = None, i_version: str | None = None, skip: Path | None = None
+    ) -> Found:
+        """The volumes that a person means by ``place``.
+
+        Args:
+            place: what the source takes: ids, a URL, a path.
+            source: the source's name; None: a folder on this machine (each folder of images in it, and each file that
+                some source takes), such a file, or a place whose beginning some source declares.
+            i_version: the version's name of those that ``place`` gives none.
+            skip: a folder that is not searched.
+
+        Raises:
+            SettingsError: no source takes it, or several do; or there is no volume.
+            PluginError: the source failed.
+        """
+        path = Path(place)
+        if source is None and path.is_dir():
+            found = find_volumes(path, skip=skip, files=self._by_ending())
+        elif source is None and path.is_file():
+            found = Found((file_volume(self._name_for_file(path), path),))
+        else:
+            name = source if source is not None else self._name_for_place(place)
+            found = Found(tuple(self._find(name, place)))
+        if i_version is None:
+            return found
+        return evolve(
+            found, volumes=tuple(evolve(ref, i_version=ref.i_version or i_version) for ref in found.volumes)
+        )
+
+    def _find(self, name: str, place: str) -> list[VolumeRef]:
+        if name not in self._types:
+            raise SettingsError(f"there is no source {name!r} (known: {self._known()})")
+        try:
+            found = list(self.opened(name).find(place))
+        except BecError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"the source {name} failed on {place[:200]!r}: {type(error).__name__}: {error}"
+            ) from error
+        if odd := [ref for ref in found if ref.source_name != name]:
+            raise PluginError(f"the source {name} found {odd[0]} as one of {odd[0].source[:200]!r}")
+        if not found:
+            raise SettingsError(f"the source {name} finds no volume in {place[:200]!r}")
+        return found
+
+    def _by_ending(self) -> Mapping[str, str]:
+        """Which source takes files of which ending, in small letters; those that several take are left out."""
+        taken = [(ending.lower(), one.name) for one in self._types.values() for ending in one.endings]
+        endings = [ending for ending, _ in taken]
+        return {ending: name for ending, name in taken if endings.count(ending) == 1}
+
+    def _name_for_file(self, path: Path) -> str:
+        ending = path.suffix.lower()
+        claiming = [
+            one.name
+            for one in self._types.values()
+            if ending in {taken.lower() for taken in one.endings} and ending
+        ]
+        if not claiming:
+            known = ", ".join(sorted(self._by_ending())) or "none"
+            raise SettingsError(
+                f"{path} is a file of which no source makes a volume (endings that one does: {known})"
+            )
+        return self._only(claiming, str(path))
+
+    def _name_for_place(self, place: str) -> str:
+        claiming = [
+            one.name
+            for one in self._types.values()
+            if any(place.lower().startswith(prefix.lower()) for prefix in one.prefixes)
+        ]
+        if not claiming:
+            raise SettingsError(f"{place} is not a folder, and no source takes it (known: {self._known()})")
+        return self._only(claiming, place)
+
+    @staticmethod
+    def _only(claiming: list[str], place: str) -> str:
+        if len(claiming) > 1:
+            raise SettingsError(f"the sources {' and '.join(claiming)} both take {place}: say --source NAME")
+        return claiming[0]
+
+    def _source_of(self, ref: VolumeRef) -> Source:
+        name = ref.source_name
+        found = self._types.get(name)
+        if found is None:
+            raise InvalidMessage(f"{ref}: there is no source {ref.source[:200]!r} (known: {self._known()})")
+        if not (self._own_runs or found.in_messages):
+            what = "folders of this machine are" if name == FOLDER_SOURCE else f"{name} is"
+            raise InvalidMessage(f"{ref}: {what} not a source here: {ref.source[:200]!r}")
+        return self.opened(name)
+
+    def opened(self, name: str) -> Source:
+        """The source of this name, opened if it was not.
+
+        Raises:
+            BecError: its factory can't be had, or its settings are bad; what the factory raises is passed on.
+        """
         with self._lock:
-            if ref.source not in self._open:
-                if ref.source not in self._openers:
-                    known = ", ".join(sorted(self._openers))
-                    raise InvalidMessage(f"{ref}: there is no source {ref.source[:200]!r} (known: {known})")
-                self._open[ref.source] = self._openers[ref.source]()
-            return self._open[ref.source]
+            if name not in self._open:
+                self._open[name] = self._open_source(self._types[name])
+            return self._open[name]
+
+    def _known(self) -> str:
+        return ", ".join(sorted(self._types))
 
 
-def standard_sources(
-    archive_url: str, benchmark_url: str, *, s3: S3Options | None = None, allow_folders: bool = False
+def open_sources(
+    types: Iterable[SourceType],
+    settings: Settings,
+    *,
+    s3: S3Options | None = None,
+    own_runs: bool | None = None,
 ) -> Sources:
-    """The contract's two sources at these URLs, opened when first needed."""
-    return Sources(
-        {
-            DEFAULT_SOURCE: lambda: BdrcArchive(open_store(archive_url, s3=s3)),
-            BENCHMARK_SOURCE: lambda: FlatVersionedFolder(open_store(benchmark_url, s3=s3)),
-        },
-        allow_folders=allow_folders,
-    )
+    """The sources of these types, opened as the settings say; ``own_runs``: see :class:`Sources`, default: by them."""
+
+    def open_source(one: SourceType) -> Source:
+        setup = SourceSetup(
+            name=one.name,
+            cache=settings.home / "sources" / one.name,
+            settings=plugin_settings(settings.environment, one),
+            locations={
+                DEFAULT_SOURCE: settings.source_location,
+                BENCHMARK_SOURCE: f"s3://{settings.ocr_benchmark_s3_bucket}",
+            },
+            open_store=lambda url: open_store(url, s3=s3),
+        )
+        opened: Any = load_object(one.opener)(setup)
+        return opened  # type: ignore[no-any-return]  # what a plugin's factory gives, its author vouches for
+
+    return Sources(types, open_source, own_runs=settings.is_local if own_runs is None else own_runs)
 
 
-def _md5(data: bytes) -> bytes:
-    return hashlib.md5(data, usedforsecurity=False).digest()
+def folder_sources() -> Sources:
+    """Folders of this machine alone."""
+    return Sources([FOLDERS], lambda _: LocalFolder(), own_runs=True)

@@ -9,13 +9,14 @@ reads another job's results, ``remember`` lets the database say what a marker sa
 from bec_core.artifacts.damage import Damage, damage_of, intact
 from bec_core.artifacts.finished import FinishedVolume
 from bec_core.artifacts.inputs import ReadyInput
-from bec_core.artifacts.marker import MARKER_NAME, Marker, owner_of, parse_marker
+from bec_core.artifacts.marker import Marker, owner_of, parse_marker
 from bec_core.artifacts.place import TaskFolder
 from bec_core.artifacts.probe import StoreUnfit, probe
 from bec_core.artifacts.publish import artifact_of, write_artifacts, write_marker
 from bec_core.artifacts.recipe import Recipe, recipe_of
 from bec_core.artifacts.remember import Remembered, remember
 from bec_core.artifacts.stream import ArtifactStream
+from bec_core.models import MARKER_NAME
 
 __all__ = [
     "MARKER_NAME",

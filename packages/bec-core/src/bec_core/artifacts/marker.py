@@ -11,8 +11,6 @@ from attrs import frozen
 
 from bec_core.models import Artifact
 
-MARKER_NAME = "success.json"
-
 
 @frozen
 class Marker:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from bec_core.artifacts.marker import MARKER_NAME, Marker, parse_marker
+from bec_core.artifacts.marker import Marker, parse_marker
 from bec_core.errors import ObjectNotFound
-from bec_core.models import Volume
+from bec_core.models import MARKER_NAME, Volume
 from bec_core.storage import Store
 
 

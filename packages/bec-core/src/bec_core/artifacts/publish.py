@@ -12,10 +12,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bec_core.artifacts.marker import MARKER_NAME, Marker
+from bec_core.artifacts.marker import Marker
 from bec_core.artifacts.place import TaskFolder
 from bec_core.errors import ObjectChanged, ObjectNotFound
-from bec_core.models import Artifact
+from bec_core.models import MARKER_NAME, Artifact
 from bec_core.storage import Body, FileBody
 
 

@@ -123,7 +123,8 @@ def finished(connection: Connection, job_id: int, volume_id: int) -> list[Releas
     """Release what was blocked on this volume of the job alone, and ask the jobs that follow it.
 
     In the transaction that says that the volume is done, after that was said. Where a volume comes from is told by
-    the job's ledger; of one that nobody asked it for, by its id and the version that was done (a folder: by nothing).
+    the job's ledger; of one that nobody asked it for, by its id and the version that was done (by nothing, where its
+    source is more than a name: a folder).
     """
     connection.execute(
         """
@@ -140,7 +141,7 @@ def finished(connection: Connection, job_id: int, volume_id: int) -> list[Releas
             THEN split_part(v.bdrc_w_id, ':', 1) ELSE '' END AS source) o
         LEFT JOIN ledger u ON (u.job_id, u.volume_id) = (%(job)s, %(volume)s)
         WHERE i.input_job_id = %(job)s AND i.follow AND j.status <> 'cancelled'
-          AND (u.source IS NOT NULL OR strpos(v.bdrc_w_id, 'folder-') <> 1)
+          AND (u.source IS NOT NULL OR strpos(o.source, '-') = 0)
         GROUP BY 1, 2, 3, 4
         ON CONFLICT (job_id, volume_id) DO UPDATE SET state = 'blocked', requested_at = clock_timestamp(),
             sent_at = NULL, source = excluded.source, i_version = excluded.i_version

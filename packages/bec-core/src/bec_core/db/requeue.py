@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from bec_core.models import TaskStatus, VolumeRef
+from bec_core.models import TaskStatus, VolumeRef, tells_source
 
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
@@ -92,7 +92,7 @@ def failed_volumes(
             ref_of(row[1], row[2], row[3] or None, row[4]),
             TaskStatus(row[5]),
             row[6],
-            source_known=bool(row[3]) or not row[1].startswith("folder-"),
+            source_known=bool(row[3]) or tells_source(row[1]),
         )
         for row in rows
     ]

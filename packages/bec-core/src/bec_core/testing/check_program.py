@@ -1,4 +1,5 @@
-"""The program behind ``bec plugins check``: an installed job type through the conformance kit, in a process of its own.
+"""The program behind ``bec plugins check``: an installed job type through the conformance kit, or a source, in a
+process of its own.
 
 ``python -m bec_core.testing.check_program REQUEST EVENTS`` reads a JSON file and writes JSON lines: what it does next
 and how long that may take at most, then what it found. A plugin may hang or end the process at any moment, so whoever
@@ -20,12 +21,13 @@ from attrs import frozen
 from bec_core.declared import shape_problems
 from bec_core.job import JobType
 from bec_core.plugins import Plugins, load_plugins
-from bec_core.settings import load_settings
+from bec_core.settings import Settings, load_settings
 from bec_core.testing.conformance import NO_IMAGE, find_problems
 from bec_core.testing.declaration import declaration_problems
 from bec_core.testing.local import write_pages
 from bec_core.testing.making import EarlierRun, InputMaker, NoInput, pages_in
 from bec_core.testing.samples import sample_pages
+from bec_core.testing.source_check import source_problems
 
 IMPORT_S = 60.0
 DECLARE_S = 120.0
@@ -37,7 +39,7 @@ class Request:
     """What is to be checked, and on what.
 
     Attributes:
-        name: the job type (or its plugin).
+        name: the job type or source (or its plugin).
         path: where Python looks for modules.
         pages: a folder of good pages; None for the sample pages.
         inputs: folders of earlier runs' artifacts, by input.
@@ -74,8 +76,7 @@ class Check:
         plugins = load_plugins()
         job_type = plugins.job_types.get(self._request.name)
         if job_type is None:
-            broken = _broken(plugins, self._request.name)
-            self._say(problems=broken, known=sorted(plugins.job_types), missing=not broken)
+            self._source(plugins)
             return
         self._doing("looking at what it declares", DECLARE_S)
         declared = declaration_problems(job_type, None)
@@ -89,6 +90,23 @@ class Check:
         except NoInput as error:
             self._say(problems=[*declared, str(error)], version=job_type.version)
 
+    def _source(self, plugins: Plugins) -> None:
+        """Check the source of the name that is asked for; else say that nobody brings it."""
+        for plugin in plugins.loaded:
+            for source in plugin.source_types:
+                if source.name == self._request.name:
+                    self._doing("looking at what it declares, and opening it", DECLARE_S)
+                    named = self._settings()
+                    problems = source_problems(source, plugins.module_of(plugin), named.environment)
+                    self._say(problems=problems, version=plugin.version)
+                    return
+        broken = _broken(plugins, self._request.name)
+        known = sorted([*plugins.job_types, *plugins.source_types])
+        self._say(problems=broken, known=known, missing=not broken)
+
+    def _settings(self) -> Settings:
+        return load_settings(env_file=Path(self._request.env_file) if self._request.env_file else None)
+
     def _running(self, job_type: JobType, installed: list[JobType]) -> list[str]:
         request = self._request
         unknown = sorted(set(request.inputs) - {one.name for one in job_type.inputs})
@@ -97,7 +115,7 @@ class Check:
         self._doing("reading the pages and the inputs", DECLARE_S)
         given = {name: EarlierRun.read(Path(folder)) for name, folder in request.inputs.items()}
         pages = self._pages(given)
-        named = load_settings(env_file=Path(request.env_file) if request.env_file else None)
+        named = self._settings()
         maker = InputMaker(job_type, installed, given, named.environment) if job_type.inputs else None
         with tempfile.TemporaryDirectory(prefix="bec-check-") as folder:
             if maker is not None:
@@ -134,11 +152,12 @@ class Check:
 
 
 def _broken(plugins: Plugins, name: str) -> list[str]:
-    """Why a plugin that could bring the job type is broken."""
+    """Why a plugin that could bring the job type or source is broken."""
     return [
         f"{one.distribution} can't be loaded: {one.reason}"
         for one in plugins.broken
-        if name in (one.name, one.distribution) or f"the job type {name!r}" in one.reason
+        if name in (one.name, one.distribution)
+        or any(f"the {what} {name!r}" in one.reason for what in ("job type", "source"))
     ]
 
 

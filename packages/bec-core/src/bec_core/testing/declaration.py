@@ -31,7 +31,7 @@ _IMPORT = """
 import importlib, json, sys
 sys.path[:] = json.loads(sys.argv[1])
 module = importlib.import_module(sys.argv[2])
-getattr(module, "bec_job_types", list)()
+getattr(module, "bec_job_types", list)(), getattr(module, "bec_sources", list)()
 print("bec-imported " + json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 
@@ -57,6 +57,11 @@ def _import_problems(job_type: JobType, plugin: str | None) -> Iterator[str]:
             " (pip install -e .), or say which module it is: plugin='package.module'"
         )
         return
+    yield from import_problems(module)
+
+
+def import_problems(module: str) -> Iterator[str]:
+    """What is wrong with importing a plugin's module and asking for what it brings; in a process of its own."""
     command = [sys.executable, "-c", _IMPORT, json.dumps(sys.path), module]
     try:
         ended = subprocess.run(

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from attrs import field, frozen
 
-from bec_core.archive import Sources
+from bec_core.archive import folder_sources
 from bec_core.artifacts import MARKER_NAME, artifact_of, recipe_of
 from bec_core.db.tasks import Claim
 from bec_core.errors import InputArtifactMissing, ObjectNotFound, RetryableTaskError
@@ -50,7 +50,7 @@ Inputs = Mapping[tuple[str, str], bytes | Callable[[Volume], bytes]]
 InputsOf = Callable[[Path], Inputs]
 """Makes the artifacts of a job's inputs for a folder of pages."""
 
-_FOLDERS = Sources({}, allow_folders=True)
+_FOLDERS = folder_sources()
 
 
 @frozen

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from bec_core.archive import Sources
+from bec_core.archive import folder_sources
 from bec_core.artifacts import MARKER_NAME
 from bec_core.errors import BecError
 from bec_core.job import Input, JobType
@@ -76,7 +76,7 @@ def pages_in(folder: Path | str) -> dict[str, bytes]:
     Raises:
         NoInput: there is no such folder, or no page in it.
     """
-    sources = Sources({}, allow_folders=True)
+    sources = folder_sources()
     try:
         uri = folder if isinstance(folder, str) else folder.resolve().as_uri()
         volume = sources.resolve(VolumeRef("W1TEST", "I0001", uri))

@@ -42,6 +42,8 @@ class PageLines:
         error_stage, error_type, error_message: of a failed page, else None.
         width, height: of the image as it is stored, in pixels; None where the file doesn't say.
         quarter_turns: how many quarter turns counter-clockwise bring the image upright, after its EXIF orientation.
+        orientation: the file's EXIF orientation, 1 to 8: how viewers turn the stored image; None where the file
+            doesn't say.
         rotation_angle: what makes the lines level, in degrees, counter-clockwise positive; 0 for none.
         tps_points: what makes them straight, n × 4 (`in_y, in_x, out_y, out_x`) in stored pixels; None for nothing.
         tps_alpha: that spline's regularisation; None without one.
@@ -60,6 +62,7 @@ class PageLines:
     width: int | None = None
     height: int | None = None
     quarter_turns: int = 0
+    orientation: int | None = None
     rotation_angle: float = 0.0
     tps_points: npt.NDArray[np.float32] | None = None
     tps_alpha: float | None = None

@@ -46,6 +46,7 @@ def page_of(record: PageRecord) -> PageLines:
         width=details.width,
         height=details.height,
         quarter_turns=details.quarter_turns,
+        orientation=details.orientation,
         flags=details.flags,
         lines=tuple(TextLine(line.polygon, line.baseline, line.confidence) for line in details.lines),
     )

@@ -7,22 +7,48 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 
 from bec_ldv1.errors import PageProblem
 from bec_ldv1.evaluation.baseline import projection_lines
-from bec_ldv1.evaluation.pages import PageLines, Polygon, TruthError
+from bec_ldv1.evaluation.pages import Names, PageLines, Polygon, TruthError, composed
 from bec_ldv1.page.binarize import binarize
 from bec_ldv1.page.decode import decode
 from bec_ldv1.page.detect import detect_page
+from bec_ldv1.page.orientation import to_stored, to_upright
 from bec_ldv1.page.scale import shrink
 from bec_ldv1.record.whole_lines import page_details
 
 if TYPE_CHECKING:
     from bec_ldv1.network.engine import Engine
 
-Detector = Callable[[bytes], list[Polygon]]
-"""An image file's lines, in pixels of the image as it is stored."""
+
+@attrs.frozen(eq=False)
+class Seen:
+    """An image file's lines and size, in pixels of the image as it is stored, and its EXIF orientation."""
+
+    size: tuple[int, int]
+    lines: Sequence[Polygon]
+    orientation: int = 1
+
+    def on(self, truth: PageLines) -> PageLines:
+        """The lines as a page beside the true one.
+
+        Other programs show and measure images after their orientation: where the truth's size is that of an image
+        that lies on a side, so do we.
+        """
+        if self.orientation < 5 or truth.size != self.size[::-1] or truth.size == self.size:
+            return PageLines(truth.image, self.size, tuple(self.lines))
+        width, height = truth.size
+        shown = (
+            to_upright(np.asarray(line, np.float64), self.orientation, width, height) for line in self.lines
+        )
+        return PageLines(truth.image, truth.size, tuple(line.astype(np.float32) for line in shown))
+
+
+Detector = Callable[[bytes], Seen]
+"""What is found in an image file."""
 
 _PAGES_AT_ONCE = 4
 
@@ -34,13 +60,16 @@ def find_images(truth: Sequence[PageLines], folder: Path) -> dict[str, Path]:
     """
     below: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            below.setdefault(path.name, []).append(path)
+        if path.is_file() and not path.name.startswith("."):
+            below.setdefault(composed(path.name), []).append(path)
+    names = Names(below)
     found: dict[str, Path] = {}
     missing: list[str] = []
     for page in truth:
         direct = folder / page.image
-        places = [direct] if direct.is_file() else below.get(page.name, [])
+        places = [path for name in names.meant_by(page.name) for path in below[name]]
+        if len(places) > 1 and direct in places:
+            places = [direct]
         if len(places) > 1:
             raise TruthError(f"{page.image} is in {folder} at {len(places)} places, such as {places[0]}")
         if places:
@@ -54,36 +83,46 @@ def find_images(truth: Sequence[PageLines], folder: Path) -> dict[str, Path]:
 
 
 def detect_pages(
-    truth: Sequence[PageLines], images: Mapping[str, Path], detector: Detector
-) -> Iterator[PageLines]:
+    truth: Sequence[PageLines], images: Mapping[str, Path], detector: Detector, warn: Callable[[str], None]
+) -> Iterator[PageLines | None]:
     """Detect the lines of each page of the truth; in the truth's order.
 
-    Raises ``TruthError`` naming the page that can't be processed.
+    A page that can't be processed is None, and ``warn`` is told why.
     """
 
-    def detect(page: PageLines) -> PageLines:
+    def detect(page: PageLines) -> PageLines | str:
         path = images[page.name]
         try:
-            return PageLines(page.image, page.size, tuple(detector(path.read_bytes())))
-        except PageProblem as error:
-            raise TruthError(f"{path} can't be processed: {error}") from error
+            return detector(path.read_bytes()).on(page)
+        except (PageProblem, OSError) as error:
+            return f"{path} can't be processed: {error}"
 
     with ThreadPoolExecutor(_PAGES_AT_ONCE) as pool:
-        yield from pool.map(detect, truth)
+        for result in pool.map(detect, truth):
+            if isinstance(result, str):
+                warn(result)
+                yield None
+            else:
+                yield result
 
 
 def model_detector(engine: Engine) -> Detector:
     """The lines that the worker finds with the engine's model."""
 
-    def detect(data: bytes) -> list[Polygon]:
-        return [line.polygon for line in page_details(detect_page(data, engine)).lines]
+    def detect(data: bytes) -> Seen:
+        details = page_details(detect_page(data, engine))
+        lines = [line.polygon for line in details.lines]
+        return Seen((details.width, details.height), lines, details.orientation or 1)
 
     return detect
 
 
-def projection_detector(data: bytes) -> list[Polygon]:
+def projection_detector(data: bytes) -> Seen:
     """The baseline on the plane that a network would see."""
     page = decode(data)
     plane = binarize(shrink(page), bilevel=page.bilevel)
     scale = np.array([page.width / plane.shape[1], page.height / plane.shape[0]], np.float32)
-    return [polygon * scale for polygon in projection_lines(plane)]
+    lines = [polygon * scale for polygon in projection_lines(plane)]
+    way = (page.orientation, page.width, page.height)
+    stored = [to_stored(line.astype(np.float64), *way).astype(np.float32) for line in lines]
+    return Seen(page.stored_size, stored, page.orientation)

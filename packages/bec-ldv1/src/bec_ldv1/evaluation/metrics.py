@@ -37,7 +37,8 @@ class PageScore:
     """One page's counts. ``truth_fates`` and ``detection_fates`` say what became of each line, in order.
 
     ``counted`` detections are all but the ignored ones. ``has_regions`` is False when the truth is a number
-    of lines only: then ``matched`` and what follows from it are 0 and don't enter a set's F1.
+    of lines only: then ``matched`` and what follows from it are 0 and don't enter a set's F1. ``without_outline``
+    counts lines of the truth that could not be compared.
     """
 
     image: str
@@ -57,6 +58,7 @@ class PageScore:
     pixel_union: int = 0
     truth_fates: tuple[str, ...] = ()
     detection_fates: tuple[str, ...] = ()
+    without_outline: int = 0
 
     @property
     def counted(self) -> int:
@@ -94,7 +96,10 @@ def score_page(truth: PageLines, detected: PageLines) -> PageScore:
             truth_lines=truth.line_count,
             detections=len(detected.regions),
             ignored=0,
+            without_outline=len(truth.without_outline),
         )
+    if truth.stands:  # lengths are counted in columns
+        truth, detected = truth.transposed(), detected.transposed()
     scale, frame = raster_scale([truth, detected])
     true_regions = [r for p in truth.regions if (r := region_of(p, scale, frame)) is not None]
     margins = [r for p in truth.ignore if (r := region_of(p, scale, frame)) is not None]
@@ -125,6 +130,7 @@ def score_page(truth: PageLines, detected: PageLines) -> PageScore:
         pixel_union=int((truth_mask | found_mask).sum()),
         truth_fates=tuple(truth_fates),
         detection_fates=tuple(detection_fates),
+        without_outline=len(truth.without_outline),
     )
 
 

@@ -4,34 +4,45 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from loguru import logger
+
+from bec_ldv1.evaluation.folders import page_files, twice
 from bec_ldv1.evaluation.pages import PageLines, Polygon, TruthError, box_polygon, polygon_of
+from bec_ldv1.evaluation.xml_lines import alto_pages, page_xml_pages
 from bec_ldv1.evaluation.xml_safe import parse_xml
 
-PAGE_MARGIN_TYPES = frozenset(
-    {"header", "footer", "page-number", "marginalia", "signature-mark", "catch-word", "footnote"}
-)
-"""PAGE's text region types whose lines are not lines of the text: detections there are ignored."""
-
-ALTO_MARGINS = frozenset({"TopMargin", "LeftMargin", "RightMargin", "BottomMargin"})
-"""ALTO's page parts whose lines are not lines of the text."""
+_FORMATS = {"PcGts": page_xml_pages, "alto": alto_pages}
 
 
-def read_pages(path: Path) -> list[PageLines]:
+def read_pages(path: Path, warn: Callable[[str], None] = logger.warning) -> list[PageLines]:
     """The pages of a ``.jsonl`` file, a PAGE or ALTO ``.xml`` file, or a folder of such XML files.
+
+    What is left out (indexes of files, lines without an outline) is told by ``warn``.
 
     Raises ``TruthError`` naming the file (and line) and what is wrong with it.
     """
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*.xml") if p.is_file())
-        if not files:
-            raise TruthError(f"{path} holds no .xml file; give a folder of PAGE or ALTO files, or a .jsonl")
-        return [page for file in files for page in read_xml(file)]
+        return _read_folder(path, warn)
     if not path.is_file():
         raise TruthError(f"{path} does not exist")
-    return read_xml(path) if path.suffix.lower() == ".xml" else read_jsonl(path)
+    return read_xml(path, warn) if path.suffix.lower() == ".xml" else read_jsonl(path)
+
+
+def _read_folder(folder: Path, warn: Callable[[str], None]) -> list[PageLines]:
+    found: list[tuple[Path, PageLines]] = []
+    for file in page_files(folder, warn):
+        root = _root(file)
+        if root.tag in _FORMATS:
+            found += [(file, page) for page in _pages_of(root, file, warn)]
+        else:
+            warn(f"left out, as its root element <{root.tag}> is neither PAGE's nor ALTO's: {file}")
+    if not found:
+        raise TruthError(f"{folder} holds no PAGE or ALTO file")
+    twice(folder, found)
+    return [page for _, page in found]
 
 
 def read_jsonl(path: Path) -> list[PageLines]:
@@ -41,7 +52,7 @@ def read_jsonl(path: Path) -> list[PageLines]:
     ``boxes``, ``polygons`` or ``line_count``; ``size`` ``[w, h]``, ``margin`` and ``script`` are optional.
     """
     try:
-        rows = path.read_text(encoding="utf-8").splitlines()
+        rows = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise TruthError(f"{path} is not a text file in UTF-8: {error}") from error
     pages = []
@@ -56,17 +67,36 @@ def read_jsonl(path: Path) -> list[PageLines]:
     return pages
 
 
-def read_xml(path: Path) -> list[PageLines]:
-    """The pages of a PAGE XML or ALTO file (PAGE holds one, ALTO may hold several)."""
+def read_xml(path: Path, warn: Callable[[str], None] = logger.warning) -> list[PageLines]:
+    """The pages of a PAGE XML or ALTO file (PAGE holds one, ALTO may hold several).
+
+    Lines without an outline are left out, counted (`PageLines.without_outline`) and told by ``warn``.
+    """
+    root = _root(path)
+    if root.tag not in _FORMATS:
+        raise TruthError(f"{path}: its root element is <{root.tag}>, neither PAGE's <PcGts> nor <alto>")
+    return _pages_of(root, path, warn)
+
+
+def _root(path: Path) -> ET.Element:
     try:
-        root = parse_xml(path.read_bytes())
-        if root.tag == "PcGts":
-            return _read_page_xml(root, path)
-        if root.tag == "alto":
-            return _read_alto(root, path)
-        raise ValueError(f"its root element is <{root.tag}>, neither PAGE's <PcGts> nor <alto>")
+        return parse_xml(path.read_bytes())
     except ValueError as error:
         raise TruthError(f"{path}: {error}") from error
+
+
+def _pages_of(root: ET.Element, path: Path, warn: Callable[[str], None]) -> list[PageLines]:
+    try:
+        pages = _FORMATS[root.tag](root, path)
+    except ValueError as error:
+        raise TruthError(f"{path}: {error}") from error
+    for page in pages:
+        if page.without_outline:
+            count = len(page.without_outline)
+            warn(
+                f"{path}: left out for want of an outline: lines {count}, the first: {page.without_outline[0]}"
+            )
+    return pages
 
 
 def _page_of_row(row: object) -> PageLines:
@@ -96,77 +126,3 @@ def _shape(value: object) -> Polygon:
     if isinstance(value, list) and len(value) == 4 and not isinstance(value[0], list):
         return box_polygon(*(float(v) for v in value))
     return polygon_of(value)
-
-
-def _points(text: str) -> Polygon:
-    """PAGE's ``x,y x,y`` and ALTO's ``x y x y`` alike."""
-    numbers = [float(n) for n in text.replace(",", " ").split()]
-    if len(numbers) % 2:
-        raise ValueError(f"an odd number of coordinates in {text[:60]!r}")
-    return polygon_of(list(zip(numbers[::2], numbers[1::2], strict=True)))
-
-
-def _number(element: ET.Element, name: str) -> float:
-    value = element.get(name)
-    if value is None:
-        raise ValueError(f"<{element.tag}> has no attribute {name}")
-    return float(value)
-
-
-def _size(page: ET.Element, width: str, height: str) -> tuple[int, int] | None:
-    if page.get(width) is None or page.get(height) is None:
-        return None
-    return round(_number(page, width)), round(_number(page, height))
-
-
-def _read_page_xml(root: ET.Element, path: Path) -> list[PageLines]:
-    """PAGE 2010 to 2019; region outlines are not read, only text lines'."""
-    page = root.find("Page")
-    if page is None:
-        raise ValueError("it has no <Page>")
-    margin = {
-        line
-        for region in page.iter("TextRegion")
-        if region.get("type") in PAGE_MARGIN_TYPES
-        for line in region.iter("TextLine")
-    }
-    regions: list[Polygon] = []
-    ignore: list[Polygon] = []
-    for line in page.iter("TextLine"):
-        coords = line.find("Coords")
-        if coords is None:
-            raise ValueError(f"the TextLine {line.get('id', '?')} has no <Coords>")
-        text = coords.get("points")
-        if text is None:  # PAGE before 2013 wrote <Point x= y=/> elements
-            text = " ".join(f"{p.get('x')},{p.get('y')}" for p in coords.iter("Point"))
-        (ignore if line in margin else regions).append(_points(text))
-    image = page.get("imageFilename") or path.stem
-    size = _size(page, "imageWidth", "imageHeight")
-    return [PageLines(image, size, tuple(regions), tuple(ignore))]
-
-
-def _read_alto(root: ET.Element, path: Path) -> list[PageLines]:
-    """ALTO 2 to 4, measured in pixels."""
-    unit = root.findtext("Description/MeasurementUnit", "pixel").strip()
-    if unit != "pixel":
-        raise ValueError(f"its unit is {unit!r}; only files measured in pixels can be compared")
-    name = (root.findtext("Description/sourceImageInformation/fileName") or path.stem).strip()
-    pages = []
-    for number, page in enumerate(root.iter("Page")):
-        regions: list[Polygon] = []
-        ignore: list[Polygon] = []
-        for part in page:
-            target = ignore if part.tag in ALTO_MARGINS else regions
-            target.extend(_alto_line(line) for line in part.iter("TextLine"))
-        image = name if number == 0 else f"{name}#{number + 1}"
-        size = _size(page, "WIDTH", "HEIGHT")
-        pages.append(PageLines(image, size, tuple(regions), tuple(ignore)))
-    return pages
-
-
-def _alto_line(line: ET.Element) -> Polygon:
-    polygon = line.find("Shape/Polygon")
-    if polygon is not None and polygon.get("POINTS"):
-        return _points(polygon.get("POINTS", ""))
-    x, y = _number(line, "HPOS"), _number(line, "VPOS")
-    return box_polygon(x, y, x + _number(line, "WIDTH"), y + _number(line, "HEIGHT"))

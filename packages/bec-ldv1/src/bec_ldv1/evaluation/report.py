@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 import numpy as np
 
 from bec_ldv1.evaluation.metrics import PageScore, score_page
-from bec_ldv1.evaluation.pages import PageLines, document_of
+from bec_ldv1.evaluation.pages import Names, PageLines, document_of
 
 _BOOTSTRAP_ROUNDS = 1000
 _BOOTSTRAP_SEED = 20240501
@@ -53,10 +53,14 @@ class SetScore:
 
 @attrs.frozen
 class EvaluationReport:
-    """All pages, in the truth's order, and the sets made of them ("all" first, then each script)."""
+    """All pages, in the truth's order, and the sets made of them ("all" first, then each script).
+
+    ``notes`` are sentences on what the figures leave out, or take for granted.
+    """
 
     pages: tuple[PageScore, ...]
     sets: tuple[SetScore, ...]
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Plain dicts and lists, for ``json.dumps``."""
@@ -67,6 +71,7 @@ class EvaluationReport:
         return {
             "sets": [attrs.asdict(s) | {"exact_share": s.exact_share} for s in self.sets],
             "pages": pages,
+            "notes": list(self.notes),
         }
 
     def to_text(self, *, pages: bool = True) -> str:
@@ -78,21 +83,39 @@ class EvaluationReport:
             if flawed:
                 text += "\n\npages that are not perfect\n"
                 text += _table([_PAGE_HEAD, *(_page_row(p) for p in flawed)])
-        return text + "\n"
+        return "\n".join([text, *(f"\n{note}" for note in self.notes)]) + "\n"
 
 
 def evaluate(predictions: Iterable[PageLines], truth: Iterable[PageLines]) -> EvaluationReport:
     """Score the detected pages against the true ones; pages are paired by their images' file names.
 
     A page of the truth without a prediction counts as a page on which nothing was found; predictions for
-    pages that the truth doesn't have are left out. Raises ``ValueError`` when one side names a page twice.
+    pages that the truth doesn't have are left out.
+
+    Raises:
+        ValueError: one side names a page twice; no page of the truth has a prediction, or one has several; or a
+            page's pixels can't be told.
     """
     found = _by_name(predictions, "predictions")
-    scores = []
-    for name, page in _by_name(truth, "truth").items():
-        empty = PageLines(page.image, page.size, ())
-        scores.append(score_page(page, found.get(name, empty)))
-    return summarise(scores)
+    true = _by_name(truth, "truth")
+    names = Names(found)
+    scores, alone = [], []
+    for name, page in true.items():
+        meant = names.meant_by(name)
+        if len(meant) > 1:
+            raise ValueError(f"the predictions {' and '.join(meant)} may both be for the page {name}")
+        if meant:
+            scores.append(score_page(*_in_the_same_pixels(page, found[meant[0]])))
+        else:
+            alone.append(name)
+            scores.append(score_page(page, PageLines(page.image, page.size, ())))
+    if true and len(alone) == len(true):
+        others = f", the predictions {next(iter(found))}" if found else ", and there are no predictions"
+        raise ValueError(
+            f"no page of the truth has a prediction: the truth names {alone[0]}{others}; pages are paired by their "
+            f"images' file names"
+        )
+    return attrs.evolve(summarise(scores), notes=tuple(_notes(scores, alone)))
 
 
 def summarise(scores: Sequence[PageScore]) -> EvaluationReport:
@@ -101,6 +124,29 @@ def summarise(scores: Sequence[PageScore]) -> EvaluationReport:
     for script in dict.fromkeys(s.script for s in scores if s.script):
         sets.append(score_set(script, [s for s in scores if s.script == script]))
     return EvaluationReport(tuple(scores), tuple(sets))
+
+
+def _in_the_same_pixels(truth: PageLines, found: PageLines) -> tuple[PageLines, PageLines]:
+    """The two sides of a page, of which files may measure one or both on paper."""
+    if truth.in_pixels and found.in_pixels:
+        return truth, found
+    size = found.size if found.in_pixels else truth.size
+    if size is None:
+        raise ValueError(
+            f"the page {truth.name} is measured on paper, and nothing tells its image's size in pixels"
+        )
+    return truth.scaled_to(size), found.scaled_to(size)
+
+
+def _notes(scores: Sequence[PageScore], alone: Sequence[str]) -> Iterator[str]:
+    """What to know of a report."""
+    if alone:
+        yield (
+            f"pages without a prediction, taken for pages on which nothing was found: {len(alone)}, "
+            f"the first {alone[0]}"
+        )
+    if lines := sum(score.without_outline for score in scores):
+        yield f"lines of the truth without an outline, left out: {lines}"
 
 
 def score_set(name: str, scores: Sequence[PageScore]) -> SetScore:

@@ -18,9 +18,12 @@ from bec_ldv1.network.box import BoxNet
 from bec_ldv1.network.deeplab import DeepLabV3Plus
 from bec_ldv1.network.line_model import LineModel, Precision, has_fast_bfloat16, place
 from bec_ldv1.page.contours import Postprocess
+from bec_ldv1.page.prepare import Preparation
 
 BOX_FORMAT = "bec-box"
-BOX_VERSION = 1
+BOX_VERSION = 2
+_EARLIER = 1
+"""Had no preparation: its models want the contract's."""
 _HEAD = "segmentation_head.0.weight"
 _EXPECTED = (
     "expected a torch file {'state_dict': …} of segmentation_models_pytorch's "
@@ -60,9 +63,10 @@ def _load(path: Path, name: str, device: torch.device, precision: Precision | Li
     content = _read(path)
     network: nn.Module
     if content.get("format") == BOX_FORMAT:
-        network, postprocess, channels = *_box(path, content), 1
+        network, postprocess, preparation = _box(path, content)
+        channels = 1
     else:
-        network, postprocess, channels = _deeplab(path, content), Postprocess(), 3
+        network, postprocess, preparation, channels = _deeplab(path, content), Postprocess(), Preparation(), 3
     if precision == "auto":
         precision = _best_precision(device, is_box=channels == 1)
     return LineModel(
@@ -73,6 +77,7 @@ def _load(path: Path, name: str, device: torch.device, precision: Precision | Li
         postprocess=postprocess,
         device=device,
         precision=precision,
+        preparation=preparation,
     )
 
 
@@ -129,23 +134,25 @@ def _deeplab(path: Path, content: Mapping[str, Any]) -> DeepLabV3Plus:
     return network
 
 
-def _box(path: Path, content: Mapping[str, Any]) -> tuple[BoxNet, Postprocess]:
+def _box(path: Path, content: Mapping[str, Any]) -> tuple[BoxNet, Postprocess, Preparation]:
     version = content.get("version")
-    if version != BOX_VERSION:
+    if version not in (_EARLIER, BOX_VERSION):
         raise CheckpointError(
-            f"{path} has version {version!r} of the format {BOX_FORMAT}; this bec-ldv1 reads {BOX_VERSION}"
+            f"{path} has version {version!r} of the format {BOX_FORMAT}; "
+            f"this bec-ldv1 reads {_EARLIER} and {BOX_VERSION}"
         )
     try:
         with torch.device("meta"):
             network = BoxNet(**content["architecture"])
         postprocess = Postprocess(**content["postprocess"])
+        preparation = Preparation(**(content["preparation"] if version == BOX_VERSION else {}))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: its 'architecture' or 'postprocess' doesn't fit this bec-ldv1, whose settings are "
-            f"{', '.join(field.name for field in attrs.fields(Postprocess))}: {error}"
+            f"{path}: its 'architecture', 'postprocess' or 'preparation' doesn't fit this bec-ldv1, whose settings are "
+            f"{', '.join(field.name for kind in (Postprocess, Preparation) for field in attrs.fields(kind))}: {error}"
         ) from error
     _fill(path, network, _state_dict(path, content))
-    return network, postprocess
+    return network, postprocess, preparation
 
 
 def _fill(path: Path, network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:

@@ -26,6 +26,7 @@ from bec_ldv1.errors import PageProblem
 from bec_ldv1.network.line_model import LineModel
 from bec_ldv1.page.contours import Postprocess
 from bec_ldv1.page.decode import Plane
+from bec_ldv1.page.prepare import Preparation
 
 Probabilities = npt.NDArray[np.float32]
 """Tiles of probabilities, exact float32: 8 bits could not tell 0.8499 from 0.8501."""
@@ -136,6 +137,11 @@ class Engine:
     def postprocess(self) -> Postprocess:
         """What makes outlines of the model's probabilities."""
         return self.model.postprocess
+
+    @property
+    def preparation(self) -> Preparation:
+        """What the model wants done to pages."""
+        return self.model.preparation
 
     def infer(self, tiles: Plane) -> Probabilities:
         """Hand in tiles and wait for their probabilities.

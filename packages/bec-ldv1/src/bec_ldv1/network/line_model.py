@@ -13,6 +13,7 @@ from torch import nn
 
 from bec_ldv1.page.contours import Postprocess
 from bec_ldv1.page.decode import Plane
+from bec_ldv1.page.prepare import Preparation
 
 
 class Precision(StrEnum):
@@ -45,6 +46,7 @@ class LineModel:
         postprocess: what its probabilities need.
         device: where it runs.
         precision: what it calculates in.
+        preparation: what it wants done to pages beyond the contract's numerics.
     """
 
     network: nn.Module
@@ -54,6 +56,7 @@ class LineModel:
     postprocess: Postprocess
     device: torch.device
     precision: Precision
+    preparation: Preparation = Preparation()
 
     def probabilities(self, tiles: Plane) -> npt.NDArray[np.float32]:
         """The probability of line for every pixel: n × h × w of uint8 (255 is paper) to float32.

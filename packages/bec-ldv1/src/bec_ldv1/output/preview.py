@@ -12,11 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from bec_ldv1.artifacts.image import decode_page
 from bec_ldv1.lines import Line
 from bec_ldv1.network.setup import start_engine
+from bec_ldv1.output.turned import TURNED
 from bec_ldv1.page.contours import Points
-from bec_ldv1.page.decode import PageImage, decode
+from bec_ldv1.page.decode import PageImage
 from bec_ldv1.page.detect import detect_page
+from bec_ldv1.page.flags import Flag
 from bec_ldv1.page.orientation import to_upright
 from bec_ldv1.record.details import PageDetails
 from bec_ldv1.record.make import page_record
@@ -54,8 +57,9 @@ class Preview:
         angle = self.record.rotation_angle
         facts = [
             f"{len(self.details.lines)} lines",
+            *filter(None, [TURNED[self.details.quarter_turns]]),
             f"rotation {angle:+.2f}°" if angle else "no rotation",
-            *(flag for flag in sorted(self.details.flags) if flag != "rotated"),
+            *(flag for flag in sorted(self.details.flags) if flag not in (Flag.ROTATED, Flag.TURNED)),
             f"{self.seconds:.2f} s with the model {self.model}",
         ]
         return ", ".join(facts)
@@ -77,7 +81,8 @@ def preview(path: Path, *, model_path: Path | None = None) -> Preview:
         name = engine.model.name
     details = record.details
     assert details is not None, "detection records the details of what it saw"
-    return Preview(draw(decode(data), details.lines), record, details, name, seconds)
+    upright = decode_page(data, details.quarter_turns)
+    return Preview(draw(upright, details.lines), record, details, name, seconds)
 
 
 def draw(page: PageImage, lines: Sequence[Line]) -> Picture:

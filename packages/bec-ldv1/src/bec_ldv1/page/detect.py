@@ -9,13 +9,14 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from bec_ldv1.page.binarize import adaptive_threshold, binarize, linear_light
+from bec_ldv1.page.binarize import adaptive_threshold
 from bec_ldv1.page.contours import Contour, Points, Postprocess, find_contours, rounded, scale_points
 from bec_ldv1.page.curvature import control_points
 from bec_ldv1.page.decode import PageImage, Plane, decode
-from bec_ldv1.page.orientation import to_stored
+from bec_ldv1.page.direction import best_turn, evidence, turns_to_try
+from bec_ldv1.page.orientation import to_stored, turned
+from bec_ldv1.page.prepare import Preparation, Prepared, prepare
 from bec_ldv1.page.rectify import Rectification
-from bec_ldv1.page.scale import shrink
 from bec_ldv1.page.skew import skew_angle
 from bec_ldv1.page.tiles import cut, join
 from bec_ldv1.page.tps import ControlPoints, Spline
@@ -72,6 +73,8 @@ class Detection:
         outlines: of what is line, in the same pixels: the contract's pieces.
         curve: the spline's control points in detection pixels; None where the lines are straight.
         postprocess: what the network's probabilities need to become lines.
+        quarter_turns: how many, counter-clockwise, brought the page upright after its EXIF orientation; 0 to 3.
+        faint: binarisation lost most of the page's strokes.
     """
 
     probabilities: npt.NDArray[np.float32]
@@ -80,6 +83,8 @@ class Detection:
     outlines: Sequence[Contour]
     curve: ControlPoints | None
     postprocess: Postprocess
+    quarter_turns: int = 0
+    faint: bool = False
 
 
 class LineNetwork(Protocol):
@@ -88,6 +93,10 @@ class LineNetwork(Protocol):
     @property
     def postprocess(self) -> Postprocess:
         """What makes outlines of its probabilities."""
+
+    @property
+    def preparation(self) -> Preparation:
+        """What it wants done to pages beyond the contract's numerics."""
 
     def infer(self, tiles: Plane) -> npt.NDArray[np.float32]:
         """The probability of line of each pixel: uint8 n × 512 × 512 (255 is paper) to float32 of that shape."""
@@ -98,28 +107,68 @@ def detect_page(data: bytes, network: LineNetwork) -> Detection:
 
     Args:
         data: the image file.
-        network: tells the probability of line.
+        network: tells the probability of line, and what it wants done to pages.
 
     Raises:
         PageProblem: the page can't be processed.
     """
-    page = decode(data)
-    small = shrink(page)
-    ink = binarize(small, bilevel=page.bilevel)
-    probabilities = _probabilities(ink, network)
+    look, quarter_turns = _upright_look(decode(data), network)
+    ink, probabilities = look.prepared.ink, look.probabilities
     outlines = outlines_of(probabilities, network.postprocess)
 
-    as_it_is = Rectification(small.shape[1], small.shape[0])
+    as_it_is = Rectification(ink.shape[1], ink.shape[0])
     level, curve = measure(outlines, as_it_is)
     if curve is None and abs(level.angle) < SECOND_PASS_ANGLE:
-        geometry = Geometry(page, seen=as_it_is, recorded=level)
+        geometry = Geometry(look.page, seen=as_it_is, recorded=level)
     else:
         straight = level if curve is None else attrs.evolve(level, spline=Spline.fit(curve))
-        geometry = Geometry(page, seen=straight, recorded=straight)
-        ink = adaptive_threshold(straight.warp(linear_light(small)))
+        geometry = Geometry(look.page, seen=straight, recorded=straight)
+        ink = adaptive_threshold(straight.warp(look.prepared.light))
         probabilities = _probabilities(ink, network)
         outlines = outlines_of(probabilities, network.postprocess)
-    return Detection(probabilities, ink, geometry, outlines, curve, network.postprocess)
+    return Detection(
+        probabilities,
+        ink,
+        geometry,
+        outlines,
+        curve,
+        network.postprocess,
+        quarter_turns=quarter_turns,
+        faint=look.prepared.faint,
+    )
+
+
+@attrs.frozen(eq=False)
+class _Look:
+    """A first pass over a page in one direction."""
+
+    page: PageImage
+    prepared: Prepared
+    probabilities: npt.NDArray[np.float32]
+
+
+def _look(page: PageImage, network: LineNetwork) -> _Look:
+    prepared = prepare(page, network.preparation)
+    return _Look(page, prepared, _probabilities(prepared.ink, network))
+
+
+def _upright_look(page: PageImage, network: LineNetwork) -> tuple[_Look, int]:
+    """The look at a page in the direction in which it shows most, and the quarter turns that led there."""
+    looks = {0: _look(page, network)}
+    if not network.preparation.turns:
+        return looks[0], 0
+    seen = {0: evidence(looks[0].probabilities, looks[0].prepared.ink)}
+    for quarters in turns_to_try(seen[0]):
+        looks[quarters] = _look(_turned(page, quarters), network)
+        seen[quarters] = evidence(looks[quarters].probabilities, looks[quarters].prepared.ink)
+    best = best_turn(seen)
+    return looks[best], best
+
+
+def _turned(page: PageImage, quarters: int) -> PageImage:
+    """The page after so many quarter turns counter-clockwise; its orientation says so too."""
+    plane = np.ascontiguousarray(np.rot90(page.plane, quarters))
+    return attrs.evolve(page, plane=plane, orientation=turned(page.orientation, quarters))
 
 
 def outlines_of(probabilities: npt.NDArray[np.float32], postprocess: Postprocess) -> list[Contour]:

@@ -18,6 +18,11 @@ def turned(orientation: int, quarter_turns: int) -> int:
     return cycle[(cycle.index(orientation) + quarter_turns) % 4]
 
 
+def turns_of(orientation: int) -> int | None:
+    """How many quarter turns counter-clockwise an orientation is; None for one that mirrors."""
+    return _CYCLES[0].index(orientation) if orientation in _CYCLES[0] else None
+
+
 def to_stored(points: Points, orientation: int, width: int, height: int) -> Points:
     """Points x, y of an upright page `width` × `height` in the stored raster's pixels."""
     x, y = points[:, 0], points[:, 1]

@@ -11,6 +11,8 @@ MAX_HEIGHT = 2048
 MAX_ROWS = 2
 SNAP = 78
 WIDE = 2.5
+MOST_ENLARGED = 4.0
+LEAST_ENLARGED = 1.1
 
 
 def detection_scale(width: int, height: int) -> float:
@@ -48,3 +50,16 @@ def shrink(page: PageImage) -> Plane:
         return page.plane
     how = cv2.INTER_NEAREST if page.bilevel else cv2.INTER_AREA
     return np.asarray(cv2.resize(page.plane, size, interpolation=how), dtype=np.uint8)
+
+
+def enlarged_size(width: int, height: int) -> tuple[int, int] | None:
+    """The size to enlarge a small page to, in detection pixels; None where it is large enough.
+
+    Full-size leaves are detected 512 px high and other pages 1,024 px; smaller scans of them hold the same lines with
+    fewer pixels. They are enlarged to that height, by ``MOST_ENLARGED`` at most and to ``MAX_WIDTH`` px of width.
+    """
+    target = TILE if width > WIDE * height else TILE * MAX_ROWS
+    scale = min(target / height, MAX_WIDTH / width, MOST_ENLARGED)
+    if scale <= LEAST_ENLARGED:
+        return None
+    return int(width * scale), int(height * scale)

@@ -24,6 +24,7 @@ COLUMNS = (
     pa.field("lines", pa.list_(_LINE)),
     pa.field("flags", pa.list_(pa.string())),
     pa.field("quarter_turns", pa.int8()),
+    pa.field("orientation", pa.int8()),
     pa.field("unread_share", pa.float32()),
     pa.field("unread_rows", pa.int16()),
     pa.field("doubt", pa.float32()),
@@ -41,7 +42,8 @@ class PageDetails:
         lines: in reading order; polygon and baseline in pixels of the stored image (rotation and spline undone).
         flags: see `Flag`; `SUSPICIOUS` is set when the whole volume is known.
         quarter_turns: how many quarter turns counter-clockwise bring the image upright, after its EXIF orientation;
-            0 to 3. Detection turns no page yet and writes 0.
+            0 to 3.
+        orientation: the file's EXIF orientation, 1 to 8: how viewers turn the stored image; None is not recorded.
         unread_share, unread_rows, doubt: what is beside the lines, see `bec_ldv1.record.unread.Beside`; None in files
             of before these columns.
     """
@@ -52,6 +54,7 @@ class PageDetails:
     lines: Sequence[Line]
     flags: frozenset[Flag] = frozenset()
     quarter_turns: int = 0
+    orientation: int | None = None
     unread_share: float | None = None
     unread_rows: int | None = None
     doubt: float | None = None
@@ -75,6 +78,7 @@ def to_row(details: PageDetails | None) -> dict[str, Any]:
         ],
         "flags": sorted(details.flags),
         "quarter_turns": details.quarter_turns,
+        "orientation": details.orientation,
         "unread_share": details.unread_share,
         "unread_rows": details.unread_rows,
         "doubt": details.doubt,
@@ -96,6 +100,7 @@ def from_row(row: dict[str, Any]) -> PageDetails | None:
         ],
         flags=frozenset(Flag(flag) for flag in row["flags"] or () if flag in known),
         quarter_turns=(row.get("quarter_turns") or 0) % 4,  # files of before the column have none
+        orientation=row.get("orientation"),
         unread_share=row.get("unread_share"),
         unread_rows=row.get("unread_rows"),
         doubt=row.get("doubt"),

@@ -7,6 +7,7 @@ import numpy as np
 from bec_ldv1.lines import LineSettings, Points, assemble_lines, map_line
 from bec_ldv1.page.detect import Detection
 from bec_ldv1.page.flags import Flag
+from bec_ldv1.page.orientation import turned
 from bec_ldv1.record.details import PageDetails
 from bec_ldv1.record.suspicion import INK
 from bec_ldv1.record.unread import look_beside
@@ -24,7 +25,7 @@ def page_details(detection: Detection) -> PageDetails:
     )
     ink_share = float(np.count_nonzero(detection.ink == 0)) / max(1, detection.ink.size)
     beside = look_beside(detection.probabilities, detection.ink, found)
-    flags = set()
+    flags = set(page.flags)
     if not found and beside.marked < INK and not beside.unread_rows:
         flags.add(Flag.BLANK)
     if beside.is_writing:
@@ -33,17 +34,24 @@ def page_details(detection: Detection) -> PageDetails:
         flags.add(Flag.ROTATED)
     if geometry.recorded.spline is not None:
         flags.add(Flag.CURVED)
-    turned = page.orientation >= 5
+    if detection.quarter_turns:
+        flags.add(Flag.TURNED)
+    if detection.faint:
+        flags.add(Flag.FAINT)
+        flags.discard(Flag.BLANK)
+    width, height = page.stored_size
 
     def to_source(points: Points) -> Points:
         return geometry.to_source(points).astype(np.float32)
 
     return PageDetails(
-        width=page.height if turned else page.width,
-        height=page.width if turned else page.height,
+        width=width,
+        height=height,
         ink_share=ink_share,
         lines=tuple(map_line(line, to_source) for line in found),
         flags=frozenset(flags),
+        quarter_turns=detection.quarter_turns,
+        orientation=turned(page.orientation, -detection.quarter_turns),
         unread_share=beside.unread_share,
         unread_rows=beside.unread_rows,
         doubt=beside.doubt,

@@ -25,10 +25,15 @@ _SOME_FAILED = 6  # the exit status that `bec` has for work of which a part fail
 )
 @click.option(
     "--images",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder with the volumes' page images, at any depth; for pdf.",
+    type=click.Path(path_type=Path, exists=True),
+    help="Folder with the volumes' page images, at any depth, or a PDF that was run; for pdf.",
 )
-def export(sources: tuple[str, ...], form: str, out: Path, images: Path | None) -> int:
+@click.option(
+    "--upright",
+    is_flag=True,
+    help="Sizes and coordinates of the images as viewers show them (EXIF orientation applied), not as stored.",
+)
+def export(sources: tuple[str, ...], form: str, out: Path, images: Path | None, upright: bool) -> int:
     """Write recognised volumes in the formats of other programs, from their artifacts alone (a PDF: and the images).
 
     A SOURCE is a volume's .parquet file or a folder with artifacts (such as --out of `bec run`); paths, s3:// and
@@ -42,6 +47,8 @@ def export(sources: tuple[str, ...], form: str, out: Path, images: Path | None) 
     """
     if (form == "pdf") != (images is not None):
         raise click.UsageError("--format pdf and --images go together: a PDF shows the page images")
+    if upright and form in ("txt", "pdf"):
+        raise click.UsageError(f"--upright does nothing to {form}, which has no coordinates of images")
     from bec_ldv1.artifacts.writing.errors import ExportError
     from bec_ldv1.artifacts.writing.find import artifacts_of
     from bec_ocrv1.export.read import find_texts
@@ -50,7 +57,7 @@ def export(sources: tuple[str, ...], form: str, out: Path, images: Path | None) 
     try:
         for artifact in artifacts_of(sources, find_texts, partial(say, err=True)):
             if images is None:
-                _write(artifact, form, out)
+                _write(artifact, form, out, as_shown=upright)
             else:
                 left_out += _write_pdf(artifact, images, out)
     except (ExportError, OSError) as error:
@@ -61,11 +68,11 @@ def export(sources: tuple[str, ...], form: str, out: Path, images: Path | None) 
     return 0
 
 
-def _write(artifact: Artifact, form: str, out: Path) -> None:
+def _write(artifact: Artifact, form: str, out: Path, *, as_shown: bool) -> None:
     from bec_ocrv1.export.read import read_volume
     from bec_ocrv1.export.write import write_volume
 
-    volume = read_volume(artifact, places=form != "txt")
+    volume = read_volume(artifact, places=form != "txt", as_shown=as_shown)
     files = write_volume(volume, form, out)
     lines = sum(len(page.lines) for page in volume.pages)
     failed = f", {len(volume.failed)} failed pages left out" if volume.failed else ""

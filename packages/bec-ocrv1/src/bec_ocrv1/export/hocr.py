@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bec_ldv1.artifacts.writing.hocr import DOCTYPE, hocr_document, hocr_line, hocr_word
+from bec_ldv1.artifacts.writing.outlines import text_angle
 from bec_ldv1.artifacts.writing.xml_text import to_bytes
 from bec_ocrv1.export.pages import ExportPage
 
@@ -19,6 +20,7 @@ def to_hocr(page: ExportPage, creator: str) -> bytes:
     """
     root, area = hocr_document(page, creator, "ocr_page ocr_carea ocr_line ocrx_word ocrp_poly ocrp_wconf")
     if area is not None:
+        angle = text_angle(page)
         for number, line in enumerate(page.lines, start=1):
-            hocr_word(hocr_line(area, number, line), number, line, line.text, line.confidence)
+            hocr_word(hocr_line(area, number, line, angle), number, line, line.text, line.confidence)
     return to_bytes(root, doctype=DOCTYPE)

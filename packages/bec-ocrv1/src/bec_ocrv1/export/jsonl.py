@@ -9,7 +9,8 @@ from bec_ocrv1.export.pages import ExportPage
 
 
 def to_jsonl(volume: ExportVolume[ExportPage]) -> bytes:
-    """The volume's file: ``image``, ``size`` [width, height], ``lines`` in reading order, ``flags``.
+    """The volume's file: ``image``, ``size`` [width, height], ``lines`` in reading order, ``flags``,
+    ``orientation`` and ``quarter_turns`` of the picture that the size and the lines are of.
 
     Each line has its ``text``, its ``confidence``, its ``polygon`` and ``baseline`` ([[x, y], …]).
     """
@@ -32,4 +33,6 @@ def _row(page: ExportPage) -> dict[str, object]:
         "size": [page.width, page.height],
         "lines": lines,
         "flags": list(page.flags),
+        "orientation": page.orientation,
+        "quarter_turns": page.quarter_turns,
     }

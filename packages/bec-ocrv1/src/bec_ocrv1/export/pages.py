@@ -1,4 +1,4 @@
-"""What is exported: pages with their lines' texts, in whole pixels of the image as it is stored."""
+"""What is exported: pages with their lines' texts, in whole pixels of the image as it is stored or as it is shown."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from bec_ldv1.artifacts.writing.errors import ExportError
+from bec_ldv1.artifacts.writing.picture import Picture
 from bec_ocrv1.artifacts import PageText, Point, ReadLine
 
 Pixels = tuple[tuple[int, int], ...]
-"""Points x, y: whole pixels from (0, 0), the image's upper left corner, to (width, height)."""
+"""Points x, y: whole pixels from (0, 0), the picture's upper left corner, to (width, height)."""
 
 
 @frozen
@@ -25,13 +26,18 @@ class ExportLine:
 
 @frozen
 class ExportPage:
-    """A page: ``image`` as in the manifest, size in pixels, lines in reading order, what line detection remarked."""
+    """A page: ``image`` as in the manifest, size in pixels, lines in reading order, what line detection remarked.
+
+    ``orientation`` and ``quarter_turns`` are those of the `Picture` that size and lines are of.
+    """
 
     image: str
     width: int
     height: int
     lines: Sequence[ExportLine]
     flags: Sequence[str] = ()
+    orientation: int = 1
+    quarter_turns: int = 0
 
     @property
     def text(self) -> str:
@@ -39,33 +45,30 @@ class ExportPage:
         return "".join(f"{line.text}\n" for line in self.lines)
 
 
-def page_of(page: PageText) -> ExportPage:
-    """The page to export from what is recorded of it.
+def page_of(page: PageText, *, as_shown: bool = False) -> ExportPage:
+    """The page to export from what is recorded of it, as its image is stored or ``as_shown`` by viewers.
 
     Raises:
-        ExportError: its size or a line's place is not recorded.
+        ExportError: its size (or orientation, if it is needed) or a line's place is not recorded.
     """
-    if page.width is None or page.height is None:
-        raise ExportError(
-            f"the size of {page.image} is not recorded: the file has only the contract's columns; "
-            f"run the job again over the volume"
-        )
-    limits = (page.width, page.height)
+    picture = Picture.of(page, as_shown=as_shown)
     return ExportPage(
         page.image,
-        *limits,
-        [_line_of(line, number, page.image, limits) for number, line in enumerate(page.lines, start=1)],
+        picture.width,
+        picture.height,
+        [_line_of(line, number, page.image, picture) for number, line in enumerate(page.lines, start=1)],
         page.flags,
+        picture.orientation,
+        picture.quarter_turns,
     )
 
 
-def _line_of(line: ReadLine, number: int, image: str, limits: tuple[int, int]) -> ExportLine:
+def _line_of(line: ReadLine, number: int, image: str, picture: Picture) -> ExportLine:
     if len(line.polygon) < 3 or len(line.baseline) < 2:
         raise ExportError(f"line {number} of {image} has an outline of {len(line.polygon)} points")
     sure = min(1.0, max(0.0, line.confidence or 0.0))
-    return ExportLine(line.text, sure, _whole(line.polygon, limits), _whole(line.baseline, limits))
+    return ExportLine(line.text, sure, _pixels(line.polygon, picture), _pixels(line.baseline, picture))
 
 
-def _whole(points: tuple[Point, ...], limits: tuple[int, int]) -> Pixels:
-    width, height = limits
-    return tuple((min(width, max(0, round(x))), min(height, max(0, round(y)))) for x, y in points)
+def _pixels(points: tuple[Point, ...], picture: Picture) -> Pixels:
+    return tuple((x, y) for x, y in picture.pixels(points).tolist())

@@ -45,15 +45,16 @@ def write_pdf(
         ExportError: no folder below ``images`` holds the volume's pages, or several do.
         OSError: the file can't be written.
     """
-    source = images_of(name, [page.image for page in pages], images) if pages else images
+    source = images_of(name, [page.image for page in pages], images) if pages else None
     path.parent.mkdir(parents=True, exist_ok=True)
     problems = []
     with path.open("wb") as stream:
         file = PdfFile(stream)
         tree, fonts, leaves = file.reserve(), HiddenFonts(file), []
         for page in pages:
+            assert source is not None
             try:
-                leaves.append(_page(file, tree, fonts, page, (source / page.image).read_bytes()))
+                leaves.append(_page(file, tree, fonts, page, source.read(page.image)))
             except (PageError, ExportError, OSError) as error:
                 problems.append(f"{name}, {page.image}: {error}")
         fonts.finish()

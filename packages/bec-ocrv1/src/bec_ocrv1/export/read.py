@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bec_ldv1.artifacts.writing.find import Artifact, Found, find_artifacts
 from bec_ldv1.artifacts.writing.volume import ExportVolume, volume_of
 from bec_ocrv1.artifacts import CONTRACT, PageText, read_texts
@@ -22,15 +24,18 @@ def read_texts_of(artifact: Artifact) -> list[PageText]:
     return artifact.read(read_texts)
 
 
-def read_volume(artifact: Artifact, *, places: bool = True) -> ExportVolume[ExportPage]:
-    """A volume's pages from its Parquet file.
+def read_volume(
+    artifact: Artifact, *, places: bool = True, as_shown: bool = False
+) -> ExportVolume[ExportPage]:
+    """A volume's pages from its Parquet file, as their images are stored or ``as_shown`` by viewers.
 
     Without ``places``, files that have only the contract's columns do: their lines have no outlines then.
 
     Raises:
         ExportError: the file can't be read, holds no text, or not the places of its lines.
     """
-    return volume_of(artifact, read_texts_of(artifact), page_of if places else _without_places)
+    made = partial(page_of, as_shown=as_shown) if places else _without_places
+    return volume_of(artifact, read_texts_of(artifact), made)
 
 
 def _without_places(page: PageText) -> ExportPage:

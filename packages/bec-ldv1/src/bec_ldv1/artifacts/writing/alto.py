@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from bec_ldv1.artifacts.writing.outlines import OutlinedLine, OutlinedPage, box, numbers
+from bec_ldv1.artifacts.writing.outlines import OutlinedLine, OutlinedPage, box, numbers, text_angle
 from bec_ldv1.artifacts.writing.xml_text import child
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
@@ -15,6 +15,8 @@ def alto_document(
     page: OutlinedPage, step: str, software: str, version: str
 ) -> tuple[ET.Element, ET.Element | None]:
     """A page's document, and its one text block, the lines' bounding box; None without lines.
+
+    The block of a page whose text is turned has a ``ROTATION``: of the text, counter-clockwise.
 
     Args:
         page: what to write.
@@ -37,7 +39,10 @@ def alto_document(
     if not page.lines:
         return root, None
     whole = box(*(line.polygon for line in page.lines))
-    return root, child(space, "TextBlock", ID="text", **_place(*whole))
+    block = child(space, "TextBlock", ID="text", **_place(*whole))
+    if angle := text_angle(page):
+        block.set("ROTATION", str(angle))
+    return root, block
 
 
 def alto_line(block: ET.Element, number: int, line: OutlinedLine, **string: str) -> None:

@@ -42,15 +42,22 @@ def hocr_document(
     return root, area
 
 
-def hocr_line(area: ET.Element, number: int, line: OutlinedLine) -> ET.Element:
+def hocr_line(area: ET.Element, number: int, line: OutlinedLine, angle: int = 0) -> ET.Element:
     """An ``ocr_line`` in its area, without a text.
 
     ``baseline`` is the straight line closest to ours, as the format wants it: slope and offset from the lower left
-    corner of the line's box; ``poly`` is the outline.
+    corner of the line's box; ``poly`` is the outline. A line of text that is turned has a ``textangle`` in place of
+    the baseline, as Tesseract writes it: its baseline is no function of x.
+
+    Args:
+        area: where the line goes.
+        number: from 1.
+        line: what to write.
+        angle: by which its text is turned, see `text_angle`.
     """
     left, _, _, bottom = box(line.polygon)
-    baseline = _baseline(line.baseline, left, bottom)
-    title = f"{_bbox(line.polygon)}; baseline {baseline}; poly {numbers(line.polygon)}"
+    course = f"textangle {angle}" if angle else f"baseline {_baseline(line.baseline, left, bottom)}"
+    title = f"{_bbox(line.polygon)}; {course}; poly {numbers(line.polygon)}"
     item = child(area, "span", id=f"line_{number:03}", title=title)
     item.set("class", "ocr_line")
     return item

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from bec_ldv1.page.orientation import turned, turns_of
+
 Points = Iterable[Iterable[int]]
 """Points x, y: whole pixels from (0, 0), the image's upper left corner, to (width, height)."""
 
@@ -24,7 +26,10 @@ class OutlinedLine(Protocol):
 
 
 class OutlinedPage(Protocol):
-    """A page: ``image`` as in the manifest, size in pixels, lines in reading order, names of `details.Flag`."""
+    """A page: ``image`` as in the manifest, size in pixels, lines in reading order, names of `Flag`.
+
+    The size and the lines are of a `Picture`, and so are the orientation and the quarter turns.
+    """
 
     @property
     def image(self) -> str:
@@ -42,6 +47,16 @@ class OutlinedPage(Protocol):
         ...
 
     @property
+    def orientation(self) -> int:
+        """The EXIF orientation that has still to be applied to the picture."""
+        ...
+
+    @property
+    def quarter_turns(self) -> int:
+        """How many quarter turns counter-clockwise bring the picture upright after that."""
+        ...
+
+    @property
     def lines(self) -> Sequence[OutlinedLine]:
         """In reading order."""
         ...
@@ -50,6 +65,15 @@ class OutlinedPage(Protocol):
     def flags(self) -> Sequence[str]:
         """What is remarkable about the page."""
         ...
+
+
+def text_angle(page: OutlinedPage) -> int:
+    """By how many degrees counter-clockwise the text is turned on the page's picture: 0, 90, 180 or 270.
+
+    A mirrored picture counts as not turned: no turn makes its text readable.
+    """
+    turns = turns_of(turned(page.orientation, page.quarter_turns))
+    return -90 * (turns or 0) % 360
 
 
 def box(*parts: Points) -> tuple[int, int, int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from datetime import datetime
 
-from bec_ldv1.artifacts.writing.outlines import OutlinedLine, OutlinedPage, box, pairs
+from bec_ldv1.artifacts.writing.outlines import OutlinedLine, OutlinedPage, box, pairs, text_angle
 from bec_ldv1.artifacts.writing.xml_text import child
 from bec_ldv1.page.flags import Flag
 
@@ -17,6 +17,8 @@ def page_document(
     page: OutlinedPage, creator: str, created: datetime
 ) -> tuple[ET.Element, ET.Element | None]:
     """A page's document, and its one text region, the lines' bounding box; None without lines.
+
+    The region of a page whose text is turned has an ``orientation``.
 
     Args:
         page: what to write.
@@ -38,6 +40,9 @@ def page_document(
     child(order, "RegionRefIndexed", index=0, regionRef="text")
     left, top, right, bottom = box(*(line.polygon for line in page.lines))
     region = child(element, "TextRegion", id="text", type="paragraph")
+    if angle := text_angle(page):
+        # clockwise, what makes the text upright; the schema knows angles above -180 up to 180
+        region.set("orientation", str(angle if angle <= 180 else angle - 360))
     corners = ((left, top), (right, top), (right, bottom), (left, bottom))
     child(region, "Coords", points=pairs(corners))
     return root, region

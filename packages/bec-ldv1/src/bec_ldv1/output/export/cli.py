@@ -30,14 +30,19 @@ _SOME_FAILED = 6  # the exit status that `bec` has for work of which a part fail
 )
 @click.option(
     "--images",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder with the volumes' page images, at any depth.",
+    type=click.Path(path_type=Path, exists=True),
+    help="Folder with the volumes' page images, at any depth, or a PDF that was run.",
 )
 @click.option(
     "--mask/--no-mask",
     default=True,
     show_default=True,
     help="Whether what lies outside a line's outline is painted over in the crop.",
+)
+@click.option(
+    "--upright",
+    is_flag=True,
+    help="Sizes and coordinates of the images as viewers show them (EXIF orientation applied), not as stored.",
 )
 def export(
     sources: tuple[str, ...],
@@ -46,6 +51,7 @@ def export(
     crops: Path | None,
     images: Path | None,
     mask: bool,
+    upright: bool,
 ) -> int:
     """Write finished volumes in the formats of other programs, from their artifacts alone.
 
@@ -64,11 +70,13 @@ def export(
         raise click.UsageError("--crops and --images go together: crops are cut from the page images")
     if form is None and crops is None:
         raise click.UsageError("say what to write: --format FORMAT --out DIR, or --crops DIR --images DIR")
+    if upright and crops is not None:
+        raise click.UsageError("--upright and --crops don't go together: line images are always upright")
     from bec_ldv1.artifacts.writing.errors import ExportError
 
     uncut = 0
     try:
-        for volume in _volumes(sources):
+        for volume in _volumes(sources, as_shown=upright):
             if form is not None and out is not None:
                 _write(volume, form, out)
             if crops is not None and images is not None:
@@ -81,12 +89,13 @@ def export(
     return 0
 
 
-def _volumes(sources: tuple[str, ...]) -> Iterator[ExportVolume[ExportPage]]:
+def _volumes(sources: tuple[str, ...], *, as_shown: bool) -> Iterator[ExportVolume[ExportPage]]:
     """Every source's volumes, read one at a time; what is left out is said on stderr."""
     from bec_ldv1.artifacts.writing.find import artifacts_of, find_artifacts
     from bec_ldv1.output.export.read import read_volume
 
-    return map(read_volume, artifacts_of(sources, find_artifacts, partial(say, err=True)))
+    artifacts = artifacts_of(sources, find_artifacts, partial(say, err=True))
+    return map(partial(read_volume, as_shown=as_shown), artifacts)
 
 
 def _write(volume: ExportVolume[ExportPage], form: str, out: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from bec_core import PageError
 from bec_ldv1.artifacts import PageProblem, cut_line, decode_page
 from bec_ldv1.artifacts.writing.image_folders import images_of
 from bec_ldv1.artifacts.writing.names import file_stems
@@ -40,8 +41,8 @@ def write_crops(
     stems = dict(zip(map(id, volume.pages), file_stems([page.image for page in volume.pages]), strict=True))
     for page in pages:
         try:
-            crops = cut_page(page, (source / page.image).read_bytes(), mask=mask)
-        except (PageProblem, OSError) as error:
+            crops = cut_page(page, source.read(page.image), mask=mask)
+        except (PageProblem, PageError) as error:
             problems.append(f"{volume.name}, {page.image}: {error}")
             continue
         for number, crop in enumerate(crops, start=1):

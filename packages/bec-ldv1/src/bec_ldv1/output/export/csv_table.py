@@ -11,8 +11,9 @@ from bec_ldv1.output.export.pages import ExportPage
 
 COLUMNS = (
     "volume", "image", "width", "height", "line", "confidence", "left", "top", "right", "bottom", "polygon", "baseline",
+    "orientation", "quarter_turns",
 )  # fmt: skip
-"""``line`` counts from 1 on every page; ``polygon`` and ``baseline`` are ``x,y x,y``."""
+"""``line`` counts from 1 on every page; ``polygon`` and ``baseline`` are ``x,y x,y``; the last two see `Picture`."""
 
 
 def to_csv(volume: ExportVolume[ExportPage]) -> bytes:
@@ -23,5 +24,6 @@ def to_csv(volume: ExportVolume[ExportPage]) -> bytes:
     for page in volume.pages:
         for number, line in enumerate(page.lines, start=1):
             head = (volume.name, page.image, page.width, page.height, number, f"{line.confidence:.4f}")
-            writer.writerow((*head, *box(line.polygon), pairs(line.polygon), pairs(line.baseline)))
+            place = (*box(line.polygon), pairs(line.polygon), pairs(line.baseline))
+            writer.writerow((*head, *place, page.orientation, page.quarter_turns))
     return out.getvalue().encode("utf-8", "replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bec_ldv1.artifacts.writing.hocr import DOCTYPE, hocr_document, hocr_line
+from bec_ldv1.artifacts.writing.outlines import text_angle
 from bec_ldv1.artifacts.writing.xml_text import to_bytes
 from bec_ldv1.output.export.pages import ExportPage
 
@@ -18,7 +19,8 @@ def to_hocr(page: ExportPage, creator: str) -> bytes:
     """
     root, area = hocr_document(page, creator, "ocr_page ocr_carea ocr_line ocrp_poly")
     if area is not None:
+        angle = text_angle(page)
         for number, line in enumerate(page.lines, start=1):
             # an empty element would be written <span/>, which HTML takes for an opening tag
-            hocr_line(area, number, line).text = " "
+            hocr_line(area, number, line, angle).text = " "
     return to_bytes(root, doctype=DOCTYPE)

@@ -1,4 +1,4 @@
-"""What is exported: pages with their whole lines, in whole pixels of the image as it is stored."""
+"""What is exported: pages with their whole lines, in whole pixels of the image as it is stored or as it is shown."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from bec_ldv1.artifacts import PageLines, TextLine
 from bec_ldv1.artifacts.writing.errors import ExportError
+from bec_ldv1.artifacts.writing.picture import Picture
 
 Pixels = npt.NDArray[np.int32]
-"""Points, n × 2 (x, y): whole pixels from (0, 0), the image's upper left corner, to (width, height)."""
+"""Points, n × 2 (x, y): whole pixels from (0, 0), the picture's upper left corner, to (width, height)."""
 
 
 @attrs.frozen(eq=False)
@@ -26,35 +27,42 @@ class ExportLine:
 
 @attrs.frozen(eq=False)
 class ExportPage:
-    """A page: ``image`` as in the manifest, size in pixels, lines in reading order, names of `details.Flag`."""
+    """A page: ``image`` as in the manifest, size in pixels, lines in reading order, names of `Flag`.
+
+    ``orientation`` and ``quarter_turns`` are those of the `Picture` that size and lines are of.
+    """
 
     image: str
     width: int
     height: int
     lines: Sequence[ExportLine]
     flags: Sequence[str] = ()
+    orientation: int = 1
+    quarter_turns: int = 0
 
 
-def page_of(page: PageLines) -> ExportPage:
-    """The page to export from what the artifact says of it.
+def page_of(page: PageLines, *, as_shown: bool = False) -> ExportPage:
+    """The page to export from what the artifact says of it, as its image is stored or ``as_shown`` by viewers.
 
     Raises:
-        ExportError: the page's size is not known; or a line's outline has under three points, or its baseline
-            under two.
+        ExportError: the page's size (or orientation, if it is needed) is not known; or a line's outline has under
+            three points, or its baseline under two.
     """
-    if page.width is None or page.height is None:
-        raise ExportError(f"the size of {page.image} is not recorded")
-    limits = np.array([page.width, page.height])
+    picture = Picture.of(page, as_shown=as_shown)
     for number, line in enumerate(page.lines, start=1):
         if len(line.polygon) < 3 or len(line.baseline) < 2:
             raise ExportError(f"line {number} of {page.image} has an outline of {len(line.polygon)} points")
-    lines = [_line_of(line, limits) for line in page.lines]
-    return ExportPage(page.image, page.width, page.height, lines, sorted(page.flags))
+    return ExportPage(
+        page.image,
+        picture.width,
+        picture.height,
+        [_line_of(line, picture) for line in page.lines],
+        sorted(page.flags),
+        picture.orientation,
+        picture.quarter_turns,
+    )
 
 
-def _line_of(line: TextLine, limits: npt.NDArray[np.int_]) -> ExportLine:
-    def whole(points: npt.NDArray[np.float32]) -> Pixels:
-        return np.clip(np.rint(points), 0, limits).astype(np.int32)
-
+def _line_of(line: TextLine, picture: Picture) -> ExportLine:
     confidence = 1.0 if line.confidence is None else min(1.0, max(0.0, line.confidence))
-    return ExportLine(whole(line.polygon), whole(line.baseline), confidence)
+    return ExportLine(picture.pixels(line.polygon), picture.pixels(line.baseline), confidence)

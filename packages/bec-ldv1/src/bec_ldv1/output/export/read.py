@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bec_ldv1.artifacts import read_lines
 from bec_ldv1.artifacts.writing.errors import ExportError
 from bec_ldv1.artifacts.writing.find import Artifact
@@ -9,11 +11,12 @@ from bec_ldv1.artifacts.writing.volume import ExportVolume, volume_of
 from bec_ldv1.output.export.pages import ExportPage, page_of
 
 
-def read_volume(artifact: Artifact) -> ExportVolume[ExportPage]:
-    """A volume's pages from its Parquet file.
+def read_volume(artifact: Artifact, *, as_shown: bool = False) -> ExportVolume[ExportPage]:
+    """A volume's pages from its Parquet file, as their images are stored or ``as_shown`` by viewers.
 
     Raises:
-        ExportError: the file can't be read, holds no line-detection records, or no whole lines.
+        ExportError: the file can't be read, holds no line-detection records, or no whole lines;
+            or not what showing them takes.
     """
     pages = artifact.read(read_lines)
     if any(page.pieces_only for page in pages):
@@ -21,4 +24,4 @@ def read_volume(artifact: Artifact) -> ExportVolume[ExportPage]:
             f"{artifact.path} has only the contract's columns, which hold no whole lines and no page sizes; "
             f"run the job again over the volume"
         )
-    return volume_of(artifact, pages, page_of)
+    return volume_of(artifact, pages, partial(page_of, as_shown=as_shown))

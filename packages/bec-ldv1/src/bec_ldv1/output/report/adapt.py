@@ -16,13 +16,12 @@ from bec_core import Page, ReportVolume, error_messages, records_of
 from bec_ldv1.output.report.pictures import Picture, view_size
 from bec_ldv1.output.report.view import Outline, PageTrouble, Pixels
 from bec_ldv1.page.contours import Points
-from bec_ldv1.page.orientation import to_stored
+from bec_ldv1.page.orientation import to_upright, turned
 from bec_ldv1.page.rectify import Rectification
 from bec_ldv1.record.records import PageRecord, from_parquet
 
 _PARQUET = ".parquet"
 _THIN = 0.75  # px of the picture by which a thinned outline may differ
-_INVERSE_ORIENTATION = {6: 8, 8: 6}
 
 
 @attrs.frozen(eq=False)
@@ -32,6 +31,12 @@ class RecordedPage:
     page: Page
     record: PageRecord | None
     error: PageTrouble | None
+
+    @property
+    def quarter_turns(self) -> int:
+        """How many quarter turns counter-clockwise bring the page upright, after its EXIF orientation."""
+        details = None if self.record is None else self.record.details
+        return 0 if details is None else details.quarter_turns
 
 
 def record_file(volume: ReportVolume) -> bytes:
@@ -121,7 +126,15 @@ def without_picture(record: PageRecord) -> Picture:
     else:
         reach = [np.max(contour, axis=0) for contour in record.contours or () if len(contour)]
         width, height = (int(1.05 * side) + 1 for side in np.max(reach, axis=0)) if reach else (4, 3)
-    return Picture(width, height, 1, *view_size(width, height), 0.0)
+    return stand_in(record, width, height)
+
+
+def stand_in(record: PageRecord | None, width: int, height: int) -> Picture:
+    """The same for a page whose stored image is known to be so large."""
+    details = None if record is None else record.details
+    orientation = 1 if details is None else turned(details.orientation or 1, details.quarter_turns)
+    shown = (height, width) if orientation >= 5 else (width, height)
+    return Picture(width, height, orientation, *view_size(*shown), 0.0)
 
 
 def _points(points: npt.NDArray[np.generic]) -> Points:
@@ -130,16 +143,19 @@ def _points(points: npt.NDArray[np.generic]) -> Points:
 
 
 def _upright(points: Points, picture: Picture) -> Points:
-    """Points of the stored raster on the upright page: the way there is the way back of another orientation."""
-    orientation = _INVERSE_ORIENTATION.get(picture.orientation, picture.orientation)
-    return to_stored(points, orientation, picture.width, picture.height)
+    """Points of the stored raster on the upright page."""
+    return to_upright(points, picture.orientation, *_upright_size(picture))
 
 
 def _scale(picture: Picture) -> Points:
     """Picture px per px of the upright page, along x and y."""
-    turned = picture.orientation >= 5
-    width, height = (picture.height, picture.width) if turned else (picture.width, picture.height)
+    width, height = _upright_size(picture)
     return np.array([picture.view_width / width, picture.view_height / height])
+
+
+def _upright_size(picture: Picture) -> tuple[int, int]:
+    """Width and height of the upright page."""
+    return (picture.height, picture.width) if picture.orientation >= 5 else (picture.width, picture.height)
 
 
 def _thinned(points: Points) -> Pixels:

@@ -19,11 +19,12 @@ from bec_ldv1.output.report.adapt import (
     record_file,
     recorded_pages,
     source_outlines,
+    stand_in,
     without_picture,
 )
 from bec_ldv1.output.report.changes import Change, LineChanges, compare_lines
 from bec_ldv1.output.report.compare_page import ComparedPage, ComparedVolume, Side, comparison_page
-from bec_ldv1.output.report.pictures import Picture, make_pictures, view_size
+from bec_ldv1.output.report.pictures import Picture, make_pictures
 from bec_ldv1.output.report.write import THREADS, save_page
 from bec_ldv1.page.decode import decode
 from bec_ldv1.record.facts import has_whole_lines
@@ -164,8 +165,7 @@ def _size(pair: _Pair) -> tuple[int, int]:
         return max((picture.width for picture in stand_ins), default=4), max(
             (picture.height for picture in stand_ins), default=3
         )
-    turned = image.orientation >= 5
-    return (image.height, image.width) if turned else (image.width, image.height)
+    return image.stored_size
 
 
 def _compared_volume(found: Sequence[_Difference]) -> ComparedVolume:
@@ -217,7 +217,7 @@ def _side(item: _Difference, which: int, shown: _Shown | None) -> Side | None:
     recorded = (item.pair.before, item.pair.after)[which]
     if recorded is None or shown is None:
         return None
-    seen = shown.picture or Picture(*item.size, 1, *view_size(*item.size), 0.0)
+    seen = shown.picture or stand_in(recorded.record, *item.size)
     return Side(
         width=seen.view_width,
         height=seen.view_height,
@@ -230,17 +230,19 @@ def _side(item: _Difference, which: int, shown: _Shown | None) -> Side | None:
 
 
 def _same_image(pair: _Pair) -> bool:
-    """Whether both runs saw the same bytes; a run that never got them counts as the same."""
-    records = [side.record for side in (pair.before, pair.after) if side is not None]
-    etags = {record.source_etag for record in records if record is not None}
-    return len(records) == 2 and len(etags - {None}) <= 1
+    """Whether both runs saw the same bytes the same side up; a run that never got them counts as the same."""
+    sides = [side for side in (pair.before, pair.after) if side is not None]
+    etags = {side.record.source_etag for side in sides if side.record is not None}
+    turns = {side.quarter_turns for side in sides}
+    return len(sides) == 2 and len(etags - {None}) <= 1 and len(turns) == 1
 
 
 def _pictures(volume: ReportVolume, recorded: RecordedPage, directory: Path, name: str) -> _Shown:
     """Make a page's pictures."""
     try:
         data = volume.read_page(recorded.page).data
-        picture = make_pictures(data, directory / "pages" / name, directory / "thumbs" / name)
+        places = (directory / "pages" / name, directory / "thumbs" / name)
+        picture = make_pictures(data, *places, recorded.quarter_turns)
     except Exception as error:  # noqa: BLE001 - whatever a source or a decoder raises, the page says why
         return _Shown(None, None, str(error) or type(error).__name__)
     return _Shown(picture, name, None)

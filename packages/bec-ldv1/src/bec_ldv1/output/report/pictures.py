@@ -10,8 +10,12 @@ import attrs
 import cv2
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
-from bec_ldv1.page.decode import PageImage, Plane, decode
+from bec_ldv1.artifacts.image import decode_page
+from bec_ldv1.page.decode import PageImage, Plane
+from bec_ldv1.page.flags import Flag
+from bec_ldv1.page.orientation import turned
 
 VIEW_AREA = 1_700_000
 VIEW_SIDE = 2_600
@@ -21,6 +25,7 @@ THUMB_BOX = (760, 380)
 """The thumbnail fits into this box, width and height."""
 
 _COLOUR_PIXELS = 80_000_000  # above it a page is shown grey: in colour it would take a gigabyte
+_BITS = 258  # TIFF's tag of bits per sample
 _GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _INK_WIDTH = 1_400
 _VIEW_QUALITY = 82
@@ -32,8 +37,8 @@ class Picture:
     """What was learnt while a page's pictures were made.
 
     Attributes:
-        width, height: of the stored raster (what the records' coordinates mean), before the EXIF orientation.
-        orientation: the EXIF orientation, 1 to 8.
+        width, height: of the stored raster (what the records' coordinates mean), before it was turned.
+        orientation: what brought it upright, as EXIF has it, 1 to 8: the file's orientation, then the quarter turns.
         view_width, view_height: of the larger picture, which is upright.
         ink: share of dark strokes, 0 to 1.
     """
@@ -52,23 +57,26 @@ def view_size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def make_pictures(data: bytes, view_path: Path, thumb_path: Path) -> Picture:
-    """Write both pictures of a page; what was learnt on the way.
+def make_pictures(data: bytes, view_path: Path, thumb_path: Path, quarter_turns: int = 0) -> Picture:
+    """Write both pictures of a page, upright; what was learnt on the way.
+
+    Args:
+        data: the image file.
+        view_path, thumb_path: where the pictures go.
+        quarter_turns: how many, counter-clockwise, bring the page upright after its EXIF orientation.
 
     Raises:
         PageProblem: the bytes can't be decoded; the message says why.
         OSError: a picture can't be written.
     """
-    page = decode(data)
+    page = decode_page(data, quarter_turns)
     size = view_size(page.width, page.height)
-    view = _colour(data, page, size) or _shrunk(Image.fromarray(page.plane), size)
+    view = _colour(data, page, size, quarter_turns) or _shrunk(Image.fromarray(page.plane), size)
     thumb = view.copy()
     thumb.thumbnail(THUMB_BOX, Image.Resampling.LANCZOS)
     view.save(view_path, "JPEG", quality=_VIEW_QUALITY)
     thumb.save(thumb_path, "JPEG", quality=_THUMB_QUALITY)
-    turned = page.orientation >= 5
-    width, height = (page.height, page.width) if turned else (page.width, page.height)
-    return Picture(width, height, page.orientation, *size, ink_share(page.plane))
+    return Picture(*page.stored_size, page.orientation, *size, ink_share(page.plane))
 
 
 def ink_share(plane: Plane) -> float:
@@ -87,23 +95,45 @@ def ink_share(plane: Plane) -> float:
     return float(np.mean(inner))
 
 
-def _colour(data: bytes, page: PageImage, size: tuple[int, int]) -> Image.Image | None:
-    """The page in colour and upright at ``size``; None for a page that has no colours or is too large."""
-    if page.bilevel or page.width * page.height > _COLOUR_PIXELS:
+def _colour(data: bytes, page: PageImage, size: tuple[int, int], quarter_turns: int) -> Image.Image | None:
+    """The page in colour and upright at ``size``.
+
+    None for a page that has no colours or is too large, and where Pillow alone does not see what `decode` saw: then it
+    is shown as it was read, in grey.
+    """
+    if page.bilevel or page.width * page.height > _COLOUR_PIXELS or Flag.TRANSPARENT in page.flags:
         return None
-    with Image.open(io.BytesIO(data)) as image:
-        if image.mode in _GREY_MODES:
-            return None
-        stored = size[::-1] if page.orientation >= 5 else size
-        image.draft("RGB", stored)  # libjpeg then shrinks while it decodes
-        if image.has_transparency_data:
-            white = Image.new("RGBA", image.size, "white")
-            colours = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-        else:
-            colours = image.convert("RGB")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.mode in _GREY_MODES or _is_deep(image):
+                return None
+            # Pillow turns a TIFF by its orientation while it loads it, and other files not.
+            left = turned(1, quarter_turns) if isinstance(image, TiffImageFile) else page.orientation
+            stored, whole = (_before(left, *sides) for sides in (size, (page.width, page.height)))
+            small = image.draft("RGB", stored) is not None  # libjpeg then shrinks while it decodes
+            image.load()
+            if not small and image.size != whole:
+                return None  # another page of the file: a reduced copy
+            if image.has_transparency_data:
+                white = Image.new("RGBA", image.size, "white")
+                colours = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+            else:
+                colours = image.convert("RGB")
+    except OSError:
+        return None  # its end is missing, which `decode` could do without
     shrunk = _shrunk(colours, stored)
-    turn = _TURNS.get(page.orientation)
+    turn = _TURNS.get(left)
     return shrunk if turn is None else shrunk.transpose(turn)
+
+
+def _before(orientation: int, width: int, height: int) -> tuple[int, int]:
+    """The size of what an orientation makes so large."""
+    return (height, width) if orientation >= 5 else (width, height)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether it is a TIFF of more than 8 bits a sample, of which Pillow mixes up planes."""
+    return isinstance(image, TiffImageFile) and max(image.tag_v2.get(_BITS, (1,))) > 8
 
 
 _TURNS = {

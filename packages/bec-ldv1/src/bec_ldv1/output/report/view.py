@@ -48,6 +48,7 @@ class PageView:
         facts: what the records say, without pictures.
         findings: how suspicious that is, and why.
         error: the page error that was recorded, None for a page that was processed.
+        quarter_turns: how many, counter-clockwise, bring the scan upright, as it is shown.
     """
 
     number: int
@@ -60,6 +61,7 @@ class PageView:
     facts: PageFacts
     findings: Findings
     error: PageTrouble | None = None
+    quarter_turns: int = 0
 
 
 @attrs.frozen(eq=False)

@@ -11,6 +11,7 @@ from typing import Any
 from bec_ldv1.output.report.charts import even_bins, histogram, integer_bins, strip
 from bec_ldv1.output.report.markup import document, json_block, plural, text
 from bec_ldv1.output.report.view import PageView, Pixels, VolumeView
+from bec_ldv1.output.turned import TURNED
 from bec_ldv1.record.suspicion import CHECK, Level, Verdict, verdict
 
 SURE = 0.85
@@ -111,6 +112,8 @@ def _record(page: PageView) -> dict[str, Any]:
         "a": round(facts.rotation, 2),
         "v": None if facts.coverage is None else round(100 * facts.coverage),
     }
+    if page.quarter_turns:
+        record["t"] = f"{TURNED[page.quarter_turns]}, shown upright"
     known = [confidence for confidence in confidences if confidence is not None]
     baselines = [outline.baseline for outline in page.outlines if outline.baseline is not None]
     if baselines:

@@ -134,6 +134,7 @@ class _PageMaker:
             facts=facts,
             findings=_NOT_JUDGED,
             error=recorded.error,
+            quarter_turns=recorded.quarter_turns,
         )
 
     def _outlines(
@@ -154,7 +155,8 @@ class _PageMaker:
         """Make the pictures; or why they could not be made."""
         try:
             data = self.volume.read_page(recorded.page).data
-            return make_pictures(data, self.folder / "pages" / name, self.folder / "thumbs" / name), None
+            places = (self.folder / "pages" / name, self.folder / "thumbs" / name)
+            return make_pictures(data, *places, recorded.quarter_turns), None
         except Exception as error:  # noqa: BLE001 - whatever a source or a decoder raises, the tile says why
             return None, str(error) or type(error).__name__
 

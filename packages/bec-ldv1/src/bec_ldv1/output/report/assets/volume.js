@@ -110,6 +110,7 @@
     $("#viewer-file").textContent = page.f;
     leaf.replaceChildren(drawPicture(page, "pages", false), drawLines(page, true));
     const facts = page.k === "error" ? [] : [counted(page.c)];
+    if (page.t) facts.push(page.t);
     if (page.a) facts.push(`turned ${Math.abs(page.a).toFixed(1)}° ${page.a > 0 ? "counter-clockwise" : "clockwise"}`);
     if (page.v !== null) facts.push(`${page.v} % covered`);
     facts.push(page.s >= 1 ? `suspicion ${Math.round(page.s)}` : "nothing suspicious", ...page.y);

@@ -1,0 +1,1 @@
+"""A source of pages: volumes that libraries publish as IIIF manifests."""

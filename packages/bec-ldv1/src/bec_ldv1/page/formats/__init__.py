@@ -1,0 +1,1 @@
+"""What must be known of single file formats, beyond what Pillow tells, to decode their pages right."""

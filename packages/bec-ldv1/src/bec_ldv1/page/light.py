@@ -1,0 +1,101 @@
+"""The light that a page was scanned in: how bright its paper is, place by place, and which way round its writing is."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bec_ldv1.page.decode import Plane
+
+PAPER = 190
+"""Paper darker than this (sRGB) is lifted to it; brighter paper stays as it is."""
+
+_DARKEST = (
+    0.45  # of the page's paper: what is darker than that over a wide area is no paper, but bed or picture
+)
+_CELL = 16  # detection px: the grid that the paper is measured on
+_REACH = 9  # cells: letters and frames are narrower
+_DARK_GROUND = 110
+_CONTRAST = 25
+_STROKE_WIDTH = 11  # px at half the size: wider than strokes
+_STROKE_REACH = 15  # detection px: wider than strokes
+_DEPTH = 0.15  # of the paper's brightness
+_LEAST_DEPTH = 4
+_DEEPEST_NOISE = 7  # sigma: the deepest of the noise in a window of that size
+_STROKE_AREA = 20
+_STROKE_HEIGHT = 6  # detection px
+_LONGEST = 5  # times as wide as high: the grain of wood is longer
+_WRITTEN = 0.006  # share of a page: less is no writing
+_KEPT = 0.4
+
+
+def even_light(plane: Plane) -> Plane:
+    """A grey page (uint8 height × width, sRGB) with its paper at least as bright as a good scan's.
+
+    The paper's brightness is measured on a coarse grid as the grey closing (the dark strokes filled in), smoothed,
+    and every pixel is multiplied by what brings its paper to ``PAPER``, never by less than 1: pages that
+    are well exposed come back unchanged. Scaling a page's exposure scales its gain the other way.
+    """
+    height, width = plane.shape
+    grid = max(1, -(-width // _CELL)), max(1, -(-height // _CELL))
+    cells = cv2.resize(plane, grid, interpolation=cv2.INTER_AREA)
+    filled = cv2.morphologyEx(cells, cv2.MORPH_CLOSE, np.ones((_REACH, _REACH), np.uint8))
+    found = cv2.GaussianBlur(np.asarray(filled, np.float32), (0, 0), _REACH / 3)
+    usual = float(np.percentile(found, 75))
+    if usual < 1:
+        return plane
+    gain = np.maximum(PAPER / np.maximum(found, _DARKEST * usual), 1.0).astype(np.float32)
+    if float(gain.max()) == 1.0:
+        return plane
+    fine = np.asarray(cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR))
+    return np.asarray(cv2.multiply(plane, fine, dtype=cv2.CV_8U), np.uint8)
+
+
+def lost_strokes(plane: Plane, ink: Plane) -> bool:
+    """Whether a grey page (uint8 height × width) has strokes most of which are not in its ink (0 is ink).
+
+    Only pieces as large as a letter's strokes count, on both sides, so that specks do not.
+    """
+    there = _stroke_share(_strokes(plane))
+    return there > _WRITTEN and _stroke_share(ink == 0) < _KEPT * there
+
+
+def _strokes(plane: Plane) -> npt.NDArray[np.bool_]:
+    """Where a page is darker than the paper close by, by more than a share of its brightness and than its noise.
+
+    The noise is measured as the median of the Laplacian that Immerkær (1996) uses, so that edges don't count.
+    """
+    kernel = np.ones((_STROKE_REACH, _STROKE_REACH), np.uint8)
+    depth = np.asarray(cv2.morphologyEx(plane, cv2.MORPH_BLACKHAT, kernel))
+    laplacian = cv2.filter2D(plane, cv2.CV_16S, np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32))
+    sigma = 1.4826 * float(np.median(np.abs(laplacian))) / 6
+    paper = depth.astype(np.float32) + plane
+    return np.asarray((depth > max(_DEEPEST_NOISE * sigma, _LEAST_DEPTH)) & (depth > _DEPTH * paper))
+
+
+def _stroke_share(ink: npt.NDArray[np.bool_]) -> float:
+    """The share of a page covered by ink in pieces of a stroke's size."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
+    pieces = stats[1:]
+    strokes = (pieces[:, cv2.CC_STAT_AREA] >= _STROKE_AREA) & (
+        pieces[:, cv2.CC_STAT_HEIGHT] >= _STROKE_HEIGHT
+    )
+    return float(pieces[strokes, cv2.CC_STAT_AREA].sum()) / max(1, ink.size)
+
+
+def light_on_dark(plane: Plane) -> bool:
+    """Whether a page's writing is lighter than its ground, as gold on blackened paper is.
+
+    The ground, the median, must be dark, and thin strokes (top-hat and bottom-hat, Serra 1982) that are lighter than
+    it at least three times as many as those that are darker.
+    """
+    ground = float(np.median(plane))
+    if ground > _DARK_GROUND:
+        return False
+    small = plane[::2, ::2]
+    kernel = np.ones((_STROKE_WIDTH, _STROKE_WIDTH), np.uint8)
+    light = (small > ground + _CONTRAST) & (cv2.morphologyEx(small, cv2.MORPH_TOPHAT, kernel) > _CONTRAST)
+    dark = (small < ground - _CONTRAST) & (cv2.morphologyEx(small, cv2.MORPH_BLACKHAT, kernel) > _CONTRAST)
+    there = int(np.count_nonzero(light))
+    return there > _WRITTEN * small.size and there > 3 * int(np.count_nonzero(dark))

@@ -1,0 +1,1 @@
+"""PDF files as volumes: a source of pages for BEC."""
