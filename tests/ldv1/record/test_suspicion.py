@@ -150,6 +150,11 @@ def test_a_volume_that_lies_on_its_side_does_not_nag() -> None:
     assert levels == [Level.FINE] * 9 + [Level.CHECK]
 
 
+def test_a_turned_page_among_few_is_to_be_looked_at() -> None:
+    levels = [one.level for one in judge_volume([FINE, attrs.evolve(FINE, quarter_turns=2)])]
+    assert levels == [Level.FINE, Level.CHECK]
+
+
 def test_blank_pages_do_not_nag() -> None:
     blank = PageFacts(ink=0.001, unread_share=0.0, unread_rows=0, doubt=0.9)
     findings = judge(blank, USUAL)

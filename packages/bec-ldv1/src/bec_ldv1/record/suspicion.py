@@ -158,7 +158,7 @@ def _rules(page: PageFacts, usual: Typical, unit: str) -> Iterator[tuple[float, 
     """The scores that hold whatever the evidence is, each with its sentence."""
     for flag in sorted(page.flags & _BROKEN.keys()):
         yield _BROKEN[flag]
-    if usual.quarter_turns is not None and page.quarter_turns != usual.quarter_turns:
+    if page.quarter_turns != usual.quarter_turns:
         way = {0: "not turned, as most are", 2: "upside down"}.get(page.quarter_turns, "on its side")
         yield 60.0, f"the page was laid down {way}, unlike most"
     if not page.lines:

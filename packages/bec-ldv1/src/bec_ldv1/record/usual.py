@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from statistics import median
+from statistics import median, mode
 
 import attrs
 
@@ -52,6 +52,7 @@ class PageFacts:
 @attrs.frozen
 class Typical:
     """What is usual in a volume: medians over its pages with lines; None where too few are known.
+    ``quarter_turns`` is what most of them have; 0 where there are too few.
 
     ``spread`` is that of the number of lines: 1.4826 times the median absolute deviation (Rousseeuw and Croux
     1993), at least one line and at least a tenth of the median, so that a regular volume's small changes stay quiet.
@@ -70,7 +71,7 @@ class Typical:
     uneven: float | None = None
     shortest: float | None = None
     beside: float | None = None
-    quarter_turns: float | None = None
+    quarter_turns: int = 0
 
 
 def typical(pages: Sequence[PageFacts]) -> Typical:
@@ -106,7 +107,7 @@ def typical(pages: Sequence[PageFacts]) -> Typical:
         uneven=in_layout(lambda layout: layout.uneven),
         shortest=in_layout(lambda layout: layout.shortest),
         beside=in_layout(lambda layout: layout.beside),
-        quarter_turns=usual(lambda page: page.quarter_turns),
+        quarter_turns=mode(page.quarter_turns for page in known),
     )
 
 
