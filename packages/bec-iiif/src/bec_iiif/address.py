@@ -76,7 +76,7 @@ class _Guarded:
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         if inside := [address for address in addresses if not is_public(address)]:
             raise NotAllowed(
-                f"{name} is {inside[0]}, an address of this machine or a private network: it is not asked"
+                f"{name} is not asked: {inside[0]} is an address of this machine or of a private network"
                 " (BEC_IIIF_ALLOW_PRIVATE=1 allows it)"
             )
         trouble: NewConnectionError | None = None

@@ -11,8 +11,7 @@ from urllib.parse import urljoin
 from attrs import frozen
 from loguru import logger
 from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
-from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, SSLError
-from urllib3.exceptions import TimeoutError as TookTooLong
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ProtocolError, SSLError
 
 from bec_iiif.address import connections, host_of, normal_url
 from bec_iiif.errors import NotAllowed, Refused, TooLarge, Unavailable
@@ -33,7 +32,8 @@ class Patience:
         connect_s: for a connection.
         silence_s: between two pieces of an answer.
         whole_s: for a whole answer.
-        attempts: so often is a server asked for one thing.
+        attempts: so often is a server asked for one thing, if it says that it can't now.
+        silent_attempts: the same, if it says nothing or breaks off: that takes long, and nothing can end the wait.
         first_pause_s: before it is asked again; later pauses are longer.
         longest_pause_s: the longest pause that is waited for in place, also where a server names one.
         redirects: so many are followed.
@@ -43,6 +43,7 @@ class Patience:
     silence_s: float = 30.0
     whole_s: float = 300.0
     attempts: int = 5
+    silent_attempts: int = 2
     first_pause_s: float = 1.0
     longest_pause_s: float = 60.0
     redirects: int = 5
@@ -132,6 +133,8 @@ class Fetcher:
         patience = self._patience
         again = Retry(
             total=patience.attempts - 1,
+            connect=patience.silent_attempts - 1,
+            read=patience.silent_attempts - 1,
             backoff_factor=patience.first_pause_s,
             backoff_max=patience.longest_pause_s,
             backoff_jitter=patience.first_pause_s / 2,
@@ -157,7 +160,8 @@ class Fetcher:
             try:
                 again = again.increment("GET", url, error=trouble)
             except MaxRetryError:
-                raise Unavailable(f"{url}: {said} ({patience.attempts} attempts)", status) from trouble
+                attempts = len(again.history) + 1
+                raise Unavailable(f"{url}: {said} ({attempts} attempts)", status) from trouble
             named = _named_pause(again, answer)
             pause_s = max(again.get_backoff_time(), patience.first_pause_s) if named is None else named
             self._pace.leave_alone(host, pause_s)
@@ -200,7 +204,7 @@ class Fetcher:
             if size > most_bytes:
                 raise TooLarge(f"{url}: more than {most_bytes:,} bytes")
             if time.monotonic() > ends:
-                raise TookTooLong(f"not whole after {self._patience.whole_s:.0f} s")
+                raise ProtocolError(f"not whole after {self._patience.whole_s:.0f} s")
         return b"".join(pieces)
 
 
