@@ -42,7 +42,10 @@ def _commands(command: click.Command, path: str = "bec") -> Iterator[tuple[str, 
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
-            found = command.get_command(context, name)
+            try:
+                found = command.get_command(context, name)
+            except click.UsageError:  # a plugin without commands of its own, such as a source
+                continue
             assert found is not None
             yield from _commands(found, f"{path} {name}")
     else:

@@ -192,7 +192,17 @@ def open_source(setup: SourceSetup) -> IiifSource:
 
 
 def make_source(folder: Path, settings: IiifSettings, patience: Patience) -> IiifSource:
-    """The source with its cache in ``folder``."""
+    """The source with its cache in ``folder``.
+
+    Raises:
+        SettingsError: the folder can't be made or written.
+    """
+    try:
+        (folder / "hosts").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder} can't be made: {error.strerror or error} (BEC_HOME says where BEC keeps its files)"
+        ) from error
     fetcher = Fetcher(
         Pace(folder / "hosts", per_second=settings.requests_per_second, most_wait_s=patience.longest_pause_s),
         patience,
