@@ -19,7 +19,7 @@ from bec_core.db.migrations import carried
 from bec_core.job_config import config_fields
 from bec_core.models import MESSAGE_KEYS, PageFailure
 from bec_core.plugins import load_plugins
-from bec_core.settings import Settings, core_fields
+from bec_core.settings import Settings, core_fields, setting_fields
 from bec_core.testing.checksum_job import CHECKSUM
 from bec_core.testing.local import LocalTask, local_worker, write_pages
 from bec_ldv1.page.flags import Flag
@@ -81,10 +81,23 @@ def test_every_setting_is_documented(setting):
         assert f"{row} `{setting.default}` |" in REFERENCE
 
 
+OF_SOURCES = {
+    source.variable(one.name): one
+    for source in load_plugins().source_types.values()
+    for one in setting_fields(source)
+}
+
+
 def test_no_setting_is_documented_that_is_gone():
     known = {name for setting in SETTINGS for name in setting.metadata["env"]}
     known |= {one.environment for job in load_plugins().job_types.values() for one in job.resources}
+    known |= set(OF_SOURCES)
     assert set(re.findall(r"`(BEC_\w+|AWS_\w+)`", REFERENCE)) <= known
+
+
+@pytest.mark.parametrize("variable", OF_SOURCES)
+def test_every_setting_of_a_source_is_documented(variable):
+    assert f"\n| `{variable}` | {OF_SOURCES[variable].metadata['doc']} |" in REFERENCE
 
 
 def test_every_hook_is_documented():

@@ -13,13 +13,22 @@ from bec_iiif.address import host_of
 from bec_iiif.cache import Cache, Kept
 from bec_iiif.errors import FetchError, Refused, Unavailable
 from bec_iiif.fetch import Answer, Fetcher
-from bec_iiif.image_api import ImageService, parse_service, published_whole, requests_for_whole, sure_whole
+from bec_iiif.image_api import (
+    ImageService,
+    Tiles,
+    parse_service,
+    published_whole,
+    requests_for_whole,
+    sure_whole,
+)
 from bec_iiif.presentation import MAX_BYTES, PageImage
+from bec_iiif.tiles import join
 
 MAX_IMAGE_BYTES = 512 * 1024 * 1024
 """The largest page that is read, as of BEC's other sources."""
 
 _MAX_INFO_BYTES = 4 * 1024 * 1024
+_MAX_TILE_BYTES = 16 * 1024 * 1024
 _JSON = "application/ld+json, application/json;q=0.9, */*;q=0.1"
 _IMAGE = "image/jpeg, image/*;q=0.9, */*;q=0.1"
 _MANIFEST_FRESH_S = 60.0
@@ -77,30 +86,46 @@ class Library:
             if (found := self._unchanged(key, kept)) is not None:
                 return found
         refused: Refused | None = None
-        tried: set[str] = set()
-        for url in self._requests(image):
-            if url in tried:
+        tried: set[str | Tiles] = set()
+        for request in self._requests(image):
+            if request in tried:
                 continue
-            tried.add(url)
+            tried.add(request)
             try:
-                answer = self._fetcher.get(url, most_bytes=MAX_IMAGE_BYTES, accept=_IMAGE)
+                found = (
+                    self._joined(key, request) if isinstance(request, Tiles) else self._asked(key, request)
+                )
             except Refused as error:
                 logger.debug("{}", error)
                 refused = error
                 continue
-            self._check(answer)
-            self._keep(key, url, answer)
             if refused is not None:
                 with self._lock:
-                    self._refusing.add(host_of(url))
-            return Image(answer.data, url)
+                    self._refusing.add(host_of(found.url))
+            return found
         assert refused is not None, "there is at least one request for an image"
         raise refused
 
+    def _asked(self, key: str, url: str) -> Image:
+        answer = self._fetcher.get(url, most_bytes=MAX_IMAGE_BYTES, accept=_IMAGE)
+        self._check(answer)
+        self._keep(key, url, answer)
+        return Image(answer.data, url)
+
+    def _joined(self, key: str, tiles: Tiles) -> Image:
+        parts: list[bytes] = []
+        for tile in tiles.parts:
+            answer = self._fetcher.get(tile.url, most_bytes=_MAX_TILE_BYTES, accept=_IMAGE)
+            self._check(answer)
+            parts.append(answer.data)
+        found = Image(join(tiles, parts), tiles.parts[0].url)
+        self._cache.put(key, found.data, url=found.url)
+        return found
+
     # -- which request ---------------------------------------------------------------------------------
 
-    def _requests(self, image: PageImage) -> Iterator[str]:
-        """The URLs to try, each only if those before it were refused."""
+    def _requests(self, image: PageImage) -> Iterator[str | Tiles]:
+        """The URLs (or tiles) to try, each only if those before it were refused."""
         service = image.service
         if service is None:
             yield str(image.url)
