@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from support.iiif_server import Reply, iiif_server, image_service
-from support.iiif_shapes import bdrc
+from support.iiif_shapes import (
+    bdrc,
+    british_library,
+    e_codices,
+    gallica,
+    internet_archive_2,
+    internet_archive_3,
+)
 from support.places import ROOT
 
 IMAGES = [path.read_bytes() for path in sorted((ROOT / "samples" / "Works").rglob("0*.jpg"))]
@@ -131,6 +138,27 @@ def test_a_manifest_goes_through_a_queue_to_a_worker(library, desk):
     assert (marker["total_images"], marker["nb_errors"]) == (2, 0)
     desk.bec("report", "--job-name", "lines", "--out", "report")
     assert len(list((desk.folder / "report").glob("*/pages/*.*"))) == 2
+
+
+def test_a_collection_of_all_libraries_shapes_is_run_each_manifest_a_volume(library, desk):
+    def info(path):
+        profile = ["http://iiif.io/api/image/2/level2.json", {"maxWidth": 1000}]
+        return {"protocol": "http://iiif.io/api/image", "width": 2000, "height": 700, "profile": profile}
+
+    for prefix in ("/image/iiif/3/", "/iiif/", "/loris/"):
+        library.services.append(image_service(prefix, IMAGES[0]))
+    library.services.append(
+        image_service("/image/iiif/ark", IMAGES[0], sizes=r"full/1000,/0/default\.jpg", info=info)
+    )
+    shapes = (bdrc, british_library, e_codices, gallica, internet_archive_2, internet_archive_3)
+    for shape in shapes:
+        library.replies[f"/{shape.__name__}/manifest.json"] = Reply.of_json(shape(library.url, 2))
+    members = [{"@id": f"/{shape.__name__}/manifest.json", "@type": "sc:Manifest"} for shape in shapes]
+    library.replies["/top"] = Reply.of_json({"@type": "sc:Collection", "manifests": members})
+    said = desk.bec("run", "ldv1", f"{library.url}/top", "--out", "out", "--no-report")
+    assert "6 of 6 volumes are done; 0 pages failed" in said
+    pages = {marker["volume"]["i_id"].rpartition("-")[0]: marker["total_images"] for marker in desk.markers()}
+    assert pages == {shape.__name__: 1 if shape is british_library else 2 for shape in shapes}
 
 
 def test_a_page_that_is_not_there_is_one_page_error(library, desk):

@@ -227,3 +227,19 @@ def test_odd_shapes_are_left_out_not_fatal():
     empty = {"images": [None, {"resource": 5}, {"resource": {"@id": 9}}]}
     (found,) = images(manifest_2([None, 3, "x", {"images": 7}, empty, canvas_2(1, odd)]))
     assert (found.name, found.service, found.width, found.height) == ("0003.jpg", None, None, None)
+
+
+@pytest.mark.parametrize(
+    "odd", ["http://[::1", "urn:x:y", "https://me:secret@l.example/a.jpg", "javascript:1"]
+)
+def test_ids_that_are_no_urls_are_no_images(odd):
+    """Seen: an unclosed bracket ended the whole volume with a fault of the program."""
+    both = image_2(odd, service_2(odd))
+    assert names(manifest_2([canvas_2(1, both), canvas_2(2, image_2(f"{IMAGES}/a.jpg"))])) == ["0002.jpg"]
+    listed = {"type": "Collection", "items": [{"id": odd, "type": "Manifest"}]}
+    assert parse(json.dumps(listed).encode(), URL) == Collection((), ())
+
+
+def test_ids_are_taken_relative_to_the_manifest_and_with_what_must_be_escaped_escaped():
+    (found,) = images(manifest_2([canvas_2(1, image_2("img/a b%2Fc$1.jpg"))]))
+    assert found.url == "https://library.example/img/a%20b%2Fc$1.jpg"

@@ -6,14 +6,13 @@ import threading
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
-from urllib.parse import urljoin
 
 from attrs import frozen
 from loguru import logger
 from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ProtocolError, SSLError
 
-from bec_iiif.address import connections, host_of, normal_url
+from bec_iiif.address import connections, host_of, normal_joined, normal_url
 from bec_iiif.errors import NotAllowed, Refused, TooLarge, Unavailable
 from bec_iiif.pace import Pace
 
@@ -114,7 +113,7 @@ class Fetcher:
     def _next(self, here: str, location: str | None) -> str:
         if not location:
             raise NotAllowed(f"{here} leads elsewhere, but does not say where")
-        there = normal_url(urljoin(here, location))
+        there = normal_joined(here, location)
         if here.startswith("https:") and there.startswith("http:"):
             raise NotAllowed(f"{here} leads to {there}, out of https")
         if there == here.replace("http:", "https:", 1):

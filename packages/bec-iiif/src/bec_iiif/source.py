@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -120,9 +119,9 @@ class IiifSource:
                 self._remember(found)
                 volumes[here] = volume_of(here)
                 continue
-            for inner in _normal(found.manifests):
+            for inner in found.manifests:
                 volumes[inner] = volume_of(inner)
-            for inner in _normal(found.collections):
+            for inner in found.collections:
                 if inner not in seen:
                     seen.add(inner)
                     pending.append(inner)
@@ -160,15 +159,6 @@ class IiifSource:
                 f"{volume.ref} has no page {page.filename}", stage="fetch", error_type="ObjectNotFound"
             )
         return images[page.filename]
-
-
-def _normal(urls: Iterable[str]) -> Iterator[str]:
-    """The URLs as :func:`~bec_iiif.address.normal_url` has them; what is none (a URN) is left out with a word."""
-    for url in urls:
-        try:
-            yield normal_url(url)
-        except NotAllowed as error:
-            logger.warning("a member of the collection is left out: {}", error)
 
 
 def _url_of(ref: VolumeRef) -> str:
