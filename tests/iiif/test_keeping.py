@@ -44,6 +44,12 @@ def test_an_answer_is_kept_with_what_tells_whether_it_changed(tmp_path, clock):
     assert (kept.data, kept.url, kept.etag, kept.last_modified, round(kept.age_s)) == (
         b"\n\nbytes", "https://l.example/a", '"1"', None, 5,
     )  # fmt: skip
+    (path,) = [one for one in tmp_path.rglob("*") if one.is_file()]
+    os.utime(path, (0, path.stat().st_mtime))
+    cache.get("a")
+    assert path.stat().st_atime == clock.now, (
+        "when it was used is written down, also where the system does not"
+    )
     cache.still_good("a")
     assert round(cache.get("a").age_s) == 0
 

@@ -96,7 +96,13 @@ def parse(data: bytes, url: str) -> Manifest | Collection:
     Raises:
         ManifestInvalid: it is neither a manifest nor a collection, with what is wrong.
     """
-    root = _load(data)
+    try:
+        return _parse(_load(data), url)
+    except RecursionError:
+        raise ManifestInvalid(f"{url}: the manifest is nested too deeply") from None
+
+
+def _parse(root: object, url: str) -> Manifest | Collection:
     if not isinstance(root, Mapping):
         raise ManifestInvalid(f"{url}: a manifest is a JSON object, this is a {type(root).__name__}")
     kind = str(_first(root, "type", "@type") or "")
@@ -123,8 +129,6 @@ def _load(data: bytes) -> object:
         raise ManifestInvalid(f"the manifest holds more than {MAX_VALUES:,} values")
     try:
         return json.loads(text)
-    except RecursionError:
-        raise ManifestInvalid("the manifest is nested too deeply") from None
     except ValueError as error:  # also bad UTF-8
         raise ManifestInvalid(f"the manifest is not JSON: {str(error)[:200]}") from None
 
