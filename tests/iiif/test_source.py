@@ -234,6 +234,8 @@ def one_image(library):
     [
         Reply(status=429),
         Reply(status=503, headers={"Retry-After": "0"}),
+        Reply(status=503, headers={"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}),
+        Reply(status=503, headers={"Retry-After": "soon"}),
         Reply(status=500),
         Reply(silent_s=5.0),
         Reply(JPEG, breaks_off=True),
