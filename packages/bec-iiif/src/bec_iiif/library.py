@@ -41,8 +41,8 @@ class NoImage(FetchError):
 
 
 @frozen
-class Image:
-    """An image's bytes and the URL that gave them."""
+class Served:
+    """What was served: its bytes, and the URL that gave them."""
 
     data: bytes
     url: str
@@ -64,7 +64,7 @@ class Library:
         self._lock = threading.Lock()
         self._refusing: set[str] = set()  # hosts whose info.json is asked first: without it one was refused
 
-    def manifest(self, url: str) -> Image:
+    def manifest(self, url: str) -> Served:
         """A manifest's bytes, asked for unless that was done a minute ago; not sent again if it is unchanged.
 
         Raises:
@@ -72,7 +72,7 @@ class Library:
         """
         return self._kept_or(url, f"manifest {url}", _MANIFEST_FRESH_S, _JSON, MAX_BYTES)
 
-    def image(self, image: PageImage) -> Image:
+    def image(self, image: PageImage) -> Served:
         """An image in the largest size that its server gives.
 
         Raises:
@@ -82,7 +82,7 @@ class Library:
         kept = self._cache.get(key)
         if kept is not None:
             if kept.age_s <= self._fresh_s:
-                return Image(kept.data, kept.url)
+                return Served(kept.data, kept.url)
             if (found := self._unchanged(key, kept)) is not None:
                 return found
         refused: Refused | None = None
@@ -106,19 +106,19 @@ class Library:
         assert refused is not None, "there is at least one request for an image"
         raise refused
 
-    def _asked(self, key: str, url: str) -> Image:
+    def _asked(self, key: str, url: str) -> Served:
         answer = self._fetcher.get(url, most_bytes=MAX_IMAGE_BYTES, accept=_IMAGE)
         self._check(answer)
         self._keep(key, url, answer)
-        return Image(answer.data, url)
+        return Served(answer.data, url)
 
-    def _joined(self, key: str, tiles: Tiles) -> Image:
+    def _joined(self, key: str, tiles: Tiles) -> Served:
         parts: list[bytes] = []
         for tile in tiles.parts:
             answer = self._fetcher.get(tile.url, most_bytes=_MAX_TILE_BYTES, accept=_IMAGE)
             self._check(answer)
             parts.append(answer.data)
-        found = Image(join(tiles, parts), tiles.parts[0].url)
+        found = Served(join(tiles, parts), tiles.parts[0].url)
         self._cache.put(key, found.data, url=found.url)
         return found
 
@@ -162,18 +162,18 @@ class Library:
 
     # -- through the cache -----------------------------------------------------------------------------
 
-    def _kept_or(self, url: str, key: str, fresh_s: float, accept: str, most_bytes: int) -> Image:
+    def _kept_or(self, url: str, key: str, fresh_s: float, accept: str, most_bytes: int) -> Served:
         kept = self._cache.get(key)
         if kept is not None and kept.age_s <= fresh_s:
-            return Image(kept.data, kept.url)
+            return Served(kept.data, kept.url)
         answer = self._fetcher.get(url, most_bytes=most_bytes, accept=accept, known=_validators(kept))
         if answer.status == 304 and kept is not None:
             self._cache.still_good(key)
-            return Image(kept.data, kept.url)
+            return Served(kept.data, kept.url)
         self._keep(key, answer.url, answer)
-        return Image(answer.data, answer.url)
+        return Served(answer.data, answer.url)
 
-    def _unchanged(self, key: str, kept: Kept) -> Image | None:
+    def _unchanged(self, key: str, kept: Kept) -> Served | None:
         """What was kept long ago, or what took its place at the same URL; None: ask as if nothing had been kept."""
         if not (known := _validators(kept)):
             return None
@@ -183,10 +183,10 @@ class Library:
             return None
         if answer.status == 304:
             self._cache.still_good(key)
-            return Image(kept.data, kept.url)
+            return Served(kept.data, kept.url)
         self._check(answer)
         self._keep(key, kept.url, answer)
-        return Image(answer.data, kept.url)
+        return Served(answer.data, kept.url)
 
     def _keep(self, key: str, url: str, answer: Answer) -> None:
         self._cache.put(
