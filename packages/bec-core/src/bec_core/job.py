@@ -341,6 +341,10 @@ class TaskContext(Protocol):
         """
         ...
 
+    def temporary_file(self) -> AbstractContextManager[BinaryIO]:
+        """A file for what does not fit into memory, to write and to read; it is gone when the block ends."""
+        ...
+
     def metrics(self, **values: float) -> None:
         """Give figures of this volume, which the job type declares; the latest of a name counts.
 

@@ -110,7 +110,7 @@ def from_columns(columns: Mapping[str, pa.Array]) -> Iterator[PageDetails | None
     where = spans(columns["lines"])
     flags = columns[FLAGS].to_pylist()
     # files of before a column have none of it
-    plain = {
+    plain: dict[str, list[Any]] = {
         attribute: columns[name].to_pylist() if name in columns else [None] * len(where)
         for name, attribute in _PLAIN.items()
     }
@@ -119,7 +119,7 @@ def from_columns(columns: Mapping[str, pa.Array]) -> Iterator[PageDetails | None
         if span is None:
             yield None
             continue
-        values = {attribute: column[row] for attribute, column in plain.items()}
+        values: dict[str, Any] = {attribute: column[row] for attribute, column in plain.items()}
         values["quarter_turns"] = (values["quarter_turns"] or 0) % 4
         yield PageDetails(
             **values,
