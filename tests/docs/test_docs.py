@@ -24,7 +24,7 @@ from bec_core.testing.checksum_job import CHECKSUM
 from bec_core.testing.local import LocalTask, local_worker, write_pages
 from bec_ldv1.page.flags import Flag
 from bec_ldv1.record import details
-from bec_ldv1.record.records import SCHEMA
+from bec_ldv1.record.contract import SCHEMA
 from support.places import ROOT
 
 DOCS = ROOT / "docs"

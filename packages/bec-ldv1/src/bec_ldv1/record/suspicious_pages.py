@@ -1,29 +1,15 @@
-"""Flagging a volume's suspicious pages, when all of them are known."""
+"""A volume's suspicious pages, when all of them are known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
-
-from bec_ldv1.page.flags import Flag
-from bec_ldv1.record.facts import OUTER, page_facts
-from bec_ldv1.record.records import PageRecord
-from bec_ldv1.record.suspicion import Level, judge, typical
+from bec_ldv1.record.suspicion import Level, PageFacts, judge, typical
 
 
-def with_suspicion(records: Sequence[PageRecord]) -> list[PageRecord]:
-    """The records in their order, those that a person should look at with the flag ``SUSPICIOUS``."""
-    last = len(records) - 1
-    facts = [
-        page_facts(record, whole_lines=True, outer=min(index, last - index) < OUTER)
-        for index, record in enumerate(records)
-    ]
+def suspicious_pages(facts: Sequence[PageFacts]) -> frozenset[int]:
+    """Which of a volume's pages a person should look at, by their positions; a page that failed is none of them."""
     usual = typical(facts)
-    flagged = []
-    for record, fact in zip(records, facts, strict=True):
-        if record.details is not None and judge(fact, usual).level is Level.CHECK:
-            flags = record.details.flags | {Flag.SUSPICIOUS}
-            record = attrs.evolve(record, details=attrs.evolve(record.details, flags=flags))
-        flagged.append(record)
-    return flagged
+    return frozenset(
+        position for position, fact in enumerate(facts) if judge(fact, usual).level is Level.CHECK
+    )
