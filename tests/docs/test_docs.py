@@ -24,7 +24,7 @@ from bec_core.testing.checksum_job import CHECKSUM
 from bec_core.testing.local import LocalTask, local_worker, write_pages
 from bec_ldv1.page.flags import Flag
 from bec_ldv1.record import details
-from bec_ldv1.record.records import SCHEMA
+from bec_ldv1.record.contract import SCHEMA
 from support.places import ROOT
 
 DOCS = ROOT / "docs"
@@ -82,16 +82,23 @@ def test_every_setting_is_documented(setting):
         assert f"{row} `{setting.default}` |" in REFERENCE
 
 
+OF_SOURCES = {
+    source.variable(one.name): one
+    for source in load_plugins().source_types.values()
+    for one in setting_fields(source)
+}
+
+
 def test_no_setting_is_documented_that_is_gone():
     known = {name for setting in SETTINGS for name in setting.metadata["env"]}
-    plugins = load_plugins()
-    known |= {one.environment for job in plugins.job_types.values() for one in job.resources}
-    known |= {
-        source.variable(one.name)
-        for source in plugins.source_types.values()
-        for one in setting_fields(source)
-    }
+    known |= {one.environment for job in load_plugins().job_types.values() for one in job.resources}
+    known |= set(OF_SOURCES)
     assert set(re.findall(r"`(BEC_\w+|AWS_\w+)`", REFERENCE)) <= known
+
+
+@pytest.mark.parametrize("variable", OF_SOURCES)
+def test_every_setting_of_a_source_is_documented(variable):
+    assert f"\n| `{variable}` | {OF_SOURCES[variable].metadata['doc']} |" in REFERENCE
 
 
 def test_every_hook_is_documented():

@@ -10,17 +10,7 @@ import pytest
 from bec_iiif.fetch import Patience
 from bec_iiif.settings import IiifSettings
 from bec_iiif.source import IiifSource, make_source
-from support.iiif_server import IiifServer, iiif_server
-
-HURRIED = Patience(
-    connect_s=1.0,
-    silence_s=0.3,
-    whole_s=1.0,
-    attempts=3,
-    first_pause_s=0.02,
-    longest_pause_s=0.5,
-    redirects=3,
-)
+from support.iiif_server import HURRIED, IiifServer, iiif_server
 
 
 @pytest.fixture

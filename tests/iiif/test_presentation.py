@@ -1,11 +1,15 @@
 """Manifests of both versions, and what is odd about them."""
 
+import contextlib
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bec_core import ManifestInvalid
 from bec_iiif import presentation
+from bec_iiif.image_api import requests_for_whole
 from bec_iiif.presentation import Collection, Manifest, parse
 from support.iiif_shapes import (
     bdrc,
@@ -227,3 +231,77 @@ def test_odd_shapes_are_left_out_not_fatal():
     empty = {"images": [None, {"resource": 5}, {"resource": {"@id": 9}}]}
     (found,) = images(manifest_2([None, 3, "x", {"images": 7}, empty, canvas_2(1, odd)]))
     assert (found.name, found.service, found.width, found.height) == ("0003.jpg", None, None, None)
+
+
+@pytest.mark.parametrize(
+    "odd", ["http://[::1", "urn:x:y", "https://me:secret@l.example/a.jpg", "javascript:1"]
+)
+def test_ids_that_are_no_urls_are_no_images(odd):
+    """Seen: an unclosed bracket ended the whole volume with a fault of the program."""
+    both = image_2(odd, service_2(odd))
+    assert names(manifest_2([canvas_2(1, both), canvas_2(2, image_2(f"{IMAGES}/a.jpg"))])) == ["0002.jpg"]
+    listed = {"type": "Collection", "items": [{"id": odd, "type": "Manifest"}]}
+    assert parse(json.dumps(listed).encode(), URL) == Collection((), ())
+
+
+def test_ids_are_taken_relative_to_the_manifest_and_with_what_must_be_escaped_escaped():
+    (found,) = images(manifest_2([canvas_2(1, image_2("img/a b%2Fc$1.jpg"))]))
+    assert found.url == "https://library.example/img/a%20b%2Fc$1.jpg"
+
+
+@pytest.mark.parametrize("nest", ["list", "choice", "collection", "label"])
+def test_no_depth_is_a_fault(nest):
+    before, after = {
+        "list": ("[", "]"),
+        "choice": ('{"@type": "oa:Choice", "default": ', "}"),
+        "collection": ('{"type": "Collection", "items": [', "]}"),
+        "label": ('{"en": ', "}"),
+    }[nest]
+    for depth in (300, *range(800, 1000, 4)):
+        text = (
+            before * depth + json.dumps({"@id": f"{IMAGES}/a.jpg", "@type": "dctypes:Image"}) + after * depth
+        )
+        if nest == "label":
+            text = f'{{"sequences": [{{"canvases": [{{"label": {text}, "images": []}}]}}]}}'
+        elif nest != "collection":
+            text = f'{{"sequences": [{{"canvases": [{{"images": [{{"resource": {text}}}]}}]}}]}}'
+        with contextlib.suppress(ManifestInvalid):  # which says that it is nested too deeply
+            parse(text.encode(), URL)
+
+
+VALUES = [
+    "Manifest",
+    "sc:Collection",
+    "Image",
+    "Choice",
+    "painting",
+    "http://[",
+    "level0",
+    IMAGES,
+    "ImageService3",
+]
+KEYS = [
+    "type", "@type", "id", "@id", "items", "item", "sequences", "canvases", "images", "resource", "body", "service",
+    "profile", "default", "full", "source", "motivation", "label", "width", "format", "manifests", "members",
+    "collections", "tiles", "sizes", "@context", "maxWidth", "supports", "scaleFactors", "protocol",
+]  # fmt: skip
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(VALUES),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=25,
+)
+TOP = st.sampled_from(["sequences", "items", "type", "manifests", "members", "@type"])
+
+
+@given(st.dictionaries(TOP, ODD, min_size=1))
+def test_whatever_is_served_is_a_manifest_a_collection_or_said_to_be_none(manifest):
+    try:
+        found = parse(json.dumps(manifest).encode(), URL)
+    except ManifestInvalid:
+        return
+    if isinstance(found, Manifest):
+        assert len({one.name for one in found.images}) == len(found.images)
+        assert len(found.etag) == 16
+        for one in found.images:
+            if one.service is not None:
+                assert requests_for_whole(one.service)

@@ -1,10 +1,13 @@
 """The source against a library's server: each library's shape, and how servers misbehave."""
 
+import io
 import itertools
 import json
+import re
 import time
 
 import pytest
+from PIL import Image, ImageChops
 
 from bec_core import (
     InvalidMessage,
@@ -125,6 +128,61 @@ def test_a_service_of_level_0_gives_the_largest_size_that_lies_ready(library, so
     assert read(source, ref).uri.endswith("/tiles/a/full/2000,1500/0/default.jpg")
 
 
+def tiled(library, source, drawn, sizes=()):
+    """A page of a service that has nothing but tiles of 100 by 80 pixels, and what lies ready in ``sizes``."""
+
+    def info(path):
+        return {
+            "@context": "http://iiif.io/api/image/2/context.json", "@id": path, "protocol": "http://iiif.io/api/image",
+            "profile": ["http://iiif.io/api/image/2/level0.json"], "width": drawn.width, "height": drawn.height,
+            "sizes": [{"width": w, "height": w * drawn.height // drawn.width} for w in sizes],
+            "tiles": [{"width": 100, "height": 80, "scaleFactors": [1, 2]}],
+        }  # fmt: skip
+
+    def tile(path):
+        if path.endswith("/info.json"):
+            return Reply.of_json(info(path))
+        if ready := re.fullmatch(r"/tiles/a/full/(\d+),/0/default\.jpg", path):
+            return Reply.image(JPEG) if int(ready[1]) in sizes else None
+        found = re.fullmatch(r"/tiles/a/(\d+),(\d+),(\d+),(\d+)/(\d+),/0/default\.jpg", path)
+        if found is None:
+            return None
+        left, top, width, height, scaled = map(int, found.groups())
+        assert width == scaled
+        file = io.BytesIO()
+        drawn.crop((left, top, left + width, top + height)).save(file, "PNG")
+        return Reply.image(file.getvalue())
+
+    library.services.append(tile)
+    service = service_2(f"{library.url}/tiles/a", profile="http://iiif.io/api/image/2/level0.json")
+    return read(
+        source, served(library, manifest_2([canvas_2(1, {"@type": "dctypes:Image", "service": service})]))
+    )
+
+
+@pytest.fixture
+def drawn():
+    """A picture in which no two tiles are alike."""
+    return Image.linear_gradient("L").resize((250, 170)).rotate(30).convert("RGB")
+
+
+def test_a_service_of_tiles_alone_is_put_together(library, source, drawn):
+    found = tiled(library, source, drawn)
+    whole = Image.open(io.BytesIO(found.data))
+    assert whole.size == (250, 170)
+    difference = ImageChops.difference(whole, drawn)
+    assert max(high for _, high in difference.getextrema()) < 12
+    assert sum("/0/default.jpg" in path and "/full/" not in path for path in library.paths()) == 9
+
+
+def test_a_whole_that_lies_ready_and_is_half_as_wide_spares_the_tiles(library, source, drawn):
+    assert tiled(library, source, drawn, sizes=[50, 125]).uri.endswith("/full/125,/0/default.jpg")
+
+
+def test_a_smaller_one_does_not(library, source, drawn):
+    assert "/0,0,100,80/" in tiled(library, source, drawn, sizes=[50]).uri
+
+
 def test_without_info_json_the_image_is_taken_as_the_manifest_names_it(library, source, caplog):
     library.replies["/small.jpg"] = Reply.image(JPEG)
     ref = served(
@@ -176,6 +234,8 @@ def one_image(library):
     [
         Reply(status=429),
         Reply(status=503, headers={"Retry-After": "0"}),
+        Reply(status=503, headers={"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}),
+        Reply(status=503, headers={"Retry-After": "soon"}),
         Reply(status=500),
         Reply(silent_s=5.0),
         Reply(JPEG, breaks_off=True),
@@ -189,19 +249,22 @@ def test_what_may_pass_is_asked_again(library, source, trouble):
     assert library.paths().count("/a.jpg") == 2
 
 
-@pytest.mark.parametrize("trouble", [Reply(status=503), Reply(silent_s=5.0), Reply(JPEG, breaks_off=True)])
-def test_what_does_not_pass_is_a_page_error_that_may_be_tried_later(library, source, trouble):
+@pytest.mark.parametrize(
+    ("trouble", "attempts"),
+    [(Reply(status=503), 3), (Reply(silent_s=5.0), 2), (Reply(JPEG, breaks_off=True), 2)],
+)
+def test_what_does_not_pass_is_a_page_error_that_may_be_tried_later(library, source, trouble, attempts):
     ref = one_image(library)
     library.replies["/a.jpg"] = trouble
     began = time.monotonic()
-    with pytest.raises(PageError, match="3 attempts") as failed:
+    with pytest.raises(PageError, match=f"{attempts} attempts") as failed:
         read(source, ref)
     assert (failed.value.retryable, failed.value.stage, failed.value.error_type) == (
         True,
         "fetch",
         "Unavailable",
     )
-    assert library.paths().count("/a.jpg") == 3
+    assert library.paths().count("/a.jpg") == attempts
     assert time.monotonic() - began < 10
 
 

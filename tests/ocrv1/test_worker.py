@@ -15,7 +15,7 @@ from bec_core.job_config import structure_config
 from bec_core.testing.conformance import check_job_type
 from bec_core.testing.local import write_pages
 from bec_ldv1.page.flags import Flag
-from bec_ldv1.record.records import SCHEMA as LINES_SCHEMA
+from bec_ldv1.record.contract import SCHEMA as LINES_SCHEMA
 from bec_ldv1.record.records import PageRecord, to_parquet
 from bec_ocrv1.artifacts import read_texts
 from bec_ocrv1.plugin import bec_job_types

@@ -13,6 +13,19 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from bec_iiif.fetch import Patience
+
+HURRIED = Patience(
+    connect_s=1.0,
+    silence_s=0.3,
+    whole_s=1.0,
+    attempts=3,
+    first_pause_s=0.02,
+    longest_pause_s=0.5,
+    redirects=3,
+)
+"""How a test waits for a server."""
+
 
 @dataclass
 class Reply:

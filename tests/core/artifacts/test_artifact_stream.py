@@ -254,3 +254,12 @@ def test_two_hundred_megabytes_never_are_in_memory(
     )
     assert ended.returncode == 0, ended.stderr
     assert int(ended.stdout) < 90_000, "kilobytes more in memory than before"
+
+
+def test_a_temporary_file_is_written_read_and_gone(task: LocalTask) -> None:
+    with task.temporary_file() as file:
+        file.write(b"so much")
+        file.seek(0)
+        assert file.read() == b"so much"
+    assert file.closed
+    assert task.files() == {}

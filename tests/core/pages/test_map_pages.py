@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -222,6 +224,39 @@ def test_a_page_that_passes_the_second_time_is_no_failure(task: Callable[..., Ta
     assert outcome.failures == ()
     assert tried["0001.jpg"] == 1
     assert tried["0002.jpg"] == 2
+
+
+def test_a_second_try_is_progress(task: Callable[..., Task]) -> None:
+    """Two tries of a slow page may take longer than the stall timeout, each by itself does not."""
+    seen: list[float] = []
+    made = task(b"0")
+    held = made._held
+
+    def passing(page: Page, data: PageData) -> bytes:
+        seen.append(held.last_progress)
+        time.sleep(0.05)
+        raise PageError("just now", stage="look", retryable=True)
+
+    run(made, lambda ctx: list(ctx.map_pages(passing, returns=bytes)))
+    first, second = seen
+    assert second >= first + 0.05
+
+
+def test_no_pages_bytes_outlive_a_page_that_failed(task: Callable[..., Task]) -> None:
+    alive: list[weakref.ref[PageData]] = []
+
+    def fails(page: Page, data: PageData) -> bytes:
+        alive.append(weakref.ref(data))
+        raise ValueError("no")
+
+    made = task(count=20)
+    gc.collect()
+    gc.disable()
+    try:
+        run(made, lambda ctx: list(ctx.map_pages(fails, returns=bytes, threads=1)))
+        assert [ref() is None for ref in alive] == [True] * 20
+    finally:
+        gc.enable()
 
 
 # -- fetching ahead, and its bounds -------------------------------------------------------------------------

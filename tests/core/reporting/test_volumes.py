@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from bec_core import Page, Volume, VolumeRef, error_messages, records_of, report_folders, volume_title
+from bec_core import Page, Volume, VolumeRef, error_messages, records_of, report_parts, volume_title
 
 
 @frozen
@@ -34,7 +34,13 @@ def test_a_volume_is_named_by_its_ids(ids: tuple[str, str], title: str) -> None:
 
 def test_folders_are_safe_and_differ_in_any_case_of_letters() -> None:
     volumes: list[Any] = [Reported(name) for name in ("W1-I1-ab", "w1-i1-AB", "a b/c", "..", "W1-I1-ab")]
-    assert report_folders(volumes) == ["W1-I1-ab", "w1-i1-AB-2", "a_b_c", "volume", "W1-I1-ab-3"]
+    assert report_parts(volumes, lambda _, folder: folder) == [
+        "W1-I1-ab",
+        "w1-i1-AB-2",
+        "a_b_c",
+        "volume",
+        "W1-I1-ab-3",
+    ]
 
 
 def test_records_in_the_pages_order_are_taken_one_by_one() -> None:

@@ -25,7 +25,8 @@ from bec_ldv1.network.checkpoint import load_model
 from bec_ldv1.network.engine import Engine
 from bec_ldv1.page.decode import upright
 from bec_ldv1.page.detect import detect_page
-from bec_ldv1.record.records import SCHEMA, to_parquet
+from bec_ldv1.record.contract import SCHEMA
+from bec_ldv1.record.records import to_parquet
 from support.sample_pages import BOOK, PECHA, askew, image_file, look, sample
 
 CASES = [

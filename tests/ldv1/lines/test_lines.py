@@ -252,6 +252,43 @@ def test_a_picture_in_the_middle_of_a_leaf_makes_no_columns() -> None:
     assert all(extent(line) == pytest.approx((100, 1900), abs=10) for line in lines)
 
 
+def bridged_columns(
+    canvas: Canvas, ys: Sequence[int], left: tuple[int, int], right: tuple[int, int]
+) -> Canvas:
+    """Lines in two columns, the gap between which the network takes for a gap inside the lines."""
+    for y in ys:
+        canvas.line(y, *left, body=16).line(y, *right, body=16)
+        canvas.map[y - 8 : y + 8, left[0] : right[1]] = 0.9
+    return canvas
+
+
+@pytest.mark.parametrize(
+    ("shape", "ys"),
+    [((1200, 1000), range(100, 900, 40)), ((2048, 512), range(60, 460, 40))],
+    ids=["a book page", "a leaf"],
+)
+def test_a_white_stripe_parts_columns_that_the_network_joins(shape: tuple[int, int], ys: range) -> None:
+    middle = shape[0] // 2
+    canvas = bridged_columns(Canvas(*shape), list(ys), (100, middle - 20), (middle + 20, shape[0] - 100))
+    lines = canvas.lines()
+    assert middles(lines) == pytest.approx([*ys, *ys], abs=2)
+    ends = np.array([extent(line) for line in lines])
+    assert (ends[: len(ys), 1] < middle).all()
+    assert (ends[len(ys) :, 0] > middle).all()
+
+
+def test_a_heading_over_two_columns_is_not_cut() -> None:
+    canvas = bridged_columns(Canvas(1200, 1000), list(range(200, 900, 40)), (100, 580), (620, 1100))
+    lines = canvas.line(100, 300, 900).lines()
+    assert extent(lines[0]) == pytest.approx((300, 900), abs=25)
+    assert len(lines) == 1 + 2 * 18
+
+
+def test_a_gap_through_the_few_lines_of_a_leaf_does_not_part_them() -> None:
+    canvas = bridged_columns(Canvas(), [80, 160, 240, 320, 400], (200, 1000), (1080, 1850))
+    assert len(canvas.lines()) == 5
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 40), (512, 512), (7, 4096)])
 def test_empty_and_tiny_planes(shape: tuple[int, int]) -> None:
     empty = np.zeros(shape, np.float32)

@@ -11,6 +11,7 @@ from bec_ldv1.page.contours import Postprocess
 from bec_ldv1.page.decode import decode, upright
 from bec_ldv1.page.detect import detect_page
 from bec_ldv1.page.flags import Flag
+from bec_ldv1.page.prepare import Preparation
 from bec_ldv1.record.make import page_record
 from support.sample_pages import BOOK, PECHA, sample
 from support.tiff_files import OLD_SUBFILE, ORIENTATION, SUBFILE, Picture, tiff_file
@@ -32,6 +33,7 @@ class InkIsLine:
 
     def __init__(self) -> None:
         self.postprocess = Postprocess()
+        self.preparation = Preparation()
 
     def infer(self, tiles: np.ndarray) -> np.ndarray:
         return (tiles == 0).astype(np.float32)

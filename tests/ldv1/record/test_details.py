@@ -6,8 +6,9 @@ import pyarrow.parquet as pq
 
 from bec_ldv1.lines import Line
 from bec_ldv1.page.flags import Flag
+from bec_ldv1.record.contract import SCHEMA
 from bec_ldv1.record.details import PageDetails
-from bec_ldv1.record.records import SCHEMA, PageRecord, from_parquet, to_parquet
+from bec_ldv1.record.records import PageRecord, from_parquet, to_parquet
 
 LINE = Line(np.array([[1.5, 2], [30, 2], [30, 9]], np.float32), np.array([[1, 5], [30, 6]], np.float32), 0.75)
 DETAILS = PageDetails(

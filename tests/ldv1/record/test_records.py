@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bec_ldv1.errors import PageProblem
-from bec_ldv1.record.records import SCHEMA, PageRecord, check_range, from_parquet, to_parquet
+from bec_ldv1.record.contract import SCHEMA
+from bec_ldv1.record.records import PageRecord, check_range, from_parquet, to_parquet
 
 CONTOURS = [
     np.array([[10, 20], [32767, 20], [100, -3]], np.int32),

@@ -267,18 +267,17 @@ def _conclude(
     all_done = True
     for run in runs:
         what = f"{run.job.type}: " if len(runs) > 1 else ""
-        finished = reports.finished_volumes(session, run.job, run.volumes)
-        markers = [volume.marker for volume in finished]
+        markers = [volume.marker for volume in reports.finished_volumes(session, run.job, run.volumes)]
         failed_pages = sum(int(marker.get("nb_errors", 0)) for marker in markers)
         were = before.get(run.job.name, 0)
         already = f" ({were} were before)" if were else ""
         _say(
             console,
-            f"{what}{len(finished)} of {len(run.volumes)} volumes are done{already}; {failed_pages} pages failed",
+            f"{what}{len(markers)} of {len(run.volumes)} volumes are done{already}; {failed_pages} pages failed",
         )
         for line in metric_lines(of_markers(session.plugins.job_type(run.job.type).metrics, markers)):
             _say(console, f"{what}{line}")
-        if len(finished) < len(run.volumes):
+        if len(markers) < len(run.volumes):
             all_done = False
             _say(console, f"what failed and why: bec errors top --job-name {run.job.name}")
     if report:

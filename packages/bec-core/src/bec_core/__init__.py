@@ -33,8 +33,9 @@ from bec_core.logs import in_context
 from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef
 from bec_core.pages.stages import timed
 from bec_core.reporting.images import ImageVolume, image_volumes
+from bec_core.reporting.index_pages import IndexPage, index_pages
 from bec_core.reporting.kept import keep_row, kept_row, made_of
-from bec_core.reporting.volumes import error_messages, records_of, report_folders, volume_title
+from bec_core.reporting.volumes import error_messages, records_of, report_parts, volume_title
 from bec_core.settings import Secret
 from bec_core.source import Source, SourceSetup, SourceType, file_volume, id_of_parts, stable_id
 from bec_core.text import shown
@@ -42,6 +43,7 @@ from bec_core.text import shown
 __all__ = [
     "BecError",
     "ImageVolume",
+    "IndexPage",
     "Ingredients",
     "Input",
     "InputArtifactMissing",
@@ -81,12 +83,13 @@ __all__ = [
     "id_of_parts",
     "image_volumes",
     "in_context",
+    "index_pages",
     "keep_row",
     "kept_row",
     "made_of",
     "option",
     "records_of",
-    "report_folders",
+    "report_parts",
     "shown",
     "stable_id",
     "timed",

@@ -341,6 +341,10 @@ class TaskContext(Protocol):
         """
         ...
 
+    def temporary_file(self) -> AbstractContextManager[BinaryIO]:
+        """A file for what does not fit into memory, to write and to read; it is gone when the block ends."""
+        ...
+
     def metrics(self, **values: float) -> None:
         """Give figures of this volume, which the job type declares; the latest of a name counts.
 
@@ -421,8 +425,11 @@ class ReportVolume(Protocol):
 class Reporter(Protocol):
     """Turns finished volumes into files for people."""
 
-    def __call__(self, volumes: Sequence[ReportVolume], directory: Path) -> Path:
-        """Write the report into ``directory`` and return the file to open first."""
+    def __call__(self, volumes: Iterable[ReportVolume], directory: Path) -> Path:
+        """Write the report into ``directory`` and return the file to open first.
+
+        The volumes come one after the other (there may be 60,000 of them): iterate once, and keep none.
+        """
         ...
 
 

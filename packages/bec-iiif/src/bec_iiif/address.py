@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -40,6 +40,18 @@ def normal_url(url: str) -> str:
         raise NotAllowed(f"{parsed.host}: a URL with a user's name or password is not asked")
     port = None if parsed.port == {"http": 80, "https": 443}[parsed.scheme] else parsed.port
     return parsed._replace(fragment=None, port=port, path=parsed.path or "/").url
+
+
+def normal_joined(base: str, url: str) -> str:
+    """``url``, which may be relative, as :func:`normal_url` has it.
+
+    Raises:
+        NotAllowed: as :func:`normal_url`.
+    """
+    try:
+        return normal_url(urljoin(base, url.strip()))
+    except ValueError as error:  # brackets that are no address's
+        raise NotAllowed(f"{url[:200]!r} is not a URL: {error}") from None
 
 
 def host_of(url: str) -> str:
@@ -76,7 +88,7 @@ class _Guarded:
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         if inside := [address for address in addresses if not is_public(address)]:
             raise NotAllowed(
-                f"{name} is {inside[0]}, an address of this machine or a private network: it is not asked"
+                f"{name} is not asked: {inside[0]} is an address of this machine or of a private network"
                 " (BEC_IIIF_ALLOW_PRIVATE=1 allows it)"
             )
         trouble: NewConnectionError | None = None

@@ -6,15 +6,13 @@ import threading
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
-from urllib.parse import urljoin
 
 from attrs import frozen
 from loguru import logger
 from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
-from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, SSLError
-from urllib3.exceptions import TimeoutError as TookTooLong
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ProtocolError, SSLError
 
-from bec_iiif.address import connections, host_of, normal_url
+from bec_iiif.address import connections, host_of, normal_joined, normal_url
 from bec_iiif.errors import NotAllowed, Refused, TooLarge, Unavailable
 from bec_iiif.pace import Pace
 
@@ -33,7 +31,8 @@ class Patience:
         connect_s: for a connection.
         silence_s: between two pieces of an answer.
         whole_s: for a whole answer.
-        attempts: so often is a server asked for one thing.
+        attempts: so often is a server asked for one thing, if it says that it can't now.
+        silent_attempts: the same, if it says nothing or breaks off: that takes long, and nothing can end the wait.
         first_pause_s: before it is asked again; later pauses are longer.
         longest_pause_s: the longest pause that is waited for in place, also where a server names one.
         redirects: so many are followed.
@@ -43,6 +42,7 @@ class Patience:
     silence_s: float = 30.0
     whole_s: float = 300.0
     attempts: int = 5
+    silent_attempts: int = 2
     first_pause_s: float = 1.0
     longest_pause_s: float = 60.0
     redirects: int = 5
@@ -113,7 +113,7 @@ class Fetcher:
     def _next(self, here: str, location: str | None) -> str:
         if not location:
             raise NotAllowed(f"{here} leads elsewhere, but does not say where")
-        there = normal_url(urljoin(here, location))
+        there = normal_joined(here, location)
         if here.startswith("https:") and there.startswith("http:"):
             raise NotAllowed(f"{here} leads to {there}, out of https")
         if there == here.replace("http:", "https:", 1):
@@ -132,6 +132,8 @@ class Fetcher:
         patience = self._patience
         again = Retry(
             total=patience.attempts - 1,
+            connect=patience.silent_attempts - 1,
+            read=patience.silent_attempts - 1,
             backoff_factor=patience.first_pause_s,
             backoff_max=patience.longest_pause_s,
             backoff_jitter=patience.first_pause_s / 2,
@@ -157,7 +159,8 @@ class Fetcher:
             try:
                 again = again.increment("GET", url, error=trouble)
             except MaxRetryError:
-                raise Unavailable(f"{url}: {said} ({patience.attempts} attempts)", status) from trouble
+                attempts = len(again.history) + 1
+                raise Unavailable(f"{url}: {said} ({attempts} attempts)", status) from trouble
             named = _named_pause(again, answer)
             pause_s = max(again.get_backoff_time(), patience.first_pause_s) if named is None else named
             self._pace.leave_alone(host, pause_s)
@@ -200,7 +203,7 @@ class Fetcher:
             if size > most_bytes:
                 raise TooLarge(f"{url}: more than {most_bytes:,} bytes")
             if time.monotonic() > ends:
-                raise TookTooLong(f"not whole after {self._patience.whole_s:.0f} s")
+                raise ProtocolError(f"not whole after {self._patience.whole_s:.0f} s")
         return b"".join(pieces)
 
 

@@ -14,6 +14,9 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+MAX_TILES = 400
+"""The most parts of which an image is put together (10,000 by 10,000 pixels in tiles of 512)."""
+
 _LEVEL = re.compile(r"level-?([012])")
 _VERSION = re.compile(r"image(?:-api)?/v?([123])|ImageService([123])|image-api/(?:compliance|context)")
 
@@ -22,7 +25,8 @@ _VERSION = re.compile(r"image(?:-api)?/v?([123])|ImageService([123])|image-api/(
 class ImageService:
     """An image service as it describes itself: in a manifest in few words, in its ``info.json`` in full.
 
-    Sizes are in pixels. ``None`` where nothing is said; ``level`` is that of compliance, 0 to 2.
+    Sizes are in pixels. ``None`` where nothing is said; ``level`` is that of compliance, 0 to 2; ``tile`` the size of
+    tiles that are not scaled.
     """
 
     id: str
@@ -34,6 +38,7 @@ class ImageService:
     max_height: int | None = None
     max_area: int | None = None
     sizes: tuple[tuple[int, int], ...] = ()
+    tile: tuple[int, int] | None = None
     features: frozenset[str] = frozenset()
     complete: bool = False
 
@@ -96,6 +101,7 @@ def parse_service(described: object, *, base_id: str | None = None) -> ImageServ
         width=_pixels(described.get("width")),
         height=_pixels(described.get("height")),
         sizes=tuple(_sizes(described.get("sizes"))),
+        tile=_tile(described.get("tiles")),
         complete="protocol" in described or base_id is not None,
     )
     for one in limits:
@@ -125,11 +131,34 @@ def sure_whole(service: ImageService) -> str | None:
     return _request(service, "max") if service.version >= 3 and service.level != 0 else None
 
 
-def requests_for_whole(service: ImageService) -> list[str]:
-    """The URLs to ask a fully described service for the largest whole image, the best first and only few."""
+@frozen
+class Tile:
+    """A part of an image: its URL, and its left, top, width and height in the whole, in pixels."""
+
+    url: str
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@frozen
+class Tiles:
+    """An image in parts that cover it."""
+
+    width: int
+    height: int
+    parts: tuple[Tile, ...]
+
+
+def requests_for_whole(service: ImageService) -> list[str | Tiles]:
+    """The URLs to ask a fully described service for the largest whole image, the best first and only few.
+
+    Of level 0, a service that has nothing ready that is half as wide as the image is asked for its tiles.
+    """
     whole = "max" if service.version >= 3 else "full"
     largest = service.largest
-    sizes: list[str] = []
+    sizes: list[str | Tiles] = []
     if service.any_size:
         if not service.is_limited:
             sizes.append(whole)
@@ -140,20 +169,42 @@ def requests_for_whole(service: ImageService) -> list[str]:
     else:
         if not service.is_limited:
             sizes.append(whole)
-        ready = [
+        fitting = [
             one for one in service.sizes if largest is None or (one[0] <= largest[0] and one[1] <= largest[1])
         ]
-        if ready:
-            width, height = max(ready, key=lambda one: one[0] * one[1])
-            forms = [f"{width},", f"{width},{height}"]
-            sizes += reversed(forms) if service.version >= 3 else forms
+        ready: list[str] = []
+        width = 0
+        if fitting:
+            width, height = max(fitting, key=lambda one: one[0] * one[1])
+            ready = [f"{width},", f"{width},{height}"]
+            ready = ready[::-1] if service.version >= 3 else ready
+        tiles = [found] if (found := _tiles(service)) else []
+        sizes += [*tiles, *ready] if 2 * width < (service.width or 0) else [*ready, *tiles]
         sizes.append(whole)
-    return [_request(service, size) for size in dict.fromkeys(sizes)]
+    return [one if isinstance(one, Tiles) else _request(service, one) for one in dict.fromkeys(sizes)]
 
 
-def _request(service: ImageService, size: str) -> str:
+def _tiles(service: ImageService) -> Tiles | None:
+    """The parts of a service's image at full size, by the canonical URLs under which they lie ready."""
+    if service.tile is None or not service.width or not service.height or service.is_limited:
+        return None
+    across, down = service.tile
+    if math.ceil(service.width / across) * math.ceil(service.height / down) > MAX_TILES:
+        return None
+    parts = []
+    for top in range(0, service.height, down):
+        for left in range(0, service.width, across):
+            width, height = min(across, service.width - left), min(down, service.height - top)
+            is_whole = (width, height) == (service.width, service.height)
+            region = "full" if is_whole else f"{left},{top},{width},{height}"
+            size = f"{width},{height}" if service.version >= 3 else f"{width},"
+            parts.append(Tile(_request(service, size, region), left, top, width, height))
+    return Tiles(service.width, service.height, tuple(parts))
+
+
+def _request(service: ImageService, size: str, region: str = "full") -> str:
     quality = "native" if service.version == 1 else "default"
-    return f"{service.id}/full/{size}/0/{quality}.jpg"
+    return f"{service.id}/{region}/{size}/0/{quality}.jpg"
 
 
 def _pixels(value: object) -> int | None:
@@ -168,6 +219,15 @@ def _sizes(value: object) -> Iterator[tuple[int, int]]:
             width, height = _pixels(one.get("width")), _pixels(one.get("height"))
             if width and height:
                 yield width, height
+
+
+def _tile(value: object) -> tuple[int, int] | None:
+    for one in value if isinstance(value, list) else []:
+        if isinstance(one, Mapping):
+            width, factors = _pixels(one.get("width")), one.get("scaleFactors")
+            if width and isinstance(factors, list) and 1 in factors:
+                return width, _pixels(one.get("height")) or width
+    return None
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -13,13 +13,22 @@ from bec_iiif.address import host_of
 from bec_iiif.cache import Cache, Kept
 from bec_iiif.errors import FetchError, Refused, Unavailable
 from bec_iiif.fetch import Answer, Fetcher
-from bec_iiif.image_api import ImageService, parse_service, published_whole, requests_for_whole, sure_whole
+from bec_iiif.image_api import (
+    ImageService,
+    Tiles,
+    parse_service,
+    published_whole,
+    requests_for_whole,
+    sure_whole,
+)
 from bec_iiif.presentation import MAX_BYTES, PageImage
+from bec_iiif.tiles import join
 
 MAX_IMAGE_BYTES = 512 * 1024 * 1024
 """The largest page that is read, as of BEC's other sources."""
 
 _MAX_INFO_BYTES = 4 * 1024 * 1024
+_MAX_TILE_BYTES = 16 * 1024 * 1024
 _JSON = "application/ld+json, application/json;q=0.9, */*;q=0.1"
 _IMAGE = "image/jpeg, image/*;q=0.9, */*;q=0.1"
 _MANIFEST_FRESH_S = 60.0
@@ -32,8 +41,8 @@ class NoImage(FetchError):
 
 
 @frozen
-class Image:
-    """An image's bytes and the URL that gave them."""
+class Served:
+    """What was served: its bytes, and the URL that gave them."""
 
     data: bytes
     url: str
@@ -55,7 +64,7 @@ class Library:
         self._lock = threading.Lock()
         self._refusing: set[str] = set()  # hosts whose info.json is asked first: without it one was refused
 
-    def manifest(self, url: str) -> Image:
+    def manifest(self, url: str) -> Served:
         """A manifest's bytes, asked for unless that was done a minute ago; not sent again if it is unchanged.
 
         Raises:
@@ -63,7 +72,7 @@ class Library:
         """
         return self._kept_or(url, f"manifest {url}", _MANIFEST_FRESH_S, _JSON, MAX_BYTES)
 
-    def image(self, image: PageImage) -> Image:
+    def image(self, image: PageImage) -> Served:
         """An image in the largest size that its server gives.
 
         Raises:
@@ -73,34 +82,50 @@ class Library:
         kept = self._cache.get(key)
         if kept is not None:
             if kept.age_s <= self._fresh_s:
-                return Image(kept.data, kept.url)
+                return Served(kept.data, kept.url)
             if (found := self._unchanged(key, kept)) is not None:
                 return found
         refused: Refused | None = None
-        tried: set[str] = set()
-        for url in self._requests(image):
-            if url in tried:
+        tried: set[str | Tiles] = set()
+        for request in self._requests(image):
+            if request in tried:
                 continue
-            tried.add(url)
+            tried.add(request)
             try:
-                answer = self._fetcher.get(url, most_bytes=MAX_IMAGE_BYTES, accept=_IMAGE)
+                found = (
+                    self._joined(key, request) if isinstance(request, Tiles) else self._asked(key, request)
+                )
             except Refused as error:
                 logger.debug("{}", error)
                 refused = error
                 continue
-            self._check(answer)
-            self._keep(key, url, answer)
             if refused is not None:
                 with self._lock:
-                    self._refusing.add(host_of(url))
-            return Image(answer.data, url)
+                    self._refusing.add(host_of(found.url))
+            return found
         assert refused is not None, "there is at least one request for an image"
         raise refused
 
+    def _asked(self, key: str, url: str) -> Served:
+        answer = self._fetcher.get(url, most_bytes=MAX_IMAGE_BYTES, accept=_IMAGE)
+        self._check(answer)
+        self._keep(key, url, answer)
+        return Served(answer.data, url)
+
+    def _joined(self, key: str, tiles: Tiles) -> Served:
+        parts: list[bytes] = []
+        for tile in tiles.parts:
+            answer = self._fetcher.get(tile.url, most_bytes=_MAX_TILE_BYTES, accept=_IMAGE)
+            self._check(answer)
+            parts.append(answer.data)
+        found = Served(join(tiles, parts), tiles.parts[0].url)
+        self._cache.put(key, found.data, url=found.url)
+        return found
+
     # -- which request ---------------------------------------------------------------------------------
 
-    def _requests(self, image: PageImage) -> Iterator[str]:
-        """The URLs to try, each only if those before it were refused."""
+    def _requests(self, image: PageImage) -> Iterator[str | Tiles]:
+        """The URLs (or tiles) to try, each only if those before it were refused."""
         service = image.service
         if service is None:
             yield str(image.url)
@@ -137,18 +162,18 @@ class Library:
 
     # -- through the cache -----------------------------------------------------------------------------
 
-    def _kept_or(self, url: str, key: str, fresh_s: float, accept: str, most_bytes: int) -> Image:
+    def _kept_or(self, url: str, key: str, fresh_s: float, accept: str, most_bytes: int) -> Served:
         kept = self._cache.get(key)
         if kept is not None and kept.age_s <= fresh_s:
-            return Image(kept.data, kept.url)
+            return Served(kept.data, kept.url)
         answer = self._fetcher.get(url, most_bytes=most_bytes, accept=accept, known=_validators(kept))
         if answer.status == 304 and kept is not None:
             self._cache.still_good(key)
-            return Image(kept.data, kept.url)
+            return Served(kept.data, kept.url)
         self._keep(key, answer.url, answer)
-        return Image(answer.data, answer.url)
+        return Served(answer.data, answer.url)
 
-    def _unchanged(self, key: str, kept: Kept) -> Image | None:
+    def _unchanged(self, key: str, kept: Kept) -> Served | None:
         """What was kept long ago, or what took its place at the same URL; None: ask as if nothing had been kept."""
         if not (known := _validators(kept)):
             return None
@@ -158,10 +183,10 @@ class Library:
             return None
         if answer.status == 304:
             self._cache.still_good(key)
-            return Image(kept.data, kept.url)
+            return Served(kept.data, kept.url)
         self._check(answer)
         self._keep(key, kept.url, answer)
-        return Image(answer.data, kept.url)
+        return Served(answer.data, kept.url)
 
     def _keep(self, key: str, url: str, answer: Answer) -> None:
         self._cache.put(

@@ -36,7 +36,7 @@ class Pace:
     """Gives each request to a host its time.
 
     Args:
-        folder: made when needed; shared by the processes of this machine.
+        folder: is there; shared by the processes of this machine.
         per_second: requests a second to one host.
         most_wait_s: how long a request waits for a host that wants to be left alone.
         clock: the time.
@@ -93,8 +93,10 @@ class Pace:
     @contextmanager
     def _times(self, host: str) -> Iterator[tuple[_Times, Callable[[_Times], None]]]:
         """A host's times and what writes new ones, while no other thread or process has them."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._folder / stable_id(host), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            descriptor = os.open(self._folder / stable_id(host), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise Unavailable(f"{host} is not asked: its pace can't be kept: {error}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
 

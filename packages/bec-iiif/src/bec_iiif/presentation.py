@@ -12,12 +12,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from attrs import frozen
 from loguru import logger
 
 from bec_core import ManifestInvalid
+from bec_iiif.address import host_of, normal_joined
+from bec_iiif.errors import NotAllowed
 from bec_iiif.image_api import ImageService, parse_service
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -94,7 +96,13 @@ def parse(data: bytes, url: str) -> Manifest | Collection:
     Raises:
         ManifestInvalid: it is neither a manifest nor a collection, with what is wrong.
     """
-    root = _load(data)
+    try:
+        return _parse(_load(data), url)
+    except RecursionError:
+        raise ManifestInvalid(f"{url}: the manifest is nested too deeply") from None
+
+
+def _parse(root: object, url: str) -> Manifest | Collection:
     if not isinstance(root, Mapping):
         raise ManifestInvalid(f"{url}: a manifest is a JSON object, this is a {type(root).__name__}")
     kind = str(_first(root, "type", "@type") or "")
@@ -121,8 +129,6 @@ def _load(data: bytes) -> object:
         raise ManifestInvalid(f"the manifest holds more than {MAX_VALUES:,} values")
     try:
         return json.loads(text)
-    except RecursionError:
-        raise ManifestInvalid("the manifest is nested too deeply") from None
     except ValueError as error:  # also bad UTF-8
         raise ManifestInvalid(f"the manifest is not JSON: {str(error)[:200]}") from None
 
@@ -215,15 +221,14 @@ def _service(described: object, url: str) -> ImageService | None:
 
 
 def _absolute(found: object, url: str) -> str | None:
-    """An id as a URL; on the manifest's own host as https, if the manifest came so: old ids say http."""
+    """An id as a URL that can be asked; on the manifest's own host as https, if that came so: old ids say http."""
     if not isinstance(found, str) or not found.strip():
         return None
-    there = urljoin(url, found.strip())
-    if (
-        url.startswith("https:")
-        and there.startswith("http:")
-        and urlsplit(there).netloc == urlsplit(url).netloc
-    ):
+    try:
+        there = normal_joined(url, found)
+    except NotAllowed:  # a URN, say
+        return None
+    if url.startswith("https:") and there.startswith("http:") and host_of(there) == host_of(url):
         return there.replace("http:", "https:", 1)
     return there
 
@@ -261,6 +266,10 @@ def _collection(root: Mapping[str, Any], url: str) -> Collection:
                 collections.append(place)
         elif place:
             manifests.append(place)
+        else:
+            logger.warning(
+                "{}: a member of the collection has no URL and is left out: {}", url, str(one)[:200]
+            )
     return Collection(tuple(dict.fromkeys(manifests)), tuple(dict.fromkeys(collections)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -120,9 +119,9 @@ class IiifSource:
                 self._remember(found)
                 volumes[here] = volume_of(here)
                 continue
-            for inner in _normal(found.manifests):
+            for inner in found.manifests:
                 volumes[inner] = volume_of(inner)
-            for inner in _normal(found.collections):
+            for inner in found.collections:
                 if inner not in seen:
                     seen.add(inner)
                     pending.append(inner)
@@ -162,15 +161,6 @@ class IiifSource:
         return images[page.filename]
 
 
-def _normal(urls: Iterable[str]) -> Iterator[str]:
-    """The URLs as :func:`~bec_iiif.address.normal_url` has them; what is none (a URN) is left out with a word."""
-    for url in urls:
-        try:
-            yield normal_url(url)
-        except NotAllowed as error:
-            logger.warning("a member of the collection is left out: {}", error)
-
-
 def _url_of(ref: VolumeRef) -> str:
     name, told, url = ref.source.partition(":")
     if name != SOURCE or not told:
@@ -192,7 +182,17 @@ def open_source(setup: SourceSetup) -> IiifSource:
 
 
 def make_source(folder: Path, settings: IiifSettings, patience: Patience) -> IiifSource:
-    """The source with its cache in ``folder``."""
+    """The source with its cache in ``folder``.
+
+    Raises:
+        SettingsError: the folder can't be made or written.
+    """
+    try:
+        (folder / "hosts").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder} can't be made: {error.strerror or error} (BEC_HOME says where BEC keeps its files)"
+        ) from error
     fetcher = Fetcher(
         Pace(folder / "hosts", per_second=settings.requests_per_second, most_wait_s=patience.longest_pause_s),
         patience,

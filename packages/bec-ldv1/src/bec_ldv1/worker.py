@@ -21,8 +21,8 @@ from bec_ldv1.config import Ldv1Config
 from bec_ldv1.network.setup import cores, start_engine
 from bec_ldv1.page.detect import detect_page
 from bec_ldv1.record.make import page_record
-from bec_ldv1.record.records import PageRecord, to_parquet
-from bec_ldv1.record.suspicious_pages import with_suspicion
+from bec_ldv1.record.records import PageRecord
+from bec_ldv1.record.volume_file import VolumeFile
 
 if TYPE_CHECKING:
     from bec_ldv1.network.engine import Engine
@@ -43,11 +43,13 @@ class Ldv1Worker:
 
     def run(self, ctx: TaskContext) -> TaskResult:
         """Detect the lines of every page and write the volume's Parquet file."""
-        records = [
-            record or _failed_record(page, ctx.failure(page))
-            for page, record in ctx.map_pages(self._page, returns=PageRecord, threads=self._pages_in_flight)
-        ]
-        ctx.write_artifact(".parquet", to_parquet(with_suspicion(records)))
+        with ctx.temporary_file() as waiting:
+            volume = VolumeFile(waiting, len(ctx.volume.pages))
+            found = ctx.map_pages(self._page, returns=PageRecord, threads=self._pages_in_flight)
+            for page, record in found:
+                volume.add(record or _failed_record(page, ctx.failure(page)))
+            with ctx.open_artifact(".parquet") as file:
+                volume.write(file)
         return TaskResult(details={"model": self._model.name, "model_sha256": self._model.sha256})
 
     def _page(self, page: Page, data: PageData) -> PageRecord:

@@ -18,8 +18,9 @@ from bec_ldv1.cli import ldv1
 from bec_ldv1.lines import Line
 from bec_ldv1.output.export.read import read_volume
 from bec_ldv1.page.flags import Flag
+from bec_ldv1.record.contract import SCHEMA
 from bec_ldv1.record.details import PageDetails
-from bec_ldv1.record.records import SCHEMA, PageRecord, to_parquet
+from bec_ldv1.record.records import PageRecord, to_parquet
 
 
 def line(*polygon: tuple[float, float]) -> Line:

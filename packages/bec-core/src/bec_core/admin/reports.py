@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from html import escape
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,12 +27,18 @@ from bec_core.errors import (
 )
 from bec_core.models import Job, Volume, VolumeRef, check_id
 from bec_core.plugins import load_object
+from bec_core.reporting.side_by_side import side_by_side
 from bec_core.storage import InvalidKey
 
+_AT_ONCE = 8
+"""So many volumes are looked up at a time: each costs a few round trips to the store."""
 
-def finished_volumes(session: Session, job: Job, refs: Iterable[VolumeRef]) -> list[FinishedVolume]:
-    """Those of the volumes that are done at their present version, in the order given."""
-    return [found for ref in refs if (found := _readable(session, Run(job), ref)) is not None]
+
+def finished_volumes(session: Session, job: Job, refs: Iterable[VolumeRef]) -> Iterator[FinishedVolume]:
+    """Those of the volumes that are done at their present version, in the order given; a few at a time."""
+    run = Run(job)
+    found = side_by_side(lambda ref: _readable(session, run, ref), refs, at_once=_AT_ONCE)
+    return (volume for volume in found if volume is not None)
 
 
 def done_volumes(session: Session, job: Job) -> list[VolumeRef]:
@@ -50,9 +57,10 @@ def write_report(session: Session, job: Job, refs: Iterable[VolumeRef], director
     if job_type.report is None:
         raise NotFoundError(f"the job type {job_type.name} has no report")
     volumes = finished_volumes(session, job, refs)
-    if not volumes:
+    first = next(volumes, None)
+    if first is None:
         raise NotFoundError(f"no volume of job {job.name} is finished; see: bec jobs stats {job.name}")
-    return Path(load_object(job_type.report)(volumes, directory))
+    return Path(load_object(job_type.report)(chain([first], volumes), directory))
 
 
 def write_reports(

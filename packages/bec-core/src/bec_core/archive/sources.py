@@ -59,7 +59,7 @@ class Sources:
             skip: a folder that is not searched.
 
         Raises:
-            SettingsError: no source takes it, or several do; or there is no volume.
+            SettingsError: no source takes it, or several do; or there is no volume; or none that may be named here.
             PluginError: the source failed.
         """
         path = Path(place)
@@ -70,6 +70,11 @@ class Sources:
         else:
             name = source if source is not None else self._name_for_place(place)
             found = Found(tuple(self._find(name, place)))
+        if barred := [ref.source_name for ref in found.volumes if not self._may_be_named(ref.source_name)]:
+            raise SettingsError(
+                f"volumes of the source {barred[0]} can't be asked for here: no message may name them, only a person's"
+                " own runs (bec run, without BEC_SQL_HOST)"
+            )
         if i_version is None:
             return found
         return evolve(
@@ -134,10 +139,13 @@ class Sources:
         found = self._types.get(name)
         if found is None:
             raise InvalidMessage(f"{ref}: there is no source {ref.source[:200]!r} (known: {self._known()})")
-        if not (self._own_runs or found.in_messages):
+        if not self._may_be_named(name):
             what = "folders of this machine are" if name == FOLDER_SOURCE else f"{name} is"
             raise InvalidMessage(f"{ref}: {what} not a source here: {ref.source[:200]!r}")
         return self.opened(name)
+
+    def _may_be_named(self, name: str) -> bool:
+        return self._own_runs or self._types[name].in_messages
 
     def opened(self, name: str) -> Source:
         """The source of this name, opened if it was not.

@@ -57,6 +57,10 @@ class Pages(Protocol):
         """The page is finished."""
         ...
 
+    def page_tried_again(self, page: Page) -> None:
+        """The page failed for a reason that may pass; it is tried once more."""
+        ...
+
     def page_failed(self, page: Page, error: BaseException, *, data: PageData | None = None) -> None:
         """The page has failed."""
         ...
@@ -229,15 +233,18 @@ class PageFlow(Generic[R]):
         problem = error if isinstance(error, PageError) else _of_the_page(error, stage)
         if problem.retryable and not again:
             logger.info("page {} failed for a reason that may pass: once more ({})", page.filename, problem)
+            self._task.page_tried_again(page)
             with self._changed:
                 self._coming += 1
                 self._submit(self._work.fetchers, self._fetch_in_context, position, True)
+            _let_go(error)
             return
         try:
             self._task.page_failed(page, problem, data=data)
         except BaseException as fault:  # noqa: BLE001 - handed on to whoever iterates
             self._fail(fault)
             return
+        _let_go(error)
         self._finish(position, None)
 
     def _fail(self, error: BaseException) -> None:
@@ -257,6 +264,11 @@ class PageFlow(Generic[R]):
             self._results[position] = value
             self._begin_more()
             self._changed.notify_all()
+
+
+def _let_go(error: BaseException) -> None:
+    """Drop the frames that the error came through: they hold the page's bytes, and the error itself again."""
+    error.__traceback__ = None
 
 
 def _of_the_page(error: Exception, stage: str) -> PageError:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from bec_core.job import ReportVolume
 from bec_core.models import Page, Volume
+from bec_core.reporting.side_by_side import side_by_side
 
 _ERRORS = "-errors.jsonl"
 
 Record = TypeVar("Record")
+Row = TypeVar("Row")
 
 
 def volume_title(volume: Volume) -> str:
@@ -21,10 +23,19 @@ def volume_title(volume: Volume) -> str:
     return work if work == book else f"{work} · {book}"  # folders of one's own may have one name only
 
 
-def report_folders(volumes: Sequence[ReportVolume]) -> list[str]:
-    """A folder's name per volume: its artifacts' basename, made safe, and numbered where it comes twice."""
+def report_parts(
+    volumes: Iterable[ReportVolume], part: Callable[[ReportVolume, str], Row], *, at_once: int = 4
+) -> list[Row]:
+    """Let ``part`` write each volume's part of a report, several at a time; what it says of each, in their order.
+
+    It is called with a volume and the name of its folder: the artifacts' basename, made safe, and numbered where it
+    comes twice. A volume is let go when its part is written, so keep only what the list of volumes shows.
+    """
+    return list(side_by_side(lambda named: part(*named), _in_folders(volumes), at_once=at_once))
+
+
+def _in_folders(volumes: Iterable[ReportVolume]) -> Iterator[tuple[ReportVolume, str]]:
     taken: set[str] = set()
-    folders = []
     for volume in volumes:
         safe = re.sub(r"[^A-Za-z0-9._-]", "_", volume.basename).lstrip(".") or "volume"
         name, number = safe, 1
@@ -32,8 +43,7 @@ def report_folders(volumes: Sequence[ReportVolume]) -> list[str]:
             number += 1
             name = f"{safe}-{number}"
         taken.add(name.lower())
-        folders.append(name)
-    return folders
+        yield volume, name
 
 
 def records_of(

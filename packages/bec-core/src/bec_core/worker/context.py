@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -163,6 +164,10 @@ class RunningTask:
         self._held.last_progress = time.monotonic()
         self._on_page(done)
 
+    def page_tried_again(self, page: Page) -> None:
+        """A page has come back and is tried once more: that is progress, though the page is not finished."""
+        self._held.last_progress = time.monotonic()
+
     def page_failed(self, page: Page, error: BaseException, *, data: PageData | None = None) -> None:
         """Record the page's failure; once more have failed than the task may have, the job is told to stop."""
         if isinstance(error, PageError):
@@ -218,6 +223,10 @@ class RunningTask:
         stream.close()
         with self._lock:
             self._files[name] = stream.staged()
+
+    def temporary_file(self) -> AbstractContextManager[BinaryIO]:
+        """A file without a name beside those that artifacts grow in."""
+        return cast(BinaryIO, tempfile.TemporaryFile(dir=self._scratch))
 
     def _artifact_name(self, suffix: str) -> str:
         if not _SUFFIX.fullmatch(suffix) or suffix == ERRORS_SUFFIX:

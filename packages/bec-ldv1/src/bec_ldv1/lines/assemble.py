@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bec_ldv1.lines.block import without_labels
-from bec_ldv1.lines.columns import gutters, reading_order
+from bec_ldv1.lines.columns import barriers_of, gutters, reading_order
 from bec_ldv1.lines.drafts import Course, Draft, draft_of
 from bec_ldv1.lines.extension import extended
 from bec_ldv1.lines.fragments import ROW, STATION, find_fragments, reduce_map
 from bec_ldv1.lines.frames import uprights, within_frame
+from bec_ldv1.lines.gutters import parted, white_gutters
 from bec_ldv1.lines.linking import link
 from bec_ldv1.lines.scraps import pitch_of, usual_body, without_crowding, without_ink_twins
 from bec_ldv1.lines.shape import (
@@ -52,8 +53,10 @@ def assemble_lines(
     fragments = [f for f in fragments if f.body * ROW >= settings.min_body]
     if not fragments:
         return []
+    stripes = white_gutters(fragments, ink)
+    fragments = parted(fragments, stripes, ink)
     course = Course(fragments, shape)
-    barriers = gutters(fragments, shape)
+    barriers = barriers_of(gutters(fragments, shape), stripes)
     drafts = linked([draft_of(f) for f in fragments], course, barriers, shape[1], settings)
     drafts = without_labels(drafts, settings)
     if not drafts:

@@ -1,7 +1,7 @@
 """Columns of text: where lines must not be linked, and the order in which a page is read.
 
-On a pecha leaf lines are read across whatever stands between (holes, pictures, ornaments). Only pages that are
-not leaves can have columns, and only a gap that goes through nearly all lines separates them.
+On a pecha leaf lines are read across whatever stands between (holes, pictures, ornaments), unless a white stripe goes
+down through many lines (see `gutters`). On other pages a gap that goes through nearly all lines separates them.
 """
 
 from __future__ import annotations
@@ -40,6 +40,12 @@ def gutters(fragments: Sequence[Fragment], shape: tuple[int, int]) -> list[float
         if lines >= _MIN_LINES and _beside(fragments, left, right):
             places.append((left + right) / 2 * STATION)
     return places
+
+
+def barriers_of(places: Sequence[float], stripes: Sequence[tuple[int, int]]) -> list[float]:
+    """The x of all gaps between columns: gutters of the map, and white stripes of the ink that are none of these."""
+    own = [(left + right) / 2 for left, right in stripes if not any(left <= x <= right for x in places)]
+    return sorted([*places, *own])
 
 
 def _beside(fragments: Sequence[Fragment], left: int, right: int) -> bool:

@@ -5,7 +5,7 @@ The columns stand behind the contract's, so that code that knows only those sees
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -14,15 +14,21 @@ import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from bec_ldv1.lines import Line, Points
 from bec_ldv1.page.flags import Flag
+from bec_ldv1.record.nested import lists, rows_of_structs, spans, struct_lists
 
 _POINTS = pa.list_(pa.struct([("x", pa.float32()), ("y", pa.float32())]))
 _LINE = pa.struct([("polygon", _POINTS), ("baseline", _POINTS), ("confidence", pa.float32())])
+_LINES = pa.list_(_LINE)
+_FLAGS = pa.list_(pa.string())
+FLAGS = "flags"
+"""The column of a page's flags, of which one is known only when the whole volume is."""
+
 COLUMNS = (
     pa.field("page_width", pa.int32()),
     pa.field("page_height", pa.int32()),
     pa.field("ink_share", pa.float32()),
-    pa.field("lines", pa.list_(_LINE)),
-    pa.field("flags", pa.list_(pa.string())),
+    pa.field("lines", _LINES),
+    pa.field(FLAGS, _FLAGS),
     pa.field("quarter_turns", pa.int8()),
     pa.field("orientation", pa.int8()),
     pa.field("unread_share", pa.float32()),
@@ -30,6 +36,18 @@ COLUMNS = (
     pa.field("doubt", pa.float32()),
 )
 """The columns; all are null for a page that failed."""
+
+_PLAIN = {
+    "page_width": "width",
+    "page_height": "height",
+    "ink_share": "ink_share",
+    "quarter_turns": "quarter_turns",
+    "orientation": "orientation",
+    "unread_share": "unread_share",
+    "unread_rows": "unread_rows",
+    "doubt": "doubt",
+}
+"""Columns of one plain value, with the attribute of `PageDetails` that they hold."""
 
 
 @attrs.frozen(eq=False)
@@ -60,56 +78,74 @@ class PageDetails:
     doubt: float | None = None
 
 
-def to_row(details: PageDetails | None) -> dict[str, Any]:
+def to_columns(pages: Sequence[PageDetails | None]) -> list[pa.Array]:
     """The values of the columns."""
-    if details is None:
-        return {column.name: None for column in COLUMNS}
-    return {
-        "page_width": details.width,
-        "page_height": details.height,
-        "ink_share": details.ink_share,
-        "lines": [
-            {
-                "polygon": _points(line.polygon),
-                "baseline": _points(line.baseline),
-                "confidence": line.confidence,
-            }
-            for line in details.lines
+    lines = [line for page in pages if page is not None for line in page.lines]
+    confidences = np.array([line.confidence for line in lines], np.float32)
+    structs = pa.StructArray.from_arrays(
+        [
+            struct_lists([line.polygon for line in lines], _POINTS),
+            struct_lists([line.baseline for line in lines], _POINTS),
+            pa.array(confidences),
         ],
-        "flags": sorted(details.flags),
-        "quarter_turns": details.quarter_turns,
-        "orientation": details.orientation,
-        "unread_share": details.unread_share,
-        "unread_rows": details.unread_rows,
-        "doubt": details.doubt,
-    }
-
-
-def from_row(row: dict[str, Any]) -> PageDetails | None:
-    """The details of a row; None for a failed page, or one of a file that has only the contract's columns."""
-    if row.get("lines") is None:
-        return None
-    known = {flag.value for flag in Flag}
-    return PageDetails(
-        width=row["page_width"],
-        height=row["page_height"],
-        ink_share=row["ink_share"],
-        lines=[
-            Line(_array(line["polygon"]), _array(line["baseline"]), line["confidence"])
-            for line in row["lines"]
-        ],
-        flags=frozenset(Flag(flag) for flag in row["flags"] or () if flag in known),
-        quarter_turns=(row.get("quarter_turns") or 0) % 4,  # files of before the column have none
-        orientation=row.get("orientation"),
-        unread_share=row.get("unread_share"),
-        unread_rows=row.get("unread_rows"),
-        doubt=row.get("doubt"),
+        fields=list(_LINE),
     )
+    columns: dict[str, Any] = {
+        name: [None if page is None else getattr(page, attribute) for page in pages]
+        for name, attribute in _PLAIN.items()
+    }
+    columns["lines"] = lists([None if page is None else len(page.lines) for page in pages], structs, _LINES)
+    columns[FLAGS] = flag_column([None if page is None else page.flags for page in pages])
+    made = [columns[field.name] for field in COLUMNS]
+    return [
+        column if isinstance(column, pa.Array) else pa.array(column, field.type)
+        for field, column in zip(COLUMNS, made, strict=True)
+    ]
 
 
-def _points(points: Points) -> list[dict[str, float]]:
-    return [{"x": x, "y": y} for x, y in points.tolist()]
+def flag_column(pages: Iterable[Collection[str] | None]) -> pa.Array:
+    """The column `FLAGS` out of each page's flags, in any order; None for a page that failed."""
+    return pa.array([None if flags is None else sorted(flags) for flags in pages], _FLAGS)
 
 
-def _array(points: list[dict[str, float]]) -> Points:
-    return np.array([(point["x"], point["y"]) for point in points], np.float32).reshape(-1, 2)
+def from_columns(columns: Mapping[str, pa.Array]) -> Iterator[PageDetails | None]:
+    """The details of each row; None for a failed page, or one of a file that has only the contract's columns.
+
+    Raises:
+        ValueError: a coordinate or a confidence is null.
+    """
+    if "lines" not in columns:
+        yield from (None for _ in range(len(columns["ok"])))
+        return
+    known = {flag.value for flag in Flag}
+    where = spans(columns["lines"])
+    flags = columns[FLAGS].to_pylist()
+    # files of before a column have none of it
+    plain: dict[str, list[Any]] = {
+        attribute: columns[name].to_pylist() if name in columns else [None] * len(where)
+        for name, attribute in _PLAIN.items()
+    }
+    found = _lines(columns["lines"].values)
+    for row, span in enumerate(where):
+        if span is None:
+            yield None
+            continue
+        values: dict[str, Any] = {attribute: column[row] for attribute, column in plain.items()}
+        values["quarter_turns"] = (values["quarter_turns"] or 0) % 4
+        yield PageDetails(
+            **values,
+            lines=found[span],
+            flags=frozenset(Flag(flag) for flag in flags[row] or () if flag in known),
+        )
+
+
+def _lines(column: pa.StructArray) -> list[Line]:
+    """The lines of all pages, one after the other."""
+    polygons, baselines = (_outlines(column.field(name)) for name in ("polygon", "baseline"))
+    confidences = column.field("confidence").to_numpy().tolist()
+    return [Line(*parts) for parts in zip(polygons, baselines, confidences, strict=True)]
+
+
+def _outlines(column: pa.ListArray) -> list[Points]:
+    points = rows_of_structs(column.values).astype(np.float32, copy=False)
+    return [points[span].copy() for span in spans(column)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import attrs
 import numpy as np
@@ -13,32 +13,18 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from bec_ldv1.errors import PageProblem
 from bec_ldv1.page.contours import Contour
-from bec_ldv1.record import details
+from bec_ldv1.record import contract, details
+from bec_ldv1.record.contract import SCHEMA
 from bec_ldv1.record.details import PageDetails
 
-MAX_MESSAGE = 128
+COMPRESSION = "zstd"
+GROUP_ROWS = 256
+"""So many pages are a row group at most: what a reader must have in memory at a time."""
+
 _ROWS_AT_ONCE = 32
 
-_INT16 = pa.int16()
-SCHEMA = pa.schema(
-    [
-        ("img_file_name", pa.string()),
-        ("source_etag", pa.string()),
-        ("rotation_angle", pa.float32()),
-        ("tps_points", pa.list_(pa.list_(pa.float32()))),
-        ("tps_alpha", pa.float16()),
-        ("contours", pa.list_(pa.list_(pa.struct([("x", _INT16), ("y", _INT16)])))),
-        ("nb_contours", pa.int32()),
-        ("contours_bboxes", pa.list_(pa.struct([(name, _INT16) for name in ("x", "y", "w", "h")]))),
-        ("ok", pa.bool_()),
-        ("error_stage", pa.string()),
-        ("error_type", pa.string()),
-        ("error_message", pa.string()),
-    ]
-)
-"""Types and order of the contract's columns; `details.COLUMNS` stand behind them."""
-
-_ALL = pa.schema([*SCHEMA, *details.COLUMNS])
+WHOLE_SCHEMA = pa.schema([*SCHEMA, *details.COLUMNS])
+"""Types and order of all columns: the contract's, and behind them our own."""
 
 
 @attrs.frozen(eq=False)
@@ -111,15 +97,28 @@ def check_range(record: PageRecord) -> None:
             )
 
 
+def to_batch(records: Sequence[PageRecord]) -> pa.RecordBatch:
+    """The records as rows of `WHOLE_SCHEMA`.
+
+    Raises:
+        PageProblem: a coordinate doesn't fit (see `check_range`).
+    """
+    for record in records:
+        check_range(record)
+    own = details.to_columns([record.details for record in records])
+    return pa.RecordBatch.from_arrays([*contract.to_columns(records), *own], schema=WHOLE_SCHEMA)
+
+
 def to_parquet(records: Iterable[PageRecord]) -> bytes:
     """The volume's Parquet file (zstd), one row per record in the given order.
 
     Raises:
         PageProblem: a coordinate doesn't fit (see `check_range`).
     """
-    table = pa.Table.from_pylist([_row(record) for record in records], schema=_ALL)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    sink, rest = pa.BufferOutputStream(), iter(records)
+    with pq.ParquetWriter(sink, WHOLE_SCHEMA, compression=COMPRESSION) as writer:
+        while group := list(islice(rest, GROUP_ROWS)):
+            writer.write_batch(to_batch(group))
     return bytes(sink.getvalue())
 
 
@@ -127,65 +126,28 @@ def from_parquet(data: bytes) -> list[PageRecord]:
     """Read a volume's Parquet file; columns that the contract doesn't know are ignored.
 
     Raises:
-        ValueError: a column of the contract is missing.
+        ValueError: a column of the contract is missing, or holds what it can't.
     """
-    # Arrow's own threads may still run while a program ends right afterwards, and then abort it.
-    table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-    missing = [name for name in SCHEMA.names if name not in table.column_names]
+    return list(read_records(data))
+
+
+def read_records(data: bytes) -> Iterator[PageRecord]:
+    """The records of a volume's Parquet file, one after the other; a few rows are in memory at a time.
+
+    Raises:
+        ValueError: see `from_parquet`.
+    """
+    parquet = pq.ParquetFile(pa.BufferReader(data))
+    there = parquet.schema_arrow.names
+    missing = [name for name in SCHEMA.names if name not in there]
     if missing:
         raise ValueError(f"no line-detection records: the columns {', '.join(missing)} are missing")
-    known = [name for name in _ALL.names if name in table.column_names]
-    # Python's dicts of points take many times the memory of the columns: a few rows at a time.
-    batches = table.select(known).to_batches(max_chunksize=_ROWS_AT_ONCE)
-    return [_record(row) for batch in batches for row in batch.to_pylist()]
-
-
-def _row(record: PageRecord) -> dict[str, Any]:
-    check_range(record)
-    boxes, contours, points = record.contours_bboxes, record.contours, record.tps_points
-    message = record.error_message
-    if message is not None and len(message) > MAX_MESSAGE:
-        message = message[: MAX_MESSAGE - 1] + "…"
-    return {
-        "img_file_name": record.img_file_name,
-        "source_etag": record.source_etag,
-        "rotation_angle": record.rotation_angle,
-        "tps_points": None if points is None else points.tolist(),
-        "tps_alpha": None if record.tps_alpha is None else np.float16(record.tps_alpha),
-        "contours": None if contours is None else [_points(contour) for contour in contours],
-        "nb_contours": record.nb_contours,
-        "contours_bboxes": None
-        if boxes is None
-        else [dict(zip("xywh", box, strict=True)) for box in boxes.tolist()],
-        "ok": record.ok,
-        "error_stage": record.error_stage,
-        "error_type": record.error_type,
-        "error_message": message,
-        **details.to_row(record.details),
-    }
-
-
-def _points(contour: Contour) -> list[dict[str, int]]:
-    return [{"x": x, "y": y} for x, y in contour.tolist()]
-
-
-def _record(row: dict[str, Any]) -> PageRecord:
-    contours, boxes, points = row["contours"], row["contours_bboxes"], row["tps_points"]
-    return PageRecord(
-        img_file_name=row["img_file_name"],
-        source_etag=row["source_etag"],
-        rotation_angle=row["rotation_angle"],
-        tps_points=None if points is None else np.array(points, dtype=np.float32).reshape(-1, 4),
-        tps_alpha=None if row["tps_alpha"] is None else float(row["tps_alpha"]),
-        contours=None
-        if contours is None
-        else [np.array([(p["x"], p["y"]) for p in contour], np.int32).reshape(-1, 2) for contour in contours],
-        contours_bboxes=None
-        if boxes is None
-        else np.array([[box[name] for name in "xywh"] for box in boxes], np.int32).reshape(-1, 4),
-        ok=row["ok"],
-        error_stage=row["error_stage"],
-        error_type=row["error_type"],
-        error_message=row["error_message"],
-        details=details.from_row(row),
-    )
+    known = [name for name in WHOLE_SCHEMA.names if name in there]
+    # Arrow's own threads may still run while a program ends right afterwards, and then abort it.
+    for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=known, use_threads=False):
+        columns = {
+            field.name: column.cast(WHOLE_SCHEMA.field(field.name).type)
+            for field, column in zip(batch.schema, batch.columns, strict=True)
+        }
+        for values, own in zip(contract.from_columns(columns), details.from_columns(columns), strict=True):
+            yield PageRecord(**values, details=own)

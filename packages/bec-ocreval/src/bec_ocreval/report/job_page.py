@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from attrs import field, frozen
 
+from bec_core import index_pages
 from bec_ocreval.evaluate import add_spelling
 from bec_ocreval.figures import percent, plural
 from bec_ocreval.report.confusions import confusion_tables
@@ -32,22 +33,28 @@ class VolumeRow:
     unreadable: str = ""
 
 
-def job_page(rows: Sequence[VolumeRow], footer: str) -> str:
-    """The HTML of the job, the worst volumes first."""
+def job_pages(rows: Sequence[VolumeRow], footer: str) -> Iterator[tuple[str, str]]:
+    """The pages of the job's list, each with its file's name, the worst volumes first."""
     ranked = sorted(rows, key=lambda row: (row.result is not None, -_rate(row), -_flagged(row), row.title))
     results = [row.result for row in rows if row.result is not None]
     everything = added(results)
-    return document(
-        "job.html",
-        count=text(plural(len(rows), "volume")),
-        summary=text(summary(everything) if results else "No volume can be shown."),
-        stats=stats(figures(everything)),
-        rows="".join(map(_row, ranked)),
-        total=_figures(everything) if len(results) > 1 else "",
-        worst=_worst(rows),
-        confusions=confusion_tables(everything.confusions),
-        footer=text(footer),
-    )
+    worst, confusions = _worst(rows), confusion_tables(everything.confusions)
+    for page in index_pages(ranked):
+        yield (
+            page.name,
+            document(
+                "job.html",
+                count=text(plural(len(rows), "volume")),
+                summary=text(summary(everything) if results else "No volume can be shown."),
+                stats=stats(figures(everything)),
+                rows="".join(map(_row, page.rows)),
+                total=_figures(everything) if len(results) > 1 else "",
+                links=page.links,
+                worst=worst,
+                confusions=confusions,
+                footer=text(footer),
+            ),
+        )
 
 
 def added(results: Sequence[VolumeResult]) -> VolumeResult:

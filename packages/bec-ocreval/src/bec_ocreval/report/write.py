@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from bec_core import ReportVolume, report_folders, volume_title
-from bec_ocreval.report.job_page import WORST, VolumeRow, job_page
+from bec_core import ReportVolume, report_parts, volume_title
+from bec_ocreval.report.job_page import WORST, VolumeRow, job_pages
 from bec_ocreval.report.markup import save
 from bec_ocreval.report.volume_page import volume_page, worst_first
 from bec_ocreval.results import PAGES, SUMMARY, read_pages, read_summary
 
 
-def write_report(volumes: Sequence[ReportVolume], directory: Path) -> Path:
+def write_report(volumes: Iterable[ReportVolume], directory: Path) -> Path:
     """Write the report of evaluated volumes into ``directory``; the file to open first.
 
     ``index.html`` lists the volumes; each has a folder with its own ``index.html``. A volume whose
@@ -22,13 +22,10 @@ def write_report(volumes: Sequence[ReportVolume], directory: Path) -> Path:
         OSError: the report can't be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    rows = [
-        _part(volume, directory, folder)
-        for volume, folder in zip(volumes, report_folders(volumes), strict=True)
-    ]
-    first = directory / "index.html"
-    save(first, job_page(rows, "Written by BEC's evaluation of recognised text."))
-    return first
+    rows = report_parts(volumes, lambda volume, folder: _part(volume, directory, folder))
+    for name, html in job_pages(rows, "Written by BEC's evaluation of recognised text."):
+        save(directory / name, html)
+    return directory / "index.html"
 
 
 def _part(volume: ReportVolume, directory: Path, folder: str) -> VolumeRow:

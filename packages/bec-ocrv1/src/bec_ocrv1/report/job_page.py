@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
+from bec_core import index_pages
 from bec_ocrv1.report.markup import document, percent, plural, text
 from bec_ocrv1.report.view import VolumeView, mean_confidence
 from bec_ocrv1.text import characters
@@ -42,20 +43,28 @@ def volume_row(volume: VolumeView) -> VolumeRow:
     )
 
 
-def job_page(rows: Sequence[VolumeRow]) -> str:
-    """The table of a job's volumes, the least sure first."""
-    table = (
+def job_pages(rows: Sequence[VolumeRow]) -> Iterator[tuple[str, str]]:
+    """The pages of the list of a job's volumes, the least sure first; each with its file's name."""
+    title = plural(len(rows), "volume")
+    for page in index_pages(sorted(rows, key=_rank)):
+        body = _table(page.rows) + page.links + _NOTE if rows else _NOTHING
+        yield page.name, document(title, body, up="Text recognition")
+
+
+_NOTE = (
+    '<p class="quiet">Volumes of which the engine is least sure come first. Its confidence ranks lines of one '
+    "engine; it is no share of right characters.</p>"
+)
+_NOTHING = '<p class="quiet">No volume is finished yet.</p>'
+
+
+def _table(rows: Sequence[VolumeRow]) -> str:
+    return (
         '<div class="scroll"><table><thead><tr><th>Volume</th><th class="number">Pages</th>'
         '<th class="number">Failed</th><th class="number">Lines</th><th class="number">Characters</th>'
         '<th class="number">Confidence</th></tr></thead>'
-        f"<tbody>{''.join(map(_row, sorted(rows, key=_rank)))}</tbody></table></div>"
+        f"<tbody>{''.join(map(_row, rows))}</tbody></table></div>"
     )
-    note = (
-        '<p class="quiet">Volumes of which the engine is least sure come first. Its confidence ranks lines of one '
-        "engine; it is no share of right characters.</p>"
-    )
-    body = table + note if rows else '<p class="quiet">No volume is finished yet.</p>'
-    return document(plural(len(rows), "volume"), body, up="Text recognition")
 
 
 def _rank(row: VolumeRow) -> float:

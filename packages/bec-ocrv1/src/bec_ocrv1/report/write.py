@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from attrs import asdict, evolve, frozen
 
-from bec_core import ReportVolume, keep_row, kept_row, made_of, report_folders, volume_title
+from bec_core import ReportVolume, keep_row, kept_row, made_of, report_parts, volume_title
 from bec_ldv1.artifacts import PageImage
 from bec_ocrv1.artifacts import PageText
-from bec_ocrv1.report.job_page import VolumeRow, job_page, volume_row
+from bec_ocrv1.report.job_page import VolumeRow, job_pages, volume_row
 from bec_ocrv1.report.markup import save
 from bec_ocrv1.report.pages import page_page, volume_page
 from bec_ocrv1.report.pictures import on_picture, open_image, save_line, save_picture
@@ -20,10 +20,10 @@ from bec_ocrv1.report.recorded import RecordedPage, recorded_pages, text_file
 from bec_ocrv1.report.view import LineView, PageView, VolumeView
 
 THREADS = max(1, min(8, os.cpu_count() or 1))
-"""So many pages' pictures are made at once."""
+"""So many pages' pictures are made at once, of all volumes together."""
 
 
-def write_report(volumes: Sequence[ReportVolume], directory: Path) -> Path:
+def write_report(volumes: Iterable[ReportVolume], directory: Path) -> Path:
     """Write the report of finished volumes into ``directory``; the file to open first.
 
     ``index.html`` lists the volumes. Each has a folder with its own ``index.html`` (the least sure lines first),
@@ -35,16 +35,14 @@ def write_report(volumes: Sequence[ReportVolume], directory: Path) -> Path:
         OSError: the report can't be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    rows = [
-        _volume(volume, directory, folder)
-        for volume, folder in zip(volumes, report_folders(volumes), strict=True)
-    ]
-    first = directory / "index.html"
-    save(first, job_page(rows))
-    return first
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="report") as pool:
+        rows = report_parts(volumes, lambda volume, folder: _volume(volume, directory, folder, pool))
+    for name, html in job_pages(rows):
+        save(directory / name, html)
+    return directory / "index.html"
 
 
-def _volume(volume: ReportVolume, directory: Path, folder: str) -> VolumeRow:
+def _volume(volume: ReportVolume, directory: Path, folder: str, pool: ThreadPoolExecutor) -> VolumeRow:
     """Write a volume's part of the report, unless it is there already; what the job's page says of it."""
     view = VolumeView(
         title=volume_title(volume.volume),
@@ -61,7 +59,7 @@ def _volume(volume: ReportVolume, directory: Path, folder: str) -> VolumeRow:
         recorded = recorded_pages(volume, texts)
     except Exception as error:  # noqa: BLE001 - one volume's lost artifacts must not cost the whole job's report
         return volume_row(evolve(view, unreadable=f"the artifacts can't be read: {error}"))
-    view = _drawn(view, volume, recorded, directory / folder)
+    view = _drawn(view, volume, recorded, directory / folder, pool)
     row = volume_row(view)
     if all(page.unseen is None or page.error is not None for page in view.pages):
         keep_row(
@@ -71,14 +69,17 @@ def _volume(volume: ReportVolume, directory: Path, folder: str) -> VolumeRow:
 
 
 def _drawn(
-    view: VolumeView, volume: ReportVolume, recorded: Sequence[RecordedPage], place: Path
+    view: VolumeView,
+    volume: ReportVolume,
+    recorded: Sequence[RecordedPage],
+    place: Path,
+    pool: ThreadPoolExecutor,
 ) -> VolumeView:
     """Write a volume's files."""
     for name in ("pages", "pictures", "lines"):
         (place / name).mkdir(parents=True, exist_ok=True)
     maker = _PageMaker(volume, place, len(recorded))
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="report") as pool:
-        view = evolve(view, pages=tuple(pool.map(maker.page, recorded)))
+    view = evolve(view, pages=tuple(pool.map(maker.page, recorded)))
     for index, page in enumerate(view.pages):
         save(place / "pages" / f"{page.name}.html", page_page(view, index))
     save(place / "index.html", volume_page(view))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
 
+from bec_core import index_pages
 from bec_ldv1.output.report.markup import document, plural, text
 from bec_ldv1.output.report.view import VolumeView
 from bec_ldv1.output.report.volume_page import VERDICTS
@@ -61,8 +62,8 @@ def volume_row(volume: VolumeView) -> VolumeRow:
     )
 
 
-def job_page(rows: Sequence[VolumeRow], footer: str) -> str:
-    """The HTML of the job; worst volumes first. ``footer`` is plain text."""
+def job_pages(rows: Sequence[VolumeRow], footer: str) -> Iterator[tuple[str, str]]:
+    """The pages of the job's list, each with its file's name; worst volumes first. ``footer`` is plain text."""
     ranked = sorted(rows, key=lambda row: (row.unreadable is None, _RANK[row.verdict]))
     heads = "".join(
         f'<th scope="col" class="{kind}"><button type="button">{text(name)}</button></th>'
@@ -77,16 +78,22 @@ def job_page(rows: Sequence[VolumeRow], footer: str) -> str:
             ("A page, usually", "number"),
         )
     )
-    return document(
-        "job.html",
-        ("job.js",),
-        count=text(plural(len(rows), "volume")),
-        summary=text(_summary(rows)),
-        heads=heads,
-        rows="".join(_row(row) for row in ranked),
-        total=_total(rows) if len(rows) > 1 else "",
-        footer=text(footer),
-    )
+    said, total = text(_summary(rows)), _total(rows) if len(rows) > 1 else ""
+    for page in index_pages(ranked):
+        yield (
+            page.name,
+            document(
+                "job.html",
+                ("job.js",),
+                count=text(plural(len(rows), "volume")),
+                summary=said,
+                heads=heads,
+                rows="".join(_row(row) for row in page.rows),
+                total=total,
+                links=page.links,
+                footer=text(footer),
+            ),
+        )
 
 
 def _summary(rows: Sequence[VolumeRow]) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
 from loguru import logger
 
-from bec_core import ReportVolume, keep_row, kept_row, made_of, report_folders, volume_title
+from bec_core import ReportVolume, keep_row, kept_row, made_of, report_parts, volume_title
 from bec_ldv1.errors import PageProblem
 from bec_ldv1.output.report.adapt import (
     RecordedPage,
@@ -19,7 +19,7 @@ from bec_ldv1.output.report.adapt import (
     recorded_pages,
     without_picture,
 )
-from bec_ldv1.output.report.job_page import VolumeRow, job_page, row_of, volume_row
+from bec_ldv1.output.report.job_page import VolumeRow, job_pages, row_of, volume_row
 from bec_ldv1.output.report.pictures import Picture, make_pictures
 from bec_ldv1.output.report.view import Outline, PageView, VolumeView
 from bec_ldv1.output.report.volume_page import volume_page
@@ -28,33 +28,32 @@ from bec_ldv1.record.suspicion import Findings, Level, judge_volume
 from bec_ldv1.record.usual import Typical, typical
 
 THREADS = max(1, min(8, os.cpu_count() or 1))
-"""So many pages' pictures are made at once."""
+"""So many pages' pictures are made at once, of all volumes together."""
 
 _NOT_JUDGED = Findings(0, Level.FINE)
 
 
-def write_report(volumes: Sequence[ReportVolume], directory: Path) -> Path:
+def write_report(volumes: Iterable[ReportVolume], directory: Path) -> Path:
     """Write the report of finished volumes into ``directory``; the file to open first.
 
     ``index.html`` lists the volumes; each has a folder with its own ``index.html``, ``thumbs`` and ``pages``. The
     files need no network and no server. A page that can't be shown, and a volume whose artifacts can't be read, is
     listed with the reason. A volume that an earlier report in ``directory`` shows completely, from the same
-    artifacts, is left as it is.
+    artifacts, is left as it is. Several volumes are worked on at a time; of one that is written only its row is
+    kept. After a thousand rows the list goes on in ``volumes-2.html``.
 
     Raises:
         OSError: the report can't be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    rows = [
-        _volume_part(volume, directory, folder)
-        for volume, folder in zip(volumes, report_folders(volumes), strict=True)
-    ]
-    first = directory / "index.html"
-    save_page(first, job_page(rows, "Written by BEC line detection."))
-    return first
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="report") as pool:
+        rows = report_parts(volumes, lambda volume, folder: _volume_part(volume, directory, folder, pool))
+    for name, html in job_pages(rows, "Written by BEC line detection."):
+        save_page(directory / name, html)
+    return directory / "index.html"
 
 
-def _volume_part(volume: ReportVolume, directory: Path, folder: str) -> VolumeRow:
+def _volume_part(volume: ReportVolume, directory: Path, folder: str, pool: ThreadPoolExecutor) -> VolumeRow:
     """Write a volume's part of the report, unless it is there already; what the job's table says of it."""
     empty = VolumeView(
         title=volume_title(volume.volume),
@@ -73,7 +72,7 @@ def _volume_part(volume: ReportVolume, directory: Path, folder: str) -> VolumeRo
         recorded = recorded_pages(volume, records)
     except Exception as error:  # noqa: BLE001 - one volume's lost artifacts must not cost the whole job's report
         return volume_row(attrs.evolve(empty, unreadable=f"the artifacts can't be read: {error}"))
-    view = _drawn(empty, volume, recorded, directory / folder)
+    view = _drawn(empty, volume, recorded, directory / folder, pool)
     row = volume_row(view)
     save_page(directory / folder / "index.html", volume_page(view, _footer(view.marker.get("timestamp"))))
     if all(page.unseen is None or page.error is not None for page in view.pages):
@@ -84,16 +83,19 @@ def _volume_part(volume: ReportVolume, directory: Path, folder: str) -> VolumeRo
 
 
 def _drawn(
-    empty: VolumeView, volume: ReportVolume, recorded: Sequence[RecordedPage], folder: Path
+    empty: VolumeView,
+    volume: ReportVolume,
+    recorded: Sequence[RecordedPage],
+    folder: Path,
+    pool: ThreadPoolExecutor,
 ) -> VolumeView:
-    """Make a volume's pictures in ``folder`` and gather what its page shows."""
+    """Make a volume's pictures in ``folder``, in the threads of all volumes, and gather what its page shows."""
     whole_lines = has_whole_lines([page.record for page in recorded])
     unit = "line" if whole_lines else "segment"
     for name in ("thumbs", "pages"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     maker = _PageMaker(volume, folder, len(recorded), whole_lines)
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="report") as pool:
-        pages = list(pool.map(maker.page, range(len(recorded)), recorded))
+    pages = list(pool.map(maker.page, range(len(recorded)), recorded))
     facts = [page.facts for page in pages]
     judged = tuple(
         attrs.evolve(page, findings=findings)
