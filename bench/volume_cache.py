@@ -20,7 +20,8 @@ def detections(paths: Sequence[Path], cache: Path, engine: Engine) -> Iterator[D
     cache.mkdir(parents=True, exist_ok=True)
     for path in paths:
         data = path.read_bytes()
-        kept = cache / f"{hashlib.sha256(engine.model.sha256.encode() + data).hexdigest()[:32]}.pickle"
+        known = f"{engine.model.sha256} {engine.preparation}".encode()
+        kept = cache / f"{hashlib.sha256(known + data).hexdigest()[:32]}.pickle"
         if kept.exists():
             seen: Detection = pickle.loads(zlib.decompress(kept.read_bytes()))
         else:

@@ -27,6 +27,7 @@ from linepages.ink import LINE, Gray, Sheet
 from linepages.page import scanned, seen_page, sheet_size
 from linepages.ruin import RUINS, RuinedPage
 from linepages.scan import Scan, scan
+from linepages.text import TextStream, vocabulary
 from linepages.writing import Style, make_style, text_block
 from render_pages import KEPT, outline
 
@@ -50,8 +51,16 @@ class Document:
 
 
 def document(seed: int) -> Document:
-    """Draw a volume's layout: leaves more often than books' pages."""
+    """Draw a volume's layout whose scanner keeps the lines, as those of libraries do."""
     rng = np.random.default_rng(seed)
+    while True:
+        drawn = _drawn_document(rng)
+        if not true_page("leaf", usual_page(drawn, np.random.default_rng(seed), other_scan=False)).margin:
+            return drawn
+
+
+def _drawn_document(rng: np.random.Generator) -> Document:
+    """Any layout: leaves more often than books' pages."""
     shape = str(rng.choice(["leaf", "portrait"], p=[0.7, 0.3]))
     height, width, unit = sheet_size(shape, rng)
     inset_x = float(rng.uniform(0.04, 0.12)) * width
@@ -61,7 +70,7 @@ def document(seed: int) -> Document:
         (height, width),
         unit,
         (inset_x, inset_y, width - inset_x, height - inset_y),
-        int(rng.integers(4, 9) if shape == "leaf" else rng.integers(9, 32)),
+        int(rng.integers(4, 9) if shape == "leaf" else rng.integers(14, 36)),
         bool(rng.random() < 0.5),
         bool(rng.random() < 0.4),
         int(rng.integers(2**32)),
@@ -74,8 +83,8 @@ def _style(of: Document, page: np.random.Generator) -> Style:
     rng = np.random.default_rng(of.style)
     pitch = (of.box[3] - of.box[1]) / of.lines
     style = make_style(rng, pitch, umeh=bool(rng.random() < (0.5 if of.shape == "leaf" else 0.2)))
-    words = make_style(page, pitch, umeh=False).stream
-    return attrs.evolve(style, stream=words)
+    stacks, gap = float(rng.uniform(0.02, 0.3)), float(rng.uniform(0.5, 2.0))
+    return attrs.evolve(style, stream=TextStream(page, vocabulary(page, 70, stacks=stacks), gap=gap))
 
 
 def usual_page(of: Document, rng: np.random.Generator, *, other_scan: bool) -> Scan:
@@ -88,7 +97,7 @@ def usual_page(of: Document, rng: np.random.Generator, *, other_scan: bool) -> S
         x0, y0, x1, y1 = of.box
         look = np.random.default_rng(of.style)
         marks.frame(sheet, (x0 - 2 * pad, y0 - pad, x1 + 2 * pad, y1 + pad), look, of.unit)
-    text_block(sheet, style, of.box, count, rng, opening=bool(rng.random() < 0.4))
+    text_block(sheet, style, of.box, count, rng, opening=bool(rng.random() < 0.1))
     if of.shape == "leaf":
         layouts.sides(sheet, of.box, style, rng, of.unit)
     scanner = rng if other_scan else np.random.default_rng(of.scanner)
@@ -157,7 +166,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     with multiprocessing.get_context("spawn").Pool(
-        args.processes, initializer=os.nice, initargs=(15,)
+        args.processes, initializer=os.nice, initargs=(10,)
     ) as pool:
         for seed in range(args.seed, args.seed + args.volumes):
             folder = args.out / f"volume-{seed:04d}"

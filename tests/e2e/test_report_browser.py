@@ -26,7 +26,8 @@ from bec_ldv1.output.report import write_comparison, write_report
 from bec_ldv1.output.report.view import Outline, PageView, VolumeView
 from bec_ldv1.output.report.volume_page import volume_page
 from bec_ldv1.record.records import PageRecord
-from bec_ldv1.record.suspicion import PageFacts, judge, typical
+from bec_ldv1.record.suspicion import judge
+from bec_ldv1.record.usual import PageFacts, typical
 from support.report_volumes import made_volume, strokes
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

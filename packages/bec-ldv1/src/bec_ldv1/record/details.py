@@ -31,6 +31,9 @@ COLUMNS = (
     pa.field(FLAGS, _FLAGS),
     pa.field("quarter_turns", pa.int8()),
     pa.field("orientation", pa.int8()),
+    pa.field("unread_share", pa.float32()),
+    pa.field("unread_rows", pa.int16()),
+    pa.field("doubt", pa.float32()),
 )
 """The columns; all are null for a page that failed."""
 
@@ -40,6 +43,9 @@ _PLAIN = {
     "ink_share": "ink_share",
     "quarter_turns": "quarter_turns",
     "orientation": "orientation",
+    "unread_share": "unread_share",
+    "unread_rows": "unread_rows",
+    "doubt": "doubt",
 }
 """Columns of one plain value, with the attribute of `PageDetails` that they hold."""
 
@@ -56,6 +62,8 @@ class PageDetails:
         quarter_turns: how many quarter turns counter-clockwise bring the image upright, after its EXIF orientation;
             0 to 3.
         orientation: the file's EXIF orientation, 1 to 8: how viewers turn the stored image; None is not recorded.
+        unread_share, unread_rows, doubt: what is beside the lines, see `bec_ldv1.record.unread.Beside`; None in files
+            of before these columns.
     """
 
     width: int
@@ -65,6 +73,9 @@ class PageDetails:
     flags: frozenset[Flag] = frozenset()
     quarter_turns: int = 0
     orientation: int | None = None
+    unread_share: float | None = None
+    unread_rows: int | None = None
+    doubt: float | None = None
 
 
 def to_columns(pages: Sequence[PageDetails | None]) -> list[pa.Array]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bec_ldv1.page.flags import Flag
+from bec_ldv1.record.layout import layout_of
 from bec_ldv1.record.records import PageRecord
-from bec_ldv1.record.suspicion import PageFacts
+from bec_ldv1.record.usual import PageFacts
 
 OUTER = 2
 """So many pages at each end of a volume may be covers."""
@@ -49,9 +52,19 @@ def page_facts(
         outlines = [line.polygon for line in details.lines]
         if details.lines:
             confidence = min(line.confidence for line in details.lines)
+    facts = PageFacts()
     if details is not None:
         size, ink = (details.width, details.height), details.ink_share
-    return PageFacts(
+        facts = PageFacts(
+            layout=layout_of(details.lines, max(size)) if whole_lines else None,
+            unread_share=details.unread_share if whole_lines else None,
+            unread_rows=details.unread_rows if whole_lines else None,
+            doubt=details.doubt,
+            quarter_turns=details.quarter_turns,
+            flags=details.flags - {Flag.SUSPICIOUS},
+        )
+    return attrs.evolve(
+        facts,
         lines=len(outlines),
         rotation=record.rotation_angle or 0.0,
         curved=record.tps_points is not None,

@@ -1,46 +1,74 @@
 """How suspicious a page is: a score from 0 to 100 out of what the records say of it and of its volume.
 
-The score is a sum of the points below, at most 100; every part that gives points also gives a sentence. It ranks
-pages for a person's eyes and says nothing about which page is wrong.
+A page with lines: what speaks for an error (`bec_ldv1.record.evidence`) is added up with the `WEIGHTS` below. They
+were fitted by logistic regression on rendered volumes of which it is known which pages are wrong (`bench/suspicion.py
+--fit`). With p the share of wrong pages among those with as much evidence, and q that among those with none, the score
+is 100 (p - q) / (1 - q). It ranks pages for a person's eyes and says nothing certain about any.
 
-=====================  =======  ============================================================================
-what                   points   when
-=====================  =======  ============================================================================
-error                  100      the page failed
-no lines, with ink     70       no line was found, though at least ``INK`` of the page is dark strokes; 40 among
-                                the volume's first and last two pages, where covers lie
-no lines               35       no line was found, and nobody measured the ink
-number of lines        0 to 60  more than ``COUNT_TOLERANCE`` spreads away from the volume's median
-low coverage           0 to 40  the lines cover less than half of the share that is usual in the volume
-rotation               0 to 50  more than 1°: ten points for every degree beyond
-an unsure line         20 to 60 the least sure line's confidence is under 0.8: two points for every percent below
-curvature              5        the lines had to be straightened
-=====================  =======  ============================================================================
+What else holds, whatever the sum is; the highest counts:
 
-A page without lines and without ink is *blank* and gets no points. The median and spread are taken over the
-volume's pages that have lines; the spread is 1.4826 times the median absolute deviation (Rousseeuw and Croux
-1993), at least one line and at least a tenth of the median, so that a regular volume's small changes stay quiet.
+============================  =======  =====================================================================
+what                          score    when
+============================  =======  =====================================================================
+error                         100      the page failed
+no lines, writing             90       no line was found, but rows of what looks like letters
+strokes lost                  70       `Flag.FAINT`: the scan is too dark or too pale
+a part is missing             70       `Flag.INCOMPLETE`, `Flag.TRANSPARENT`
+no lines, with ink            70       no line was found, though at least `INK` of the page is dark strokes; 40
+                                       among the volume's first and last two pages, where covers lie
+writing that nobody read      60       `Flag.UNKNOWN_WRITING`
+laid otherwise                60       it had to be turned by quarter turns, and most of its volume had not
+unlike its neighbours         40       the number of lines is more than `APART` spreads away from that around it,
+                                       or the lines' height or cover is less than half, or more than twice, the usual
+more pages                    30       `Flag.MORE_PAGES`
+no lines                      35       no line was found, and nobody measured the ink
+============================  =======  =====================================================================
+
+A page without lines and without ink is *blank* and gets no points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from statistics import median
 
 import attrs
 
+from bec_ldv1.page.flags import Flag
+from bec_ldv1.record.evidence import Evidence, evidence
+from bec_ldv1.record.usual import PageFacts, Typical, lines_around, typical
+
 INK = 0.006
-"""A page with a smaller share of dark strokes counts as blank."""
+"""A page without lines on which a smaller share is ink counts as blank; specks don't count where they are known."""
 
 CHECK = 30
 """From this score on a page should be looked at."""
 
-SURE = 0.8
-"""A line of less confidence is unsure."""
+APART = 2.0
+"""A page is unlike its neighbours when its number of lines is more than so many spreads away from theirs."""
 
-COUNT_TOLERANCE = 2.0
-_MIN_PAGES = 4  # fewer pages with lines have no "usual"
+NOTHING = -4.54
+"""The log odds of an error on a page that nothing speaks against."""
+
+WEIGHTS: Mapping[str, float] = {
+    "unread": 0.88,
+    "rows": 1.25,
+    "doubt": 1.53,
+    "confidence": 1.92,
+    "count": 1.03,
+    "coverage": 0.91,
+    "rotation": 1.42,
+    "height": 0.82,
+    "gap": 1.82,
+    "closest": 1.66,
+    "uneven": 1.43,
+    "short": 2.32,
+    "beside": 1.65,
+}
+"""What each piece of evidence adds to the log odds at full strength."""
+
+_SAID = 0.3  # evidence that adds less is not worth a sentence
 _ATTENTION = 0.1  # share of the pages
 _ERRORS = 0.05
 
@@ -55,131 +83,110 @@ class Level(StrEnum):
 
 
 @attrs.frozen
-class PageFacts:
-    """What is known of a page.
-
-    Attributes:
-        failed: the page has an error instead of a result.
-        lines: how many lines (or line segments) were found.
-        rotation: degrees, 0 for none.
-        curved: the lines were straightened.
-        coverage: share of the page's area inside the outlines, 0 to 1; None where unknown.
-        outer: the page is one of the volume's first or last two.
-        ink: share of the page that is dark strokes, 0 to 1; None where nobody measured it.
-        confidence: the least sure line's, 0 to 1; None where none was recorded.
-    """
-
-    failed: bool = False
-    lines: int = 0
-    rotation: float = 0.0
-    curved: bool = False
-    coverage: float | None = None
-    outer: bool = False
-    ink: float | None = None
-    confidence: float | None = None
-
-
-@attrs.frozen
-class Typical:
-    """What is usual in a volume: medians over its pages with lines; None where there are too few."""
-
-    lines: float | None = None
-    spread: float = 1.0
-    coverage: float | None = None
-
-
-@attrs.frozen
 class Findings:
-    """A page's score, 0 to 100, its level, and the reasons in words, weightiest first."""
+    """A page's score, 0 to 100 with one decimal, its level, and the reasons in words, weightiest first."""
 
-    score: int
+    score: float
     level: Level
     reasons: tuple[str, ...] = ()
 
 
-def typical(pages: Sequence[PageFacts]) -> Typical:
-    """What is usual among ``pages``."""
-    counts = [page.lines for page in pages if page.lines]
-    if len(counts) < _MIN_PAGES:
-        return Typical()
-    middle = median(counts)
-    deviation = 1.4826 * median(abs(count - middle) for count in counts)
-    covered = [page.coverage for page in pages if page.lines and page.coverage is not None]
-    return Typical(middle, max(deviation, 1.0, middle / 10), median(covered) if covered else None)
+def judge_volume(pages: Sequence[PageFacts], *, unit: str = "line") -> list[Findings]:
+    """The findings of a volume's pages, all of them, in their order; ``unit`` is what the reasons count."""
+    usual = typical(pages)
+    return [
+        judge(page, usual if around is None else attrs.evolve(usual, lines=around), unit=unit)
+        for page, around in zip(pages, lines_around(pages), strict=True)
+    ]
 
 
 def judge(page: PageFacts, usual: Typical, *, unit: str = "line") -> Findings:
-    """A page's findings, given what is usual in its volume; ``unit`` is what the reasons count."""
+    """A page's findings, given what is usual in its volume (and how many lines are around it)."""
     if page.failed:
         return Findings(100, Level.ERROR, ("the page could not be processed",))
-    if not page.lines:
-        return _without_lines(page, unit)
-    parts = [
-        *_by_count(page, usual, unit),
-        *_by_coverage(page, usual, unit),
-        *_by_shape(page, unit),
-    ]
-    parts.sort(key=lambda part: -part[0])
-    score = min(100, round(sum(points for points, _ in parts)))
-    level = Level.CHECK if score >= CHECK else Level.FINE
-    return Findings(score, level, tuple(sentence for _, sentence in parts))
-
-
-def _without_lines(page: PageFacts, unit: str) -> Findings:
-    """A page on which nothing was found."""
-    if page.ink is None:
-        return Findings(35, Level.CHECK, (f"no {unit}s were found",))
-    if page.ink < INK:
+    if not page.lines and _is_blank(page):
         return Findings(0, Level.BLANK, ("the page is blank",))
+    reasons = [(score, sentence) for score, sentence in _rules(page, usual, unit)]
+    score = max((score for score, _ in reasons), default=0.0)
+    if page.lines:
+        pieces = evidence(page, usual, unit)
+        score = max(score, score_of(pieces))
+        reasons += [
+            (WEIGHTS[piece.name] * piece.strength, piece.sentence)
+            for piece in pieces
+            if WEIGHTS[piece.name] * piece.strength >= _SAID
+        ]
+    reasons.sort(key=lambda reason: -reason[0])
+    level = Level.CHECK if score >= CHECK else Level.FINE
+    return Findings(round(score, 1), level, tuple(dict.fromkeys(sentence for _, sentence in reasons)))
+
+
+def score_of(pieces: Sequence[Evidence]) -> float:
+    """The score that evidence alone gives, 0 to 100."""
+    none = _probability(NOTHING)
+    wrong = _probability(NOTHING + sum(WEIGHTS[piece.name] * piece.strength for piece in pieces))
+    return 100 * (wrong - none) / (1 - none)
+
+
+def _probability(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-log_odds))
+
+
+def _is_blank(page: PageFacts) -> bool:
+    """Whether there is nothing on the page that a person should see."""
+    return (
+        (Flag.BLANK in page.flags or (page.ink is not None and page.ink < INK))
+        and not page.unread_rows
+        and not page.flags & _BROKEN.keys()
+    )
+
+
+_BROKEN: Mapping[Flag, tuple[float, str]] = {
+    Flag.FAINT: (70.0, "strokes are lost: the scan is too dark or too pale, or the ink faint"),
+    Flag.INCOMPLETE: (70.0, "a part of the picture is missing in the file"),
+    Flag.TRANSPARENT: (70.0, "every pixel is transparent; it was read as if none were"),
+    Flag.UNKNOWN_WRITING: (
+        60.0,
+        "this does not look like what the model knows: there is writing that it did not read",
+    ),
+    Flag.MORE_PAGES: (float(CHECK), "the file holds more pages, of which only the first was read"),
+}
+"""What a flag alone scores, and says."""
+
+
+def _rules(page: PageFacts, usual: Typical, unit: str) -> Iterator[tuple[float, str]]:
+    """The scores that hold whatever the evidence is, each with its sentence."""
+    for flag in sorted(page.flags & _BROKEN.keys()):
+        yield _BROKEN[flag]
+    if page.quarter_turns != usual.quarter_turns:
+        way = {0: "not turned, as most are", 2: "upside down"}.get(page.quarter_turns, "on its side")
+        yield 60.0, f"the page was laid down {way}, unlike most"
+    if not page.lines:
+        yield _without_lines(page, unit)
+    else:
+        yield from _unlike(page, usual, unit)
+
+
+def _without_lines(page: PageFacts, unit: str) -> tuple[float, str]:
+    """A page with ink on which nothing was found."""
+    if page.unread_rows:
+        return 90.0, f"no {unit}s were found, but rows of what looks like writing"
+    if page.ink is None:
+        return 35.0, f"no {unit}s were found"
     if page.outer:
-        return Findings(40, Level.CHECK, (f"no {unit}s were found; the page is not blank: a cover?",))
-    return Findings(70, Level.CHECK, (f"no {unit}s were found, but the page is not blank",))
+        return 40.0, f"no {unit}s were found; the page is not blank: a cover?"
+    return 70.0, f"no {unit}s were found, but the page is not blank"
 
 
-def _by_count(page: PageFacts, usual: Typical, unit: str) -> list[tuple[float, str]]:
-    """Points for a number of lines that is unusual in the volume."""
-    if usual.lines is None:
-        return []
-    distance = abs(page.lines - usual.lines) / usual.spread
-    if distance <= COUNT_TOLERANCE:
-        return []
-    points = min(60.0, 12 * (distance - COUNT_TOLERANCE) + 6)
-    units = unit if page.lines == 1 else f"{unit}s"
-    return [(points, f"{page.lines} {units}, where {usual.lines:g} are usual in this volume")]
-
-
-def _by_coverage(page: PageFacts, usual: Typical, unit: str) -> list[tuple[float, str]]:
-    """Points for lines that cover much less of the page than is usual."""
-    if page.coverage is None or not usual.coverage:
-        return []
-    share = page.coverage / usual.coverage
-    if share >= 0.5:
-        return []
-    return [
-        (
-            40 * (1 - 2 * share),
-            f"the {unit}s cover {page.coverage:.0%} of the page, where {usual.coverage:.0%} is usual",
-        )
-    ]
-
-
-def _by_shape(page: PageFacts, unit: str) -> list[tuple[float, str]]:
-    """Points for what the page's own lines look like."""
-    parts: list[tuple[float, str]] = []
-    if abs(page.rotation) > 1:
-        side = "counter-clockwise" if page.rotation > 0 else "clockwise"
-        parts.append(
-            (
-                min(50.0, 10 * (abs(page.rotation) - 1)),
-                f"the page was turned {abs(page.rotation):.1f}° {side}",
-            )
-        )
-    if page.confidence is not None and page.confidence < SURE:
-        points = min(60.0, 20 + 200 * (SURE - page.confidence))
-        parts.append((points, f"one {unit} is unsure (confidence {page.confidence:.0%})"))
-    if page.curved:
-        parts.append((5.0, f"the {unit}s are curved and were straightened"))
-    return parts
+def _unlike(page: PageFacts, usual: Typical, unit: str) -> Iterator[tuple[float, str]]:
+    """A page whose lines differ from its neighbours'."""
+    sentences = {piece.name: piece.sentence for piece in evidence(page, usual, unit)}
+    if usual.lines is not None and abs(page.lines - usual.lines) > APART * usual.spread:
+        yield 40.0, sentences["count"]
+    if usual.coverage and page.coverage is not None and not 0.5 <= page.coverage / usual.coverage <= 2:
+        yield 40.0, sentences["coverage"]
+    if usual.height and page.layout is not None and not 0.5 <= page.layout.height / usual.height <= 2:
+        yield 40.0, sentences["height"]
 
 
 class Verdict(StrEnum):
@@ -190,14 +197,15 @@ class Verdict(StrEnum):
     BAD = "bad"
 
 
-def verdict(levels: Sequence[Level]) -> Verdict:
-    """The volume's verdict from its pages' levels.
+def verdict(levels: Sequence[Level], *, lines: int) -> Verdict:
+    """The volume's verdict from its pages' levels and the number of all its lines.
 
     *bad*: more than 5 % of the pages failed, or more than 10 % (and more than two) failed or should be looked at,
-    or there are no pages; *look*: any page failed, or more than 2 % should be looked at; else *good*.
+    or there are no pages; *look*: any page failed, or more than 2 % should be looked at, or the volume has no line,
+    even if all of it is blank; else *good*.
     """
     errors, checks = levels.count(Level.ERROR), levels.count(Level.CHECK)
     total = len(levels)
     if not total or errors > _ERRORS * total or errors + checks > max(2, _ATTENTION * total):
         return Verdict.BAD
-    return Verdict.LOOK if errors or checks > 0.02 * total else Verdict.GOOD
+    return Verdict.LOOK if errors or checks > 0.02 * total or not lines else Verdict.GOOD

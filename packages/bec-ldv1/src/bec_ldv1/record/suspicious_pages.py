@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bec_ldv1.record.suspicion import Level, PageFacts, judge, typical
+from bec_ldv1.record.suspicion import Level, judge_volume
+from bec_ldv1.record.usual import PageFacts
 
 
 def suspicious_pages(facts: Sequence[PageFacts]) -> frozenset[int]:
     """Which of a volume's pages a person should look at, by their positions; a page that failed is none of them."""
-    usual = typical(facts)
     return frozenset(
-        position for position, fact in enumerate(facts) if judge(fact, usual).level is Level.CHECK
+        position for position, findings in enumerate(judge_volume(facts)) if findings.level is Level.CHECK
     )

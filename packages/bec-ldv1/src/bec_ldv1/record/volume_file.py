@@ -16,8 +16,8 @@ from bec_ldv1.page.flags import Flag
 from bec_ldv1.record.details import FLAGS, flag_column
 from bec_ldv1.record.facts import OUTER, page_facts
 from bec_ldv1.record.records import COMPRESSION, GROUP_ROWS, WHOLE_SCHEMA, PageRecord, to_batch
-from bec_ldv1.record.suspicion import PageFacts
 from bec_ldv1.record.suspicious_pages import suspicious_pages
+from bec_ldv1.record.usual import PageFacts
 
 _BATCH_ROWS = 16
 _GROUP_BYTES = 16 << 20  # of columns: pages with many points make smaller row groups

@@ -9,9 +9,8 @@ from bec_ldv1.page.detect import Detection
 from bec_ldv1.page.flags import Flag
 from bec_ldv1.page.orientation import turned
 from bec_ldv1.record.details import PageDetails
-
-BLANK_INK = 0.006
-"""A page without lines whose share of ink is smaller is blank."""
+from bec_ldv1.record.suspicion import INK
+from bec_ldv1.record.unread import look_beside
 
 ROTATED_DEGREES = 1.0
 """A page that had to be turned by at least so much is flagged."""
@@ -25,9 +24,12 @@ def page_details(detection: Detection) -> PageDetails:
         detection.probabilities, detection.ink, LineSettings(threshold=detection.postprocess.threshold)
     )
     ink_share = float(np.count_nonzero(detection.ink == 0)) / max(1, detection.ink.size)
+    beside = look_beside(detection.probabilities, detection.ink, found)
     flags = set(page.flags)
-    if not found and ink_share < BLANK_INK:
+    if not found and beside.marked < INK and not beside.unread_rows:
         flags.add(Flag.BLANK)
+    if beside.is_writing:
+        flags.add(Flag.UNKNOWN_WRITING)
     if abs(geometry.recorded.angle) >= ROTATED_DEGREES:
         flags.add(Flag.ROTATED)
     if geometry.recorded.spline is not None:
@@ -50,4 +52,7 @@ def page_details(detection: Detection) -> PageDetails:
         flags=frozenset(flags),
         quarter_turns=detection.quarter_turns,
         orientation=turned(page.orientation, -detection.quarter_turns),
+        unread_share=beside.unread_share,
+        unread_rows=beside.unread_rows,
+        doubt=beside.doubt,
     )

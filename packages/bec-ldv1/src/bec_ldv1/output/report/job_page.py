@@ -50,7 +50,7 @@ def volume_row(volume: VolumeView) -> VolumeRow:
         title=volume.title,
         version=volume.version,
         folder=volume.folder,
-        verdict=verdict([page.findings.level for page in volume.pages]),
+        verdict=verdict([page.findings.level for page in volume.pages], lines=volume.lines),
         pages=len(volume.pages),
         unit=volume.unit,
         lines=volume.lines,

@@ -9,7 +9,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from bec_ldv1.record.suspicion import Findings, Level, PageFacts, Typical
+from bec_ldv1.record.suspicion import Findings, Level
+from bec_ldv1.record.usual import PageFacts, Typical
 
 Pixels = npt.NDArray[np.int32]
 """Points × 2, each x, y, in pixels of the page's larger picture."""

@@ -24,7 +24,8 @@ from bec_ldv1.output.report.pictures import Picture, make_pictures
 from bec_ldv1.output.report.view import Outline, PageView, VolumeView
 from bec_ldv1.output.report.volume_page import volume_page
 from bec_ldv1.record.facts import OUTER, has_whole_lines, page_facts
-from bec_ldv1.record.suspicion import Findings, Level, Typical, judge, typical
+from bec_ldv1.record.suspicion import Findings, Level, judge_volume
+from bec_ldv1.record.usual import Typical, typical
 
 THREADS = max(1, min(8, os.cpu_count() or 1))
 """So many pages' pictures are made at once, of all volumes together."""
@@ -95,9 +96,12 @@ def _drawn(
         (folder / name).mkdir(parents=True, exist_ok=True)
     maker = _PageMaker(volume, folder, len(recorded), whole_lines)
     pages = list(pool.map(maker.page, range(len(recorded)), recorded))
-    usual = typical([page.facts for page in pages])
-    judged = tuple(attrs.evolve(page, findings=judge(page.facts, usual, unit=unit)) for page in pages)
-    return attrs.evolve(empty, unit=unit, pages=judged, typical=usual)
+    facts = [page.facts for page in pages]
+    judged = tuple(
+        attrs.evolve(page, findings=findings)
+        for page, findings in zip(pages, judge_volume(facts, unit=unit), strict=True)
+    )
+    return attrs.evolve(empty, unit=unit, pages=judged, typical=typical(facts))
 
 
 @attrs.frozen(eq=False)

@@ -113,7 +113,7 @@
     if (page.t) facts.push(page.t);
     if (page.a) facts.push(`turned ${Math.abs(page.a).toFixed(1)}° ${page.a > 0 ? "counter-clockwise" : "clockwise"}`);
     if (page.v !== null) facts.push(`${page.v} % covered`);
-    facts.push(page.s ? `suspicion ${page.s}` : "nothing suspicious", ...page.y);
+    facts.push(page.s >= 1 ? `suspicion ${Math.round(page.s)}` : "nothing suspicious", ...page.y);
     $("#viewer-facts").textContent = facts.join(" · ");
     const list = sequence(), at = list.indexOf(page);
     $("#previous").disabled = at <= 0;
