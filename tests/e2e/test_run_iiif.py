@@ -68,7 +68,7 @@ class Desk:
     def bec(self, *arguments, status=0):
         process = self.start(*arguments)
         try:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=200)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -107,7 +107,7 @@ def test_a_killed_run_goes_on_and_fetches_nothing_twice(library, desk):
     arguments = ("run", "ldv1", library.url + MANIFEST, "--out", "out", "--no-report")
     desk.environment["BEC_IIIF_REQUESTS_PER_SECOND"] = "4"
     process = desk.start(*arguments)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while len(library.asked) < 12 and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
@@ -181,7 +181,7 @@ def test_a_page_that_is_not_there_is_one_page_error(library, desk):
 def test_a_mistake_is_one_sentence(library, desk, settings, words):
     desk.environment.update(settings)
     process = desk.start("run", "ldv1", f"{library.url}/nothing/manifest.json", "--no-report")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=200)
     assert process.returncode not in (0, 1)
     assert words in out + err
     assert "Traceback" not in out + err

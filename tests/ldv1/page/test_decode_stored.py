@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bec_core.archive.tiff import page_directories, page_file
 from bec_ldv1.page.contours import Postprocess
 from bec_ldv1.page.decode import decode, upright
 from bec_ldv1.page.detect import detect_page
@@ -95,6 +96,21 @@ def test_a_chain_of_directories_that_leads_nowhere_ends_there() -> None:
     page = decode(bytes(data))
     np.testing.assert_array_equal(page.plane, PAGE)
     assert not page.flags
+
+
+@pytest.mark.parametrize("file", [{}, {"order": ">"}, {"big": True}])
+def test_folders_split_files_into_what_counts_as_a_page_here(file: dict[str, Any]) -> None:
+    kinds = [{SUBFILE: [1]}, {}, {SUBFILE: [4]}, {SUBFILE: [2]}, {OLD_SUBFILE: [2]}, {OLD_SUBFILE: [3]}]
+    pictures = [Picture(PAGE[: 99 + number], tags=tags) for number, tags in enumerate(kinds)]
+    data = tiff_file(*pictures, **file)
+
+    def read(offset: int, size: int) -> bytes:
+        return data[offset : offset + size]
+
+    split = [page_file(read, place, max_bytes=1 << 30) for place in page_directories(read)]
+    assert [decode(one).height for one in split] == [100, 102, 104]
+    assert not any(decode(one).flags for one in split)
+    assert decode(data).height == 100
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ COMMANDS = {
     "plugins": ("bec_cli.plugins:plugins", "The installed job types and sources, and new ones."),
     "queue": ("bec_cli.queue:queue", "Fill, inspect, redrive and empty a job's queue."),
     "report": ("bec_cli.report:report", "Write a job's report for people."),
-    "run": ("bec_cli.run:run", "Run a job over a folder of scans (or a PDF, or a URL) on this machine."),
+    "run": ("bec_cli.run:run", "Run a job over a folder of scans, a PDF, a URL."),
     "run-volume": ("bec_cli.run_volume:run_volume", "Run a job on one volume, here and now."),
     "top": ("bec_cli.top:top", "A live screen of everything."),
     "volumes": ("bec_cli.volumes:volumes", "Which volumes are done for which jobs."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import takewhile
 
 import attrs
 import numpy as np
@@ -28,7 +29,7 @@ USUAL = (*SEQUENTIAL, PROGRESSIVE)
 END = b"\xff\xd9"
 
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # neither a stuffed byte nor a restart
-_SCAN = re.compile(rb"\xff\xda")
+_SCAN_OR_END = re.compile(rb"\xff[\xd9\xda]")
 _ZEROS = re.compile(rb"\0+")
 _LOUD = b"".join(bytes(range(1, 251, 2)) + bytes((0xFF, 0xD0 + number)) for number in range(8))
 """Bytes that decode to something else than flat blocks, with all restart markers: one of them may be waited for."""
@@ -149,9 +150,8 @@ def _behind_zeros(data: bytes, start: int) -> int:
 
 def _scans(data: bytes, header: Structure) -> list[int]:
     """Where the scans' headers stand, of those before the end marker."""
-    end = data.find(END, header.first_scan)
-    stop = len(data) if end < 0 else end
-    return [found.end() for found in _SCAN.finditer(data, header.first_scan, stop)]
+    found = _SCAN_OR_END.finditer(data, header.first_scan)
+    return [scan.end() for scan in takewhile(lambda one: one[0] != END, found)]
 
 
 def _is_sectors(start: int, stop: int) -> bool:
