@@ -114,13 +114,14 @@ def tell(volumes: dict[str, list[JudgedPage]], *, missed: bool) -> None:
     every = [page for pages in small.values() for page in pages]
     bad = [page for page in every if page.wrong]
     right = [page for page in every if not page.wrong]
-    low, high = interval(found, wrong)
     print(f"volumes {len(volumes)}, with at most {FIRST:.0%} wrong pages (and one at least) {len(small)}")
     print(f"pages in these {len(every)}, wrong {len(bad)}")
-    print(
-        f"wrong ones in the first {FIRST:.0%}: {sum(found)} of {sum(wrong)}, {sum(found) / sum(wrong):.1%} "
-        f"({low:.1%} to {high:.1%})"
-    )
+    if small:
+        low, high = interval(found, wrong)
+        print(
+            f"wrong ones in the first {FIRST:.0%}: {sum(found)} of {sum(wrong)}, {sum(found) / sum(wrong):.1%} "
+            f"({low:.1%} to {high:.1%})"
+        )
     checked = sum(page.findings.level is Level.CHECK for page in bad)
     nagged = sum(page.findings.level is Level.CHECK for page in right)
     print(

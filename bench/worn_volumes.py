@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 import cv2
 import numpy as np
 from PIL import Image
-from varied_pages import move, wear
+from varied_pages import Scan, worn
 
 from bec_ldv1.evaluation.pages import PageLines, document_of
 from bec_ldv1.evaluation.readers import read_pages
@@ -46,15 +46,9 @@ def another_scan(page: PageLines, images: Path, rng: np.random.Generator) -> Rui
     """The page worn as `varied_pages` does it."""
     with Image.open(images / page.image) as image:
         bilevel, plane = image.mode == "1", np.asarray(image.convert("L"))
-    matrix, size = move(plane, rng)
-    ground = 255 if bilevel else int(np.median(plane))
-    how = cv2.INTER_AREA if size[0] < 0.7 * plane.shape[1] else cv2.INTER_LINEAR
-    moved = np.asarray(cv2.warpAffine(plane, matrix, size, flags=how, borderValue=(ground,)), np.uint8)
-    worn = wear(moved, rng)
-    if bilevel:
-        worn = np.where(worn > rng.uniform(100, 170), 255, 0).astype(np.uint8)
+    scan, matrix, _ = worn(Scan(plane, bilevel), rng)
     lines, margin = ([r.astype(np.float64) for r in regions] for regions in (page.regions, page.ignore))
-    return RuinedPage(plane, bilevel, lines, margin).moved(worn, matrix)
+    return RuinedPage(plane, bilevel, lines, margin).moved(scan.plane, matrix)
 
 
 def main() -> None:
