@@ -122,11 +122,11 @@ def tell(volumes: dict[str, list[JudgedPage]], *, missed: bool) -> None:
             f"wrong ones in the first {FIRST:.0%}: {sum(found)} of {sum(wrong)}, {sum(found) / sum(wrong):.1%} "
             f"({low:.1%} to {high:.1%})"
         )
-    checked = sum(page.findings.level is Level.CHECK for page in bad)
-    nagged = sum(page.findings.level is Level.CHECK for page in right)
-    print(
-        f'"check": {checked / len(bad):.1%} of the wrong pages, {nagged / len(right):.1%} of the right ones'
-    )
+        checked = sum(page.findings.level is Level.CHECK for page in bad)
+        nagged = sum(page.findings.level is Level.CHECK for page in right)
+        print(
+            f'"check": {checked / len(bad):.1%} of the wrong pages, {nagged / len(right):.1%} of the right ones'
+        )
     ruined = {
         name: pages for name, pages in volumes.items() if sum(page.wrong for page in pages) > first(pages)
     }
