@@ -45,6 +45,26 @@ _DEEP = 16
 _EXIF_ORIENTATION = 274
 
 
+@attrs.frozen
+class PageFrame:
+    """What is known of a page's image without its pixels: what may outlive them.
+
+    Attributes:
+        width, height: of the upright page, pixels.
+        orientation, flags: see `PageImage`.
+    """
+
+    width: int
+    height: int
+    orientation: int = 1
+    flags: frozenset[Flag] = frozenset()
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height of the stored raster, before the EXIF orientation."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
+
 @attrs.frozen(eq=False)
 class PageImage:
     """One page's image, decoded to grey.
@@ -72,9 +92,14 @@ class PageImage:
         return int(self.plane.shape[1])
 
     @property
+    def frame(self) -> PageFrame:
+        """All but the pixels."""
+        return PageFrame(self.width, self.height, self.orientation, self.flags)
+
+    @property
     def stored_size(self) -> tuple[int, int]:
         """Width and height of the stored raster, before the EXIF orientation."""
-        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+        return self.frame.stored_size
 
 
 def decode(data: bytes) -> PageImage:

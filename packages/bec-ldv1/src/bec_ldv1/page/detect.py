@@ -12,8 +12,8 @@ import numpy.typing as npt
 from bec_ldv1.page.binarize import adaptive_threshold
 from bec_ldv1.page.contours import Contour, Points, Postprocess, find_contours, rounded, scale_points
 from bec_ldv1.page.curvature import control_points
-from bec_ldv1.page.decode import PageImage, Plane, decode
-from bec_ldv1.page.direction import best_turn, evidence, turns_to_try
+from bec_ldv1.page.decode import PageFrame, PageImage, Plane, decode
+from bec_ldv1.page.direction import Evidence, best_turn, evidence, turns_to_try
 from bec_ldv1.page.orientation import to_stored, turned
 from bec_ldv1.page.prepare import Preparation, Prepared, prepare
 from bec_ldv1.page.rectify import Rectification
@@ -30,13 +30,13 @@ class Geometry:
     """Where the pixels of a detection plane lie.
 
     Attributes:
-        page: the decoded page, upright and at its original size.
+        page: the upright page's size and orientation. Not its pixels: they may be many, and nobody needs them any more.
         seen: how the page was rectified before the plane was made; in detection pixels.
         recorded: how it is to be rectified by the reader of the record. The same, except that a page with a
             small rotation alone is not looked at again: its points are turned instead.
     """
 
-    page: PageImage
+    page: PageFrame
     seen: Rectification
     recorded: Rectification
 
@@ -112,7 +112,7 @@ def detect_page(data: bytes, network: LineNetwork) -> Detection:
     Raises:
         PageProblem: the page can't be processed.
     """
-    look, quarter_turns = _upright_look(decode(data), network)
+    look = _upright_look(decode(data), network)
     ink, probabilities = look.prepared.ink, look.probabilities
     outlines = outlines_of(probabilities, network.postprocess)
 
@@ -133,36 +133,41 @@ def detect_page(data: bytes, network: LineNetwork) -> Detection:
         outlines,
         curve,
         network.postprocess,
-        quarter_turns=quarter_turns,
+        quarter_turns=look.quarters,
         faint=look.prepared.faint,
     )
 
 
 @attrs.frozen(eq=False)
 class _Look:
-    """A first pass over a page in one direction."""
+    """A first pass over a page in one direction, and how it was turned for it."""
 
-    page: PageImage
+    page: PageFrame
+    quarters: int
     prepared: Prepared
     probabilities: npt.NDArray[np.float32]
 
 
-def _look(page: PageImage, network: LineNetwork) -> _Look:
-    prepared = prepare(page, network.preparation)
-    return _Look(page, prepared, _probabilities(prepared.ink, network))
+def _look(page: PageImage, network: LineNetwork, quarters: int = 0) -> _Look:
+    shown = _turned(page, quarters) if quarters else page
+    prepared = prepare(shown, network.preparation)
+    return _Look(shown.frame, quarters, prepared, _probabilities(prepared.ink, network))
 
 
-def _upright_look(page: PageImage, network: LineNetwork) -> tuple[_Look, int]:
-    """The look at a page in the direction in which it shows most, and the quarter turns that led there."""
+def _upright_look(page: PageImage, network: LineNetwork) -> _Look:
+    """The look at a page in the direction in which it shows most."""
     looks = {0: _look(page, network)}
     if not network.preparation.turns:
-        return looks[0], 0
-    seen = {0: evidence(looks[0].probabilities, looks[0].prepared.ink)}
+        return looks[0]
+    seen = {0: _evidence(looks[0])}
     for quarters in turns_to_try(seen[0]):
-        looks[quarters] = _look(_turned(page, quarters), network)
-        seen[quarters] = evidence(looks[quarters].probabilities, looks[quarters].prepared.ink)
-    best = best_turn(seen)
-    return looks[best], best
+        looks[quarters] = _look(page, network, quarters)
+        seen[quarters] = _evidence(looks[quarters])
+    return looks[best_turn(seen)]
+
+
+def _evidence(look: _Look) -> Evidence:
+    return evidence(look.probabilities, look.prepared.ink)
 
 
 def _turned(page: PageImage, quarters: int) -> PageImage:

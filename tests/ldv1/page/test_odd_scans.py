@@ -1,0 +1,129 @@
+"""Odd scans of the sample pages, through decoding, the model in the box and the record: what people reported."""
+
+import io
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, TiffImagePlugin
+
+from bec_ldv1.network.engine import Engine
+from bec_ldv1.network.setup import start_engine
+from bec_ldv1.page.detect import detect_page
+from bec_ldv1.page.flags import Flag
+from bec_ldv1.record.details import PageDetails
+from bec_ldv1.record.make import page_record
+from support.sample_pages import BOOK, PECHA, sample
+
+LEAF, CENTRES, _ = sample(PECHA)
+PAGE, _, _ = sample(BOOK)
+LINES_OF_LEAF, LINES_OF_PAGE = len(CENTRES), len(sample(BOOK)[1])
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with start_engine() as engine:
+        yield engine
+
+
+def seen(engine: Engine, data: bytes) -> PageDetails:
+    details = page_record("1", "", detect_page(data, engine)).details
+    assert details is not None
+    return details
+
+
+def saved(plane: np.ndarray, kind: str = "PNG", **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(plane).save(out, kind, **options)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("exposure", [1.2, 0.7, 0.5, 0.38])
+def test_dark_and_light_scans_are_read(engine: Engine, exposure: float) -> None:
+    plane = np.clip(np.rint(LEAF * exposure), 0, 255).astype(np.uint8)
+    details = seen(engine, saved(plane, "JPEG", quality=85))
+    assert len(details.lines) == LINES_OF_LEAF
+    assert Flag.BLANK not in details.flags
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_turned_pages_are_read_and_said_to_be_turned(engine: Engine, quarters: int) -> None:
+    for plane, lines in ((LEAF, LINES_OF_LEAF), (PAGE, LINES_OF_PAGE)):
+        stored = np.ascontiguousarray(np.rot90(plane, quarters))
+        details = seen(engine, saved(stored))
+        assert (details.width, details.height) == (stored.shape[1], stored.shape[0])
+        assert details.quarter_turns == (-quarters) % 4
+        assert Flag.TURNED in details.flags
+        assert len(details.lines) == lines
+
+
+def test_lines_of_a_turned_page_lie_where_the_stored_pixels_are(engine: Engine) -> None:
+    upright, turned = (seen(engine, saved(p)) for p in (LEAF, np.ascontiguousarray(np.rot90(LEAF, 2))))
+    height, width = LEAF.shape
+    for one, other in zip(upright.lines, turned.lines, strict=True):
+        there = np.array([width - 1, height - 1]) - other.polygon
+        assert there.min(axis=0) == pytest.approx(one.polygon.min(axis=0), abs=6)
+        assert there.max(axis=0) == pytest.approx(one.polygon.max(axis=0), abs=6)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.25])
+def test_small_copies_are_enlarged_and_read(engine: Engine, share: float) -> None:
+    small = np.asarray(cv2.resize(LEAF, None, fx=share, fy=share, interpolation=cv2.INTER_AREA))
+    assert len(seen(engine, saved(small)).lines) == LINES_OF_LEAF
+
+
+def test_one_bit_and_pale_on_black(engine: Engine) -> None:
+    _, bilevel = cv2.threshold(LEAF, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    assert len(seen(engine, saved(np.asarray(bilevel))).lines) == LINES_OF_LEAF
+    assert len(seen(engine, saved(255 - LEAF)).lines) == LINES_OF_LEAF
+
+
+def test_two_columns_a_line_pitch_apart(engine: Engine) -> None:
+    rows = np.flatnonzero((PAGE < 128).any(axis=1))
+    columns = np.flatnonzero((PAGE < 128).any(axis=0))
+    text = PAGE[:, columns[0] : columns[-1] + 1]
+    pitch = round((rows[-1] - rows[0]) / LINES_OF_PAGE)
+    gutter, margin = (
+        np.full((PAGE.shape[0], pitch), 255, np.uint8),
+        np.full((PAGE.shape[0], 120), 255, np.uint8),
+    )
+    details = seen(engine, saved(np.hstack([margin, text, gutter, text, margin])))
+    assert len(details.lines) == 2 * LINES_OF_PAGE
+    middle = details.width / 2
+    assert all(line.polygon[:, 0].max() < middle + pitch for line in details.lines[:LINES_OF_PAGE])
+
+
+def deep(bits: int) -> bytes:
+    return saved((LEAF.astype(np.uint32) * (2**bits - 1) // 255).astype(np.uint16), "TIFF")
+
+
+def transparent() -> bytes:
+    colour = np.repeat(LEAF[..., None], 4, axis=2)
+    colour[..., 3] = 0
+    return saved(colour)
+
+
+def oriented() -> bytes:
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    directory[274] = 6
+    return saved(np.ascontiguousarray(np.rot90(LEAF)), "TIFF", tiffinfo=directory)
+
+
+@pytest.mark.parametrize(
+    ("made", "flags"),
+    [
+        (lambda: deep(12), set()),
+        (lambda: deep(16), set()),
+        (transparent, {Flag.TRANSPARENT}),
+        (oriented, set()),
+    ],
+    ids=["12 bits in 16", "16 bits", "all transparent", "a TIFF with an orientation"],
+)
+def test_files_that_decoders_read_wrongly(
+    engine: Engine, made: Callable[[], bytes], flags: set[Flag]
+) -> None:
+    details = seen(engine, made())
+    assert len(details.lines) == LINES_OF_LEAF
+    assert details.flags == flags
+    assert details.quarter_turns == 0
