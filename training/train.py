@@ -56,6 +56,7 @@ class Options:
     batch: int
     rate: float
     held_out: int
+    keep: float
 
 
 def parse() -> Options:
@@ -73,6 +74,12 @@ def parse() -> Options:
     parser.add_argument("--threads", type=int, default=1, help="threads that train")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
+    parser.add_argument(
+        "--keep",
+        type=float,
+        default=0.0,
+        help="share of --start's weights in what is written: averaging keeps what the new pages would make it forget",
+    )
     parser.add_argument("--held-out", type=int, default=300, help="pages to judge the curve by")
     args = parser.parse_args()
     return Options(**{field.name: getattr(args, field.name) for field in attrs.fields(Options)})
@@ -194,6 +201,23 @@ def save(model: BoxNet, path: Path) -> None:
     torch.save(content, path)
 
 
+def averaged(model: BoxNet, options: Options) -> BoxNet:
+    """The network, averaged weight by weight with the one it began as (Wortsman et al. 2022, WiSE-FT)."""
+    if options.start is None or not options.keep:
+        return model
+    before = torch.load(options.start, weights_only=True)["state_dict"]
+    now = model.state_dict()
+    mean = {
+        name: options.keep * before[name].float() + (1 - options.keep) * value
+        if value.is_floating_point()
+        else value
+        for name, value in now.items()
+    }
+    result = BoxNet(**ARCHITECTURE)  # type: ignore[arg-type]
+    result.load_state_dict(mean)
+    return result
+
+
 def main() -> None:
     """Render, train, write."""
     options = parse()
@@ -207,7 +231,7 @@ def main() -> None:
         print(f"shard {number}: {len(crops)} crops", flush=True)
         run.learn(crops, held_out)
     run.report(held_out)
-    save(run.model, options.weights)
+    save(averaged(run.model, options), options.weights)
     print(f"wrote {options.weights}")
 
 

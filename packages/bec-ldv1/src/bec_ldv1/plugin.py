@@ -25,7 +25,7 @@ def bec_job_types() -> list[JobType]:
             summary="Find the text lines on page images.",
             report="bec_ldv1.output.report:write_report",
             compare="bec_ldv1.output.report:write_comparison",
-            results_version="1",
+            results_version="2",
             resources=(
                 Resource(
                     "model",
