@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from bec_core import (
     Ingredients,
     Page,
@@ -50,7 +52,13 @@ class Ldv1Worker:
                 volume.add(record or _failed_record(page, ctx.failure(page)))
             with ctx.open_artifact(".parquet") as file:
                 volume.write(file)
-        return TaskResult(details={"model": self._model.name, "model_sha256": self._model.sha256})
+        return TaskResult(
+            details={
+                "model": self._model.name,
+                "model_sha256": self._model.sha256,
+                "preparation": attrs.asdict(self._model.preparation),
+            }
+        )
 
     def _page(self, page: Page, data: PageData) -> PageRecord:
         with timed("detect"):
