@@ -327,6 +327,13 @@ def test_the_registry_picks_by_name(tmp_path: Path, store: FileStore) -> None:
     assert sources.read_page(sources.resolve(local(tmp_path / "scans")), Page(0, "1.jpg")).data == b"1.jpg"
 
 
+@pytest.mark.parametrize("name", ["http://evil", "s3://other/bucket", "nobody"])
+def test_a_message_that_names_no_source_that_is_here_is_invalid(name: str) -> None:
+    sources = stored_sources("s3://archive", "s3://bench")
+    with pytest.raises(InvalidMessage, match="there is no source"):
+        sources.resolve(VolumeRef("W1", "I1", name))
+
+
 def test_a_message_makes_no_cloud_worker_read_its_files(tmp_path: Path) -> None:
     touch(tmp_path, "1.jpg")
     sources = stored_sources("s3://archive", "s3://bench")

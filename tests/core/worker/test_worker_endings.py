@@ -270,9 +270,7 @@ def test_a_standby_that_takes_no_writes_counts_as_a_database_in_trouble(database
         write()
 
 
-@pytest.mark.parametrize(
-    "source", ["x" * 3000, "\ud800", "a\x00b", "../x", "http://evil", "file:\ud800", 7, ["x"]]
-)
+@pytest.mark.parametrize("source", ["x" * 3000, "\ud800", "a\x00b", "../x", "file:\ud800", 7, ["x"]])
 def test_sources_that_no_key_and_no_index_can_hold_are_invalid_messages(source):
     message = Message("1", json.dumps({"w_id": "W1", "i_id": "I1", "source": source}), {}, "r")
     with pytest.raises(InvalidMessage):
