@@ -9,6 +9,7 @@ its lines detected, and what is found taken back to the original page, where it 
     as it is         the page itself
     half, quarter    at 50 % and 25 % of its size (area averaging; nearest for bilevel pages)
     turned-90 …      turned by 90, 180, 270 degrees counter-clockwise
+    askew-5 …        turned by 5, 7, 10 degrees, on a sheet large enough for its corners
     exposure-x0.5    every grey value halved, as an underexposed scan
     one-bit          thresholded by Otsu's method (IEEE Trans. SMC 9, 1979)
     worn-0, 1, 2     smaller (55 to 100 % of at most 3,000 px), turned (up to 1.6 degrees), sheared, blurred, noisy,
@@ -93,6 +94,23 @@ def turned(quarters: int) -> Way:
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
 
 
+def askew(degrees: float) -> Way:
+    """The page turned by so many degrees counter-clockwise, on a sheet large enough for its corners."""
+
+    def way(scan: Scan, rng: np.random.Generator) -> tuple[Scan, Affine, dict[str, object]]:
+        height, width = scan.plane.shape
+        cosine, sine = np.cos(np.deg2rad(degrees)), abs(np.sin(np.deg2rad(degrees)))
+        size = int(width * cosine + height * sine), int(height * cosine + width * sine)
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+        matrix[:, 2] += [(size[0] - width) / 2, (size[1] - height) / 2]
+        ground = 255 if scan.bilevel else int(np.median(scan.plane))
+        moved = cv2.warpAffine(scan.plane, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(ground,))
+        plane = np.where(moved > 128, 255, 0) if scan.bilevel else np.asarray(moved)
+        return Scan(plane.astype(np.uint8), scan.bilevel), np.asarray(matrix, np.float64), good_jpeg(scan)
+
+    return way
+
+
 def exposed(factor: float) -> Way:
     """The page with every value multiplied."""
 
@@ -153,6 +171,9 @@ WAYS: dict[str, Way | None] = {
     "turned-90": turned(1),
     "turned-180": turned(2),
     "turned-270": turned(3),
+    "askew-5": askew(5),
+    "askew-7": askew(7),
+    "askew-10": askew(10),
     "exposure-x0.5": exposed(0.5),
     "one-bit": one_bit,
     "worn-0": worn,

@@ -127,3 +127,19 @@ def test_files_that_decoders_read_wrongly(
     assert len(details.lines) == LINES_OF_LEAF
     assert details.flags == flags
     assert details.quarter_turns == 0
+
+
+def test_a_leaf_that_lies_askew_by_seven_degrees(engine: Engine) -> None:
+    height, width = LEAF.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 7, 1.0)
+    matrix[1, 2] += 150
+    skewed = cv2.warpAffine(LEAF, matrix, (width, height + 300), borderValue=(int(np.median(LEAF)),))
+    details = seen(engine, saved(np.asarray(skewed)))
+    assert len(details.lines) == LINES_OF_LEAF
+    assert Flag.ROTATED in details.flags
+    inverse = cv2.invertAffineTransform(matrix)
+    upright = seen(engine, saved(LEAF))
+    for line, same in zip(details.lines, upright.lines, strict=True):
+        back = line.polygon @ inverse[:, :2].T + inverse[:, 2]
+        assert back[:, 0].min() == pytest.approx(same.polygon[:, 0].min(), abs=40)
+        assert back[:, 0].max() == pytest.approx(same.polygon[:, 0].max(), abs=40)

@@ -62,3 +62,9 @@ def test_outliers_beyond_three_mad_are_dropped() -> None:
 def test_long_lines_weigh_more() -> None:
     long, short = band(100, 100, 3000, 40, 1.0), band(100, 400, 1000, 40, 2.0)
     assert skew_angle([long, short]) == pytest.approx((3 * 1.0 + 2.0) / 4, abs=0.05)
+
+
+def test_steeper_angles_count_where_they_are_asked_for() -> None:
+    steep = [band(0, y, 3000, 40, 9.0) for y in (100, 300, 500)]
+    assert skew_angle(steep) is None
+    assert skew_angle(steep, steepest=12.0) == pytest.approx(9.0, abs=0.1)

@@ -117,7 +117,7 @@ def detect_page(data: bytes, network: LineNetwork) -> Detection:
     outlines = outlines_of(probabilities, network.postprocess)
 
     as_it_is = Rectification(ink.shape[1], ink.shape[0])
-    level, curve = measure(outlines, as_it_is)
+    level, curve = measure(outlines, as_it_is, network.preparation.steepest)
     if curve is None and abs(level.angle) < SECOND_PASS_ANGLE:
         geometry = Geometry(look.page, seen=as_it_is, recorded=level)
     else:
@@ -186,9 +186,11 @@ def outlines_of(probabilities: npt.NDArray[np.float32], postprocess: Postprocess
     )
 
 
-def measure(outlines: Sequence[Contour], page: Rectification) -> tuple[Rectification, ControlPoints | None]:
+def measure(
+    outlines: Sequence[Contour], page: Rectification, steepest: float
+) -> tuple[Rectification, ControlPoints | None]:
     """The rotation that levels a page's outlines, and the curve that remains on the rotated page."""
-    level = attrs.evolve(page, angle=skew_angle(outlines) or 0.0)
+    level = attrs.evolve(page, angle=skew_angle(outlines, steepest) or 0.0)
     turned = rounded(level.to_rotated(outline.astype(np.float64)) for outline in outlines)
     return level, control_points(turned, page.width, page.height)
 

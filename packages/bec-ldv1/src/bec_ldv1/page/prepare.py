@@ -15,6 +15,7 @@ from bec_ldv1.page.binarize import adaptive_threshold, linear_light
 from bec_ldv1.page.decode import PageImage, Plane
 from bec_ldv1.page.light import even_light, light_on_dark, lost_strokes
 from bec_ldv1.page.scale import enlarged_size, shrink
+from bec_ldv1.page.skew import MAX_ANGLE
 
 _SMOOTH = cv2.INTER_CUBIC
 _INK_LEVEL = (
@@ -31,11 +32,13 @@ class Preparation:
         even_light: lift dark pages to the brightness of good scans, place by place, before the threshold; turn
             light writing on dark ground round; average bilevel pages when they shrink instead of picking pixels.
         turns: where little is found, try the page turned by 90, 180 and 270 degrees.
+        steepest: lines that are askew by up to so many degrees are made level.
     """
 
     enlarge: bool = False
     even_light: bool = False
     turns: bool = False
+    steepest: float = MAX_ANGLE
 
 
 @attrs.frozen(eq=False)

@@ -23,15 +23,15 @@ def contour_angle(contour: Contour) -> tuple[float, float]:
     return (turned - 90.0 if turned > 45.0 else turned), width * height
 
 
-def skew_angle(contours: Sequence[Contour]) -> float | None:
+def skew_angle(contours: Sequence[Contour], steepest: float = MAX_ANGLE) -> float | None:
     """The rotation in degrees, counter-clockwise positive, that levels the lines; None under 0.3°.
 
-    The mean of the contours' angles within ±5°, weighted by their rectangles' areas, after dropping those
-    more than 3 median absolute deviations (unscaled) from the median.
+    The mean of the contours' angles within ±``steepest`` (the contract: 5°), weighted by their rectangles' areas,
+    after dropping those more than 3 median absolute deviations (unscaled) from the median.
     """
     measured = [contour_angle(contour) for contour in contours]
-    angles = np.array([angle for angle, _ in measured if abs(angle) <= MAX_ANGLE])
-    areas = np.array([area for angle, area in measured if abs(angle) <= MAX_ANGLE])
+    angles = np.array([angle for angle, _ in measured if abs(angle) <= steepest])
+    areas = np.array([area for angle, area in measured if abs(angle) <= steepest])
     if not len(angles):
         return None
     distances = np.abs(angles - np.median(angles))
