@@ -145,7 +145,7 @@ def test_a_slanting_line_slants(tmp_path: Path) -> None:
     [("JPEG", "L"), ("JPEG", "RGB"), ("PNG", "L"), ("PNG", "1"), ("TIFF", "1"), ("JPEG", "CMYK")],
 )
 def test_every_kind_of_image_is_shown(tmp_path: Path, kind: str, mode: str) -> None:
-    path = made(tmp_path, [page("1.img")], {"1.img": image(kind, mode=mode)})
+    path = made(tmp_path, [page("1.png")], {"1.png": image(kind, mode=mode)})
     assert dark(path) == (50, 50)
 
 
