@@ -103,7 +103,7 @@ def guide(
     (tmp_path / ".env").chmod(0o600)
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
     monkeypatch.setenv("BEC_QUEUE", request.param)
-    model = ROOT / "packages" / "bec-ldv1" / "src" / "bec_ldv1" / "model" / "weights" / "box.pt"
+    model = ROOT / "packages" / "bec-ldv1" / "src" / "bec_ldv1" / "network" / "weights" / "box.pt"
     shutil.copy(model, tmp_path / "model.pth")
     for name, text in (
         ("ldv1-config.json", CONFIG),
