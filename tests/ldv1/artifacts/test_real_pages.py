@@ -141,6 +141,8 @@ def covered(line: TextLine, others: tuple[TextLine, ...], size: tuple[int, int])
 
 def test_files_of_the_earlier_system_give_the_same_lines(case):
     image, page = read(case)
+    # on strongly bowed pages pieces end a little before their lines, which go on with the ink
+    least = 0.9 if page.tps_points is None else 0.89
     (older,) = read_lines(of_the_earlier_system(case[1]))
     assert older.pieces_only
     assert not page.pieces_only
@@ -153,7 +155,7 @@ def test_files_of_the_earlier_system_give_the_same_lines(case):
     assert (older.width, older.height) == (page.width, page.height)
     assert len(older.lines) == len(page.lines)
     for line, same in zip(page.lines, older.lines, strict=True):
-        assert covered(line, (same,), image.stored_size) > 0.85
+        assert covered(line, (same,), image.stored_size) > least
         assert same.confidence is None
         way = same.baseline[-1] - same.baseline[0]
         assert way @ (line.baseline[-1] - line.baseline[0]) > 0

@@ -14,13 +14,10 @@ from attrs import evolve
 from click.testing import CliRunner
 from PIL import Image
 
-from bec_ldv1.artifacts import PageImage
-from bec_ldv1.page.orientation import to_upright as upright_in_ldv1
 from bec_ocrv1.artifacts import PageText, ReadLine
 from bec_ocrv1.cli import ocrv1
 from bec_ocrv1.export.pdf import write_pdf
 from bec_ocrv1.records import to_parquet
-from bec_ocrv1.upright import to_upright
 
 NAME = "W1-I0001-abcdef"
 WIDTH, HEIGHT = 1200, 400
@@ -221,12 +218,3 @@ def test_pdf_and_images_go_together(arguments: list[str]) -> None:
     result = CliRunner().invoke(ocrv1, ["export", *arguments, "x", "--out", "y"])
     assert result.exit_code == 2
     assert "go together" in result.output
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_points_are_turned_as_line_detection_turns_them(orientation: int) -> None:
-    width, height = (60, 100) if orientation >= 5 else (100, 60)
-    image = PageImage(np.zeros((height, width), np.uint8), False, orientation)
-    points = ((10.0, 20.0), (90.0, 50.0))
-    wanted = upright_in_ldv1(np.array(points), orientation, width, height)
-    np.testing.assert_array_equal(to_upright(points, image), wanted)

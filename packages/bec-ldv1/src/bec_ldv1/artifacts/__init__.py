@@ -6,7 +6,7 @@ What is exported here is what a job that reads ldv1's results may use; docs/ldv1
 from bec_ldv1.artifacts.bands import body_height
 from bec_ldv1.artifacts.cut import cut_line
 from bec_ldv1.artifacts.frames import from_rectified, int16_box, line_bbox_rectified, to_rectified
-from bec_ldv1.artifacts.image import decode_page
+from bec_ldv1.artifacts.image import decode_page, to_upright
 from bec_ldv1.artifacts.pages import PageLines, TextLine
 from bec_ldv1.artifacts.read import read_lines
 from bec_ldv1.errors import PageProblem
@@ -31,4 +31,5 @@ __all__ = [
     "line_bbox_rectified",
     "read_lines",
     "to_rectified",
+    "to_upright",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import attrs
 import numpy as np
+import numpy.typing as npt
 
+from bec_ldv1.page.contours import Points
 from bec_ldv1.page.decode import PageImage, decode
-from bec_ldv1.page.orientation import turned
+from bec_ldv1.page.orientation import to_upright as upright_of
+from bec_ldv1.page.orientation import turned_page
 
 
 def decode_page(data: bytes, quarter_turns: int = 0) -> PageImage:
@@ -24,8 +26,10 @@ def decode_page(data: bytes, quarter_turns: int = 0) -> PageImage:
         PageProblem: the bytes are no image of a known kind or of one that can't be read, truncated or damaged, or hold
             too many pixels.
     """
-    image = decode(data)
-    if quarter_turns % 4 == 0:
-        return image
-    plane = np.ascontiguousarray(np.rot90(image.plane, quarter_turns))
-    return attrs.evolve(image, plane=plane, orientation=turned(image.orientation, quarter_turns))
+    return turned_page(decode(data), quarter_turns)
+
+
+def to_upright(points: npt.ArrayLike, image: PageImage) -> Points:
+    """Points of the stored raster, n × 2 (x, y), in pixels of the upright image, as float64."""
+    stored = np.asarray(points, np.float64).reshape(-1, 2)
+    return upright_of(stored, image.orientation, image.width, image.height)

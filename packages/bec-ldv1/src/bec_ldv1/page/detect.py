@@ -14,7 +14,7 @@ from bec_ldv1.page.contours import Contour, Points, Postprocess, find_contours, 
 from bec_ldv1.page.curvature import control_points
 from bec_ldv1.page.decode import PageFrame, PageImage, Plane, decode
 from bec_ldv1.page.direction import Evidence, best_turn, evidence, turns_to_try
-from bec_ldv1.page.orientation import to_stored, turned
+from bec_ldv1.page.orientation import to_stored, turned_page
 from bec_ldv1.page.prepare import Preparation, Prepared, prepare
 from bec_ldv1.page.rectify import Rectification
 from bec_ldv1.page.skew import skew_angle
@@ -149,7 +149,7 @@ class _Look:
 
 
 def _look(page: PageImage, network: LineNetwork, quarters: int = 0) -> _Look:
-    shown = _turned(page, quarters) if quarters else page
+    shown = turned_page(page, quarters)
     prepared = prepare(shown, network.preparation)
     return _Look(shown.frame, quarters, prepared, _probabilities(prepared.ink, network))
 
@@ -168,12 +168,6 @@ def _upright_look(page: PageImage, network: LineNetwork) -> _Look:
 
 def _evidence(look: _Look) -> Evidence:
     return evidence(look.probabilities, look.prepared.ink)
-
-
-def _turned(page: PageImage, quarters: int) -> PageImage:
-    """The page after so many quarter turns counter-clockwise; its orientation says so too."""
-    plane = np.ascontiguousarray(np.rot90(page.plane, quarters))
-    return attrs.evolve(page, plane=plane, orientation=turned(page.orientation, quarters))
 
 
 def outlines_of(probabilities: npt.NDArray[np.float32], postprocess: Postprocess) -> list[Contour]:

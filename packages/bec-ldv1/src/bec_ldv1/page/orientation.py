@@ -4,9 +4,11 @@ Manifests give the size of the stored raster, so records hold its pixels; but li
 upright page. An orientation is a number from 1 to 8, as EXIF has them.
 """
 
+import attrs
 import numpy as np
 
 from bec_ldv1.page.contours import Points
+from bec_ldv1.page.decode import PageImage
 
 _CYCLES = ((1, 8, 3, 6), (2, 5, 4, 7))
 """Orientations that follow from each other by a quarter turn counter-clockwise: unmirrored, and mirrored ones."""
@@ -21,6 +23,14 @@ def turned(orientation: int, quarter_turns: int) -> int:
 def turns_of(orientation: int) -> int | None:
     """How many quarter turns counter-clockwise an orientation is; None for one that mirrors."""
     return _CYCLES[0].index(orientation) if orientation in _CYCLES[0] else None
+
+
+def turned_page(page: PageImage, quarter_turns: int) -> PageImage:
+    """The page after so many quarter turns counter-clockwise; its orientation says so too."""
+    if quarter_turns % 4 == 0:
+        return page
+    plane = np.ascontiguousarray(np.rot90(page.plane, quarter_turns))
+    return attrs.evolve(page, plane=plane, orientation=turned(page.orientation, quarter_turns))
 
 
 def to_stored(points: Points, orientation: int, width: int, height: int) -> Points:

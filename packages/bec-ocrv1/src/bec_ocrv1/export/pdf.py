@@ -11,13 +11,12 @@ import numpy as np
 from PIL import Image
 
 from bec_core import PageError
-from bec_ldv1.artifacts import PageImage, decode_page
+from bec_ldv1.artifacts import PageImage, decode_page, to_upright
 from bec_ldv1.artifacts.writing.errors import ExportError
 from bec_ldv1.artifacts.writing.image_folders import images_of
 from bec_ocrv1.artifacts import PageText, Point, ReadLine
 from bec_ocrv1.export.pdf_file import PdfFile, text_string
 from bec_ocrv1.export.pdf_text import HiddenFonts, PlacedText
-from bec_ocrv1.upright import to_upright
 
 _POINT = 72 / 300  # of a pixel: pages are taken to be scanned at 300 dpi
 _QUALITY = 75
@@ -111,10 +110,10 @@ def _placed(line: ReadLine, image: PageImage) -> PlacedText | None:
     """A line along the straight way from its beginning to its end; None where its place is not recorded."""
     if len(line.polygon) < 3 or len(line.baseline) < 2:
         return None
-    begin, end = (to_upright([point], image)[0] for point in (line.baseline[0], line.baseline[-1]))
+    begin, end = to_upright([line.baseline[0], line.baseline[-1]], image).tolist()
     angle = math.atan2(begin[1] - end[1], end[0] - begin[0])  # a picture's rows count downwards
     along, across = zip(
-        *(_turned(point, begin, angle) for point in to_upright(line.polygon, image)), strict=True
+        *(_turned(point, begin, angle) for point in to_upright(line.polygon, image).tolist()), strict=True
     )
     left, low = min(along), min(across)
     x = begin[0] + left * math.cos(angle) - low * math.sin(angle)

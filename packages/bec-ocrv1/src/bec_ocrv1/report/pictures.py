@@ -11,10 +11,9 @@ from attrs import frozen
 from PIL import Image
 
 from bec_core import PageData
-from bec_ldv1.artifacts import PageImage, PageProblem, cut_line, decode_page
+from bec_ldv1.artifacts import PageImage, PageProblem, cut_line, decode_page, to_upright
 from bec_ocrv1.artifacts import PageText, Point, ReadLine
 from bec_ocrv1.identity import same_image
-from bec_ocrv1.upright import to_upright
 
 _VIEW_AREA, _VIEW_SIDE = 1_700_000, 2_400  # px; a leaf is wide, a book's page high
 _CROP_BOX = (1_600, 110)
@@ -79,4 +78,4 @@ def on_picture(
 ) -> tuple[tuple[int, int], ...]:
     """Points of the stored image on the upright picture, whole pixels."""
     across, down = size[0] / image.width, size[1] / image.height
-    return tuple((round(x * across), round(y * down)) for x, y in to_upright(points, image))
+    return tuple((round(x * across), round(y * down)) for x, y in to_upright(list(points), image).tolist())
