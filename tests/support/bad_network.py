@@ -15,9 +15,11 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
+
+from support.http_server import QuietServer
 
 Kind = Literal[
     "status",  # answer with an error; nothing reaches the service
@@ -103,13 +105,8 @@ class FaultyProxy:
         self.close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(QuietServer):
     proxy: FaultyProxy
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is what these tests are about: no traceback."""
 
 
 class _Handler(BaseHTTPRequestHandler):

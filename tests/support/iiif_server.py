@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from bec_iiif.fetch import Patience
+from support.http_server import QuietServer
 
 HURRIED = Patience(
     connect_s=1.0,
@@ -122,18 +123,11 @@ def iiif_server() -> Iterator[IiifServer]:
             else:
                 self.wfile.write(reply.body)
 
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except OSError:  # the client has left, which is its right
-                self.close_connection = True
-
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
     ended = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = QuietServer(("127.0.0.1", 0), Handler)
     found = IiifServer(f"http://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

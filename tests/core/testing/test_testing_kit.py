@@ -476,6 +476,28 @@ def test_a_fault_of_the_declaration_is_named(changes, said):
     assert any(said in problem for problem in found), found
 
 
+def test_what_a_thread_of_before_the_check_prints_is_not_the_jobs():
+    """A server that a test has running may tell that a client went away while another job is checked."""
+    from bec_core.testing.printed import recorded
+
+    said, done = threading.Event(), threading.Event()
+
+    def serve() -> None:
+        said.wait()
+        print("a client went away", file=sys.stderr)  # noqa: T201
+        done.set()
+
+    older = threading.Thread(target=serve)
+    older.start()
+    with recorded() as printed:
+        said.set()
+        assert done.wait(5)
+        print("the job's own")  # noqa: T201
+    older.join()
+    (problem,) = printed.problems()
+    assert "the job's own" in problem
+
+
 def test_a_heavy_plugin_module_is_named(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "heavy_plugin.py").write_text("import numpy")

@@ -37,21 +37,31 @@ class Printed:
 
 @contextmanager
 def recorded() -> Iterator[Printed]:
-    """Record what is printed in the block, by any thread; logs and warnings go where they went before."""
+    """Record what is printed in the block, by its thread and those begun since.
+
+    Logs, warnings and what older threads print (a server of the test's own, say) go where they went before.
+    """
     printed = Printed()
-    with redirect_stdout(_stream(printed, sys.stdout)), redirect_stderr(_stream(printed, sys.stderr)):
+    older = frozenset(threading.enumerate()) - {threading.current_thread()}
+    with (
+        redirect_stdout(_stream(printed, older, sys.stdout)),
+        redirect_stderr(_stream(printed, older, sys.stderr)),
+    ):
         yield printed
 
 
-def _stream(printed: Printed, before: TextIO) -> TextIO:
-    return io.TextIOWrapper(cast(Any, _Recorder(printed, before)), encoding="utf-8", write_through=True)
+def _stream(printed: Printed, older: frozenset[threading.Thread], before: TextIO) -> TextIO:
+    return io.TextIOWrapper(
+        cast(Any, _Recorder(printed, older, before)), encoding="utf-8", write_through=True
+    )
 
 
 class _Recorder(io.RawIOBase):
     """A stream that records who writes to it."""
 
-    def __init__(self, printed: Printed, before: TextIO) -> None:
+    def __init__(self, printed: Printed, older: frozenset[threading.Thread], before: TextIO) -> None:
         self._printed = printed
+        self._older = older
         self._before = before
 
     def writable(self) -> bool:
@@ -61,7 +71,7 @@ class _Recorder(io.RawIOBase):
     def write(self, data: bytes, /) -> int:  # type: ignore[override]  # any buffer will do
         """Record the bytes, or hand on what a log writes."""
         text = bytes(data).decode(errors="replace")
-        place = _place()
+        place = None if threading.current_thread() in self._older else _place()
         if place is None:
             self._before.write(text)
         elif text.strip():
