@@ -119,7 +119,7 @@ def test_the_environment_file_sets_what_bec_reads() -> None:
 
 def test_the_log_agent_reads_our_log_lines() -> None:
     stream = io.StringIO()
-    configure_logging(json_lines=True, stream=stream)
+    configure_logging(form="json", stream=stream)
     try:
         with logger.contextualize(job="ldv1", volume="W1/I1", worker=3, task=4, attempt=1):
             logger.info("done")

@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     from bec_core.errors import BecError
 
 
+class StoppedBySignal(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, raised as Ctrl-C is where there is nothing at hand yet that would have to be handed back."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by signal {number}")
+        self.number = number
+
+
 class Exit(IntEnum):
     """What a status means. 2 is also click's own status for a wrong command line."""
 

@@ -23,6 +23,7 @@ from bec_core.settings import plugin_settings
 from bec_core.worker import deaths, identity
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import Keeper
+from bec_core.worker.life import Life
 from bec_core.worker.observer import Watchers, WorkerObserver
 from bec_core.worker.options import WorkerOptions
 from bec_core.worker.process import STUCK_AFTER_S, BECWorker
@@ -45,10 +46,12 @@ def open_worker(
     name: str,
     finder: ResourceFinder | None = None,
     observers: Sequence[WorkerObserver] = (),
+    life: Life | None = None,
 ) -> Iterator[BECWorker]:
     """Build a worker for a job, register it, and on leaving close everything and mark it as stopped.
 
     ``finder`` gives it its resources and the environment's variables; default: there are none.
+    ``life`` is told what its threads do.
 
     Raises:
         JobConfigError: the job's config does not fit its plugin.
@@ -89,7 +92,7 @@ def open_worker(
         stack.callback(keeper.close)
         heartbeat.start()
         stack.callback(heartbeat.close)
-        yield BECWorker(place, heartbeat, renew_at=_renew_at(services))
+        yield BECWorker(place, heartbeat, renew_at=_renew_at(services), life=life)
 
 
 def _renew_at(services: Services) -> int | None:
