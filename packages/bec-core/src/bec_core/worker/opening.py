@@ -11,7 +11,7 @@ from loguru import logger
 
 from bec_core.artifacts import probe, recipe_of
 from bec_core.db import Database, inputs, left, recipes, workers
-from bec_core.errors import BecError, JobGone, PluginError, ServiceError, SettingsError
+from bec_core.errors import BecError, ConflictError, JobGone, PluginError, ServiceError, SettingsError
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
 from bec_core.job_config import structure_job
 from bec_core.models import Job
@@ -56,8 +56,9 @@ def open_worker(
     Raises:
         JobConfigError: the job's config does not fit its plugin.
         PluginError: the plugin's worker can't be imported or built.
-        SettingsError: the store takes no conditional writes, a live worker of the job has another model, a resource
-            is missing or another one, or the job type's own settings are bad.
+        SettingsError: the store takes no conditional writes, a resource is missing or another one, or the job type's
+            own settings are bad.
+        ConflictError: a live worker of the job has another model.
         JobGone: the job was deleted.
     """
     # a slot that waits at a queue in PostgreSQL holds one; the keeper must never wait behind them
@@ -148,7 +149,7 @@ def _register(database: Database, loaded: LoadedJob, name: str, options: WorkerO
         ours = loaded.recipe.contents.get("resources", {})
         for worker, theirs in recipes.living_resources(connection, job_id, alive_s=ALIVE_S):
             if dict(theirs) != dict(ours):
-                raise SettingsError(
+                raise ConflictError(
                     f"worker {worker} of job {loaded.job.name} works with {_said(theirs)}, this one has {_said(ours)}:"
                     " one job's results must come from one model; stop those workers first, or make a second job"
                 )
