@@ -10,6 +10,7 @@ import pytest
 
 from support.places import PACKAGES, ROOT
 
+
 @pytest.fixture(scope="module")
 def installed(wheels, tmp_path_factory):
     """A folder with nothing but our wheels; what they depend on comes from this environment."""

@@ -34,7 +34,7 @@ mkdir proc run tmp opt etc var var/lib var/log var/tmp root home
 mount -t proc proc proc
 mount -t tmpfs tmpfs run
 for folder in etc opt var/lib var/log; do mount --bind "$LAB/$folder" $folder; done
-echo "$BINDS" | while read -r from to; do [ -z "$to" ] || { mkdir -p ".$to"; mount --bind "$from" ".$to"; }; done
+echo "$BINDS" | while read -r from to; do [ -z "$to" ] || { mkdir -p ".$to"; mount -o bind,ro "$from" ".$to"; }; done
 umount -R -l sys/fs/cgroup 2>/dev/null || true
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 exec chroot . env -i container=lab PATH=/usr/sbin:/usr/bin:/sbin:/bin SYSTEMD_UNIT_PATH=$UNIT_PATH \\
@@ -122,8 +122,13 @@ def _cgroups() -> Path | None:
 
 
 @contextmanager
-def systemd(lab: Path, units: Mapping[str, str], *, binds: Mapping[Path, str] | None = None) -> Iterator[Machine]:
-    """Start a systemd whose only units are ``units`` (and empty targets). ``binds``: more folders of this machine's."""
+def systemd(
+    lab: Path, units: Mapping[str, str], *, binds: Mapping[Path, str] | None = None
+) -> Iterator[Machine]:
+    """Start a systemd whose only units are ``units`` (and empty targets).
+
+    ``binds``: more of this machine's folders, to be read there.
+    """
     for folder in ("root", "etc/systemd/system", "opt/units", "var/lib", "var/log"):
         (lab / folder).mkdir(parents=True, exist_ok=True)
     for name in ("nsswitch.conf", "ld.so.cache", "passwd", "group", "machine-id"):

@@ -165,7 +165,7 @@ def run(arguments: list[str]) -> int:
         return ended.exit_code
     except (click.Abort, KeyboardInterrupt) as stopped:
         status = 128 + stopped.number if isinstance(stopped, StoppedBySignal) else Exit.INTERRUPTED
-        return _ended("stopped", status, level="WARNING")
+        return _ended("stopped", status, level="INFO")
     except click.ClickException as error:
         text = io.StringIO()
         error.show(text)

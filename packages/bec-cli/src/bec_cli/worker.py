@@ -147,7 +147,7 @@ def worker(
         )
         named = named_resources(ctx)
         while True:
-            job = _job(session, place.job, watchdog, wait=wait)
+            job = _job(session, place.job, watchdog, poll_s=poll_wait if wait else None)
             if (status := _work(session, job, options, named, watchdog)) is not None:
                 return status
             note("the job's config has changed: loading it anew")
@@ -173,15 +173,15 @@ def _watched() -> Iterator[Watchdog]:
         watchdog.close()
 
 
-def _job(session: Session, name_or_id: str, watchdog: Watchdog, *, wait: bool) -> Job:
-    """The job; if it is to be waited for, once there is something to do."""
-    if not wait:
+def _job(session: Session, name_or_id: str, watchdog: Watchdog, *, poll_s: float | None) -> Job:
+    """The job; if it is to be waited for (``poll_s`` is given), once there is something to do."""
+    if poll_s is None:
         from bec_core.admin.jobs import find_job
 
         return find_job(session, name_or_id)
     from bec_cli.worker_waiting import wait_for_work
 
-    return wait_for_work(session, name_or_id, watchdog)
+    return wait_for_work(session, name_or_id, watchdog, poll_s=poll_s)
 
 
 def _work(
@@ -223,7 +223,7 @@ def _work(
             them = count(summary.left.blocked, "volume")
             note(f"{them} blocked by inputs that nobody is doing: bec jobs stats {job.name}")
     else:
-        level = "CRITICAL" if status in (Exit.FAULT, Exit.NOT_FOUND) else "WARNING"
+        level = "CRITICAL" if summary.end in (End.FAULT, End.DELETED) else "INFO"
         say_the_end(f"the worker ended: {summary.end.value}{_what_waits(summary)}", status, level=level)
     lines.say("Worker shutdown complete")
     return status

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from bec_core.admin.jobs import find_job
-from bec_core.admin.waiting import LOOK_S, Outlook, outlook
+from bec_core.admin.waiting import LEAST_S, LOOK_S, Outlook, outlook
 from bec_core.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from bec_core.worker import Watchdog
 
 
-def wait_for_work(session: Session, name_or_id: str, watchdog: Watchdog) -> Job:
+def wait_for_work(session: Session, name_or_id: str, watchdog: Watchdog, *, poll_s: float) -> Job:
     """The job, once a worker of it has something to do; meanwhile the service counts as started.
 
+    It is looked at least every ``poll_s``, and more often where something will be due sooner.
     A service in trouble is waited for too, once the first look was answered.
 
     Raises:
@@ -40,5 +41,6 @@ def wait_for_work(session: Session, name_or_id: str, watchdog: Watchdog) -> Job:
         if found.why != said:
             logger.info("{}", found.why)
         said = found.why
-        watchdog.idle(found.why, found.pause_s)
-        time.sleep(found.pause_s)
+        pause_s = min(found.pause_s, max(LEAST_S, poll_s))
+        watchdog.idle(found.why, pause_s)
+        time.sleep(pause_s)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 LOOK_S = 15.0
 """The longest pause between two looks."""
 
-_LEAST_S = 0.1
+LEAST_S = 0.1
+"""The shortest."""
 
 
 @frozen
@@ -50,5 +51,5 @@ def outlook(session: Session, job: Job) -> Outlook:
     pause = LOOK_S if left.next_s is None else min(LOOK_S, left.next_s)
     return Outlook(
         f"volumes of job {job.name} wait that can't be worked on yet (in back-off, running elsewhere, or blocked)",
-        max(_LEAST_S, pause),
+        max(LEAST_S, pause),
     )

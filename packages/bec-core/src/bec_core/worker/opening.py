@@ -11,7 +11,7 @@ from loguru import logger
 
 from bec_core.artifacts import probe, recipe_of
 from bec_core.db import Database, inputs, left, recipes, workers
-from bec_core.errors import BecError, ConflictError, JobGone, PluginError, ServiceError, SettingsError
+from bec_core.errors import BecError, ConflictError, JobGone, PluginError, ServiceError
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
 from bec_core.job_config import structure_job
 from bec_core.models import Job
