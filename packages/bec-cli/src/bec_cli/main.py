@@ -164,7 +164,10 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except (click.Abort, KeyboardInterrupt) as stopped:
-        status = 128 + stopped.number if isinstance(stopped, StoppedBySignal) else Exit.INTERRUPTED
+        cause = (
+            stopped.__cause__ if isinstance(stopped, click.Abort) else stopped
+        )  # click makes one of the other
+        status = 128 + cause.number if isinstance(cause, StoppedBySignal) else Exit.INTERRUPTED
         return _ended("stopped", status, level="INFO")
     except click.ClickException as error:
         text = io.StringIO()

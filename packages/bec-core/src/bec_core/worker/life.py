@@ -15,6 +15,9 @@ from attrs import field, frozen
 ANSWER_S = 300.0
 """The longest that one call of a service takes until it is answered or given up, retries included."""
 
+SLOT = "bec-slot-"
+"""What the names of threads that take tasks begin with."""
+
 
 @frozen
 class Sign:
@@ -86,5 +89,5 @@ class Life:
     def __str__(self) -> str:
         """What the slots do, in a line; without any, what the process does."""
         signs = self.signs()
-        slots = [sign for sign in signs if sign.thread != threading.main_thread().name]
+        slots = [sign for sign in signs if sign.thread.startswith(SLOT)]
         return "; ".join(sign.what() for sign in slots or signs)

@@ -42,7 +42,7 @@ from bec_core.worker.ending import (
 from bec_core.worker.failures import describe
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import HeldTask
-from bec_core.worker.life import ANSWER_S, Life
+from bec_core.worker.life import ANSWER_S, SLOT, Life
 from bec_core.worker.observer import Step
 from bec_core.worker.settle import cancelled, fault_in_settling, settle
 from bec_core.worker.watchdog import EXIT_STUCK
@@ -154,7 +154,7 @@ class BECWorker:
     def run(self) -> WorkerSummary:
         """Work until told to stop or nothing is left; returns when the last task at hand has ended."""
         slots = [
-            threading.Thread(target=self._slot, name=f"bec-slot-{n}")
+            threading.Thread(target=self._slot, name=f"{SLOT}{n}")
             for n in range(1, self._place.options.concurrency + 1)
         ]
         for slot in slots:

@@ -97,12 +97,12 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._closing:
-            self.life.changed.clear()
             try:
                 self.look()
             except Exception:  # noqa: BLE001 - without this thread the worker would be killed for nothing
                 logger.exception("the watchdog met something unforeseen")
             self.life.changed.wait(self._every_s)  # that it stops is told at once
+            self.life.changed.clear()
 
     def _refuse(self, overdue: list[Sign]) -> None:
         if self._said:
