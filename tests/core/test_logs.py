@@ -47,6 +47,34 @@ def test_console_lines_show_where():
     assert "[W1/I1] odd <page>" in stream.getvalue()
 
 
+def test_lines_for_the_journal_have_its_sign_for_the_level_and_no_time():
+    stream = io.StringIO()
+    configure_logging(form="journal", stream=stream)
+    with logger.contextualize(volume="W1/I1"):
+        logger.warning("odd {}", "<page>\nof two lines")
+        try:
+            raise ValueError("bad")
+        except ValueError:
+            logger.exception("failed")
+    lines = stream.getvalue().splitlines()
+    assert lines[:4] == [
+        "<4>[W1/I1] odd <page>",
+        "<4>of two lines",
+        "<3>[W1/I1] failed",
+        "<3>Traceback (most recent call last):",
+    ]
+    assert lines[-1] == "<3>ValueError: bad"
+
+
+def test_a_file_gets_json_and_stderr_the_form_that_was_asked_for(tmp_path):
+    stream = io.StringIO()
+    path = tmp_path / "bec.jsonl"
+    configure_logging(form="console", stream=stream, file=path)
+    logger.info("both")
+    assert json.loads(path.read_text())["message"] == "both"
+    assert "both" in stream.getvalue()
+
+
 # -- one log ------------------------------------------------------------------------------------------------
 
 WHOLE = """

@@ -244,3 +244,23 @@ def test_a_database_that_is_away_keeps_no_worker_down(host: Host) -> None:
     host.wait_until_idle()
     assert [line["exit_status"] for line in host.lines() if line.get("exit_status") == 5]
     host.machine.systemctl("stop", UNIT)
+
+
+def test_several_workers_of_a_job_are_instances_of_the_template(host: Host) -> None:
+    host.machine.run("cp", "/opt/bec/share/bec/systemd/bec-worker@.service", "/etc/systemd/system/")
+    units = ["bec-worker@checksum:a", "bec-worker@checksum:b"]
+    host.set(SETTINGS.replace("BEC_JOB=checksum\n", ""))
+    (host.lab / "etc/bec/worker-checksum:b.env").write_text("BEC_WORKER_NAME=the-second\n")
+    try:
+        host.machine.systemctl("start", *units)
+        assert [host.machine.property(unit, "SubState") for unit in units] == ["running"] * 2
+        volume = host.ask(7)
+        host.until(lambda: host.is_done(volume))
+        logs = [host.lab / f"var/log/private/bec/checksum:{name}.jsonl" for name in "ab"]
+        said = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
+        assert len([line for line in said if line["message"].startswith("done:")]) == 1
+        workers = json.loads(host.bec("workers", "list", "--json"))
+        assert {one["name"] for one in workers} >= {"the-second"}
+    finally:
+        host.machine.systemctl("stop", *units)
+        host.set()

@@ -35,7 +35,7 @@ class Exit(IntEnum):
     SOME_FAILED = 6
     """The command did its work, but part of it failed: volumes, messages, or what an audit found."""
     STUCK = 70
-    """Of ``bec worker``: a job did not come back when told to stop; a new process must take over."""
+    """Of ``bec worker``: a job did not come back, or a slot was not heard of in time; a new process must take over."""
     WORK_LEFT = 75
     """Of ``bec worker``: volumes wait that can't be worked on now (in back-off, running elsewhere): start it again."""
     FAULT = 76
