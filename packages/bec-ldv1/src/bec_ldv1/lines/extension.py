@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 
 from bec_ldv1.lines.drafts import Course, Doubles, Draft
 from bec_ldv1.lines.fragments import STATION
-from bec_ldv1.lines.shape import HALF, running_mean, straightened_ink
+from bec_ldv1.lines.shape import HALF, BandInk, running_mean, straightened_ink, without_guides
 
 _FEWEST = 3  # lines that make a block, beyond which nothing is extended
 _GAP = 4.0  # widest gap that is crossed, in bodies
 _FAINTEST = 0.35  # least ink of what is added, over the line's own
-_CONTRAST = 1.2  # least ink in the band, over the ink half way to the next lines
+_CONTRAST = (
+    1.2  # least ink in the band, over the ink half way to the next line on either side: pictures have both
+)
+_STRIP = 0.15  # half the height of what counts as half way, in bodies
+_WIDE = 3.0  # bodies over which the ink between the lines is looked at
 
 
 def extended(
@@ -54,18 +58,15 @@ def _extend(
     tail = tail.cut(0, free) if direction > 0 else tail.cut(room - free, room)
     if tail.top.size == 0:
         return draft
-    typical = straightened_ink(draft, ink, around=0.5).share(-0.5, 0.5)
-    if not typical.any():
-        return draft
-    band = straightened_ink(tail, ink)
     half_pitch = pitch / draft.body / 2
-    between = (
-        band.share(-half_pitch - 0.15, -half_pitch + 0.15) + band.share(half_pitch - 0.15, half_pitch + 0.15)
-    ) / 2
-    columns = band.share(-0.5, 0.5)
+    typical = float(straightened_ink(draft, ink, around=0.5).share(-0.5, 0.5).mean())
+    if not typical:
+        return draft
+    band = without_guides(straightened_ink(tail, ink, around=half_pitch + _STRIP))
+    columns, above, below = band.share(-0.5, 0.5), *_between(band, half_pitch)
     if direction < 0:
-        columns, between = columns[::-1], between[::-1]
-    reach = _ink_run(columns, between, draft.body / HALF, float(typical.mean()))
+        columns, above, below = columns[::-1], above[::-1], below[::-1]
+    reach = _ink_run(columns, (above, below), draft.body / HALF, typical)
     stations = -(-reach * HALF // STATION)
     if stations == 0:
         return draft
@@ -111,9 +112,16 @@ def _free_stations(tail: Draft, others: Sequence[Draft], direction: int) -> int:
     return int(in_order.argmax()) if in_order.any() else int(blocked.size)
 
 
-def _ink_run(columns: Doubles, between: Doubles, body: float, typical: float) -> int:
+def _between(band: BandInk, half_pitch: float) -> tuple[Doubles, Doubles]:
+    """Share of ink per column half way to the next lines, above and below."""
+    above = band.share(-half_pitch - _STRIP, -half_pitch + _STRIP)
+    return above, band.share(half_pitch - _STRIP, half_pitch + _STRIP)
+
+
+def _ink_run(columns: Doubles, between: tuple[Doubles, Doubles], body: float, typical: float) -> int:
     """Columns (half-size), from the line's end on, over which letters go on without too wide a gap."""
-    near, apart = running_mean(columns, 2 * body), running_mean(between, 2 * body)
+    near = running_mean(columns, 2 * body)
+    apart = np.maximum(*(running_mean(side, _WIDE * body) for side in between))
     solid = np.flatnonzero((columns > 0) & (near > _FAINTEST * typical) & (near > _CONTRAST * apart))
     reach = 0
     for place in solid.tolist():
