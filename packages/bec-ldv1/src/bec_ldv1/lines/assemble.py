@@ -71,7 +71,7 @@ def assemble_lines(
     drafts = [within_frame(d, standing) for d in drafts]
     clean = without_rules(half, float(np.median([d.body for d in drafts])))
     drafts, signs = lines_and_signs(without_ink_twins(drafts, clean), clean)
-    drafts = extended(drafts, course, pitch_of(drafts), clean)
+    drafts = extended(drafts, course, barriers, pitch_of(drafts), clean)
     kept = [t for d in drafts if (t := _trim(d, clean, settings)) is not None]
     kept = _without_faint(_without_short(kept, settings), settings)
     spans = np.array([t.ends for t in kept], np.float64).reshape(-1, 2)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bec_ldv1.lines.fragments import ROW, STATION, Fragment
 
+_SPECK = 0.16  # bodies of ink in a column that are none yet
 _ON_A_PAGE = 4  # least lines on either side
 _ON_A_LEAF = 6  # … on a leaf whose lines go on at the same height
 _MOST_STRIPES = 3  # more are gaps of words, or of a table
@@ -42,7 +43,8 @@ def inked_columns(fragment: Fragment, ink: NDArray[np.uint8]) -> NDArray[np.bool
     rows = np.arange(first, first + part.shape[0])[:, None]
     within = np.repeat((rows >= top) & (rows < bottom), STATION, axis=1)
     columns = np.zeros(fragment.top.size * STATION, np.bool_)
-    columns[: part.shape[1]] = (part & within[:, : part.shape[1]]).any(axis=0)
+    least = max(1, round(_SPECK * fragment.body * ROW))
+    columns[: part.shape[1]] = (part & within[:, : part.shape[1]]).sum(axis=0) >= least
     return columns
 
 

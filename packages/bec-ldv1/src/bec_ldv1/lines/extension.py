@@ -22,19 +22,28 @@ _WIDE = 3.0  # bodies over which the ink between the lines is looked at
 
 
 def extended(
-    drafts: Sequence[Draft], course: Course, pitch: float | None, ink: NDArray[np.uint8]
+    drafts: Sequence[Draft],
+    course: Course,
+    barriers: Sequence[float],
+    pitch: float | None,
+    ink: NDArray[np.uint8],
 ) -> list[Draft]:
     """The drafts carried on along the page's course, as far as their ink goes and the text block reaches.
 
-    The block ends where the second longest line does, on either side. ``ink`` is the half-size plane (1 is ink).
-    Nothing is added where another line already is.
+    The block, each column between the ``barriers`` (x in pixels), ends where its second longest line does, on either
+    side. ``ink`` is the half-size plane (1 is ink). Nothing is added where another line already is.
     """
-    if len(drafts) < _FEWEST or pitch is None:
+    if pitch is None:
         return list(drafts)
-    left = sorted(d.first for d in drafts)[1]
-    right = sorted(d.last for d in drafts)[-2]
+    columns = np.searchsorted(barriers, [(d.first + d.last + 1) / 2 * STATION for d in drafts])
+    firsts, lasts = np.array([d.first for d in drafts]), np.array([d.last for d in drafts])
     result = []
-    for draft in drafts:
+    for draft, column in zip(drafts, columns, strict=True):
+        beside = columns == column
+        if beside.sum() < _FEWEST:
+            result.append(draft)
+            continue
+        left, right = int(np.sort(firsts[beside])[1]), int(np.sort(lasts[beside])[-2])
         others = [d for d in drafts if d is not draft]
         longer = _extend(draft, right - draft.last, 1, course, pitch, others, ink)
         result.append(_extend(longer, draft.first - left, -1, course, pitch, others, ink))
