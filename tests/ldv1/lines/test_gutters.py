@@ -63,7 +63,7 @@ def test_lines_of_two_columns_of_a_leaf_that_are_not_level_are_parted() -> None:
 
 
 def test_a_last_column_of_a_leaf_that_is_not_full_is_parted() -> None:
-    left, right = [60, 110, 160, 210, 260, 310, 360], [60, 110, 160, 210]
+    left, right = [60, 110, 160, 210, 260, 310, 360], [60, 110, 160, 210, 260]
     canvas = bridged_columns(Canvas(), right, (200, 1000), (1060, 1850))
     for y in left[len(right) :]:
         canvas.line(y, 200, 1000, body=16)
@@ -98,3 +98,29 @@ def test_words_that_stand_apart_are_not_parted() -> None:
             canvas.line(y, x, x + 120, body=16)
         canvas.map[y - 8 : y + 8, 100:860] = 0.9
     assert len(canvas.lines()) == 6
+
+
+def test_a_white_stripe_no_wider_than_the_gaps_of_words_parts_no_lines() -> None:
+    canvas, rng = Canvas(), np.random.default_rng(4)
+    for y in range(40, 480, 40):
+        bridged_columns(canvas, [y], (200, 1000), (1022, 1850))
+        for x in rng.integers(240, 900, 3).tolist() + rng.integers(1060, 1760, 3).tolist():
+            canvas.ink[y - 10 : y + 10, x : x + 60] = 255
+    assert len(canvas.lines()) == 11
+
+
+def test_specks_in_a_gutter_bridge_no_columns() -> None:
+    ys = list(range(100, 900, 40))
+    canvas, rng = bridged_columns(Canvas(1200, 1000), ys, (100, 580), (620, 1100)), np.random.default_rng(3)
+    canvas.ink[rng.random(canvas.ink.shape) < 0.01] = 0
+    assert middles(canvas.lines()) == pytest.approx([*ys, *ys], abs=2)
+
+
+def test_a_line_is_not_carried_on_across_a_gutter() -> None:
+    ys = list(range(100, 500, 40))
+    canvas = bridged_columns(Canvas(1000, 1000), ys, (100, 480), (520, 900))
+    canvas.map[172:188, 520:720] = 0  # the network lost the start of a line on the right
+    canvas.map[212:228, 300:480] = 0  # … and the end of one on the left
+    lines = canvas.lines()
+    assert all(extent(line)[1] < 500 for line in lines[:10])
+    assert all(extent(line)[0] > 500 for line in lines[10:])

@@ -19,7 +19,6 @@ from bec_ldv1.lines.fragments import ROW, STATION, Fragment
 _SPECK = 0.16  # bodies of ink in a column that are none yet
 _ON_A_PAGE = 4  # least lines on either side
 _ON_A_LEAF = 6  # … on a leaf whose lines go on at the same height
-_MOST_STRIPES = 3  # more are gaps of words, or of a table
 _ODD_SHARE = 1.5  # least width over the page's other wide gaps
 _OTHER_GAP = 0.4  # bodies from which on white between two letters is a gap
 _EVEN = 0.5  # bodies by which lines' starts may differ, and a station where a band begins late
@@ -29,10 +28,15 @@ _LONG = 8.0  # bodies: the usual length of what stands on either side
 _END = 5  # stations that tell at which height a line ends
 _NARROW = 1.7  # pitches: a string hole's space is wider
 _STAGGERED = 0.15  # pitches from which on lines of two columns are at other heights
-_ALONE = 3  # lines that end at the stripe and have none beyond: a column more than full
+_ALONE = 2  # lines that end at the stripe and have none beyond: a column more than full
 
 
 Doubles = NDArray[np.float64]
+
+
+def usual_body(fragments: Sequence[Fragment]) -> float:
+    """The body of most fragments, in pixels."""
+    return float(np.median([f.body for f in fragments])) * ROW
 
 
 def inked_columns(fragment: Fragment, ink: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -65,18 +69,15 @@ def looks_like_a_gutter(
     fragments: Sequence[Fragment],
     written: Sequence[NDArray[np.bool_]],
     stripe: tuple[int, int],
-    stripes: Sequence[tuple[int, int]],
+    gap: float,
     *,
     leaf: bool,
 ) -> bool:
-    """Whether ``stripe``, one of the page's white ``stripes``, parts columns of few lines.
+    """Whether a white ``stripe`` (first and last+1 pixel column) parts columns of few lines.
 
-    ``written`` tells the inked columns of each fragment.
+    ``written`` tells the inked columns of each fragment, ``gap`` how wide the page's other gaps are.
     """
-    if len(stripes) > _MOST_STRIPES:
-        return False
-    body = float(np.median([f.body for f in fragments])) * ROW
-    whole = _pieces(fragments, written, -np.inf, np.inf)
+    body = usual_body(fragments)
     before = _pieces(fragments, written, -np.inf, sum(stripe) / 2)
     after = _pieces(fragments, written, sum(stripe) / 2, np.inf)
     if min(len(before.begin), len(after.begin)) < _ON_A_PAGE:
@@ -94,7 +95,7 @@ def looks_like_a_gutter(
         lines < _ON_A_PAGE
         or min(side.mean() for side in close) < _MOST
         or min(float(np.median(side)) for side in lengths) < _LONG * body
-        or stripe[1] - stripe[0] < _ODD_SHARE * _usual_gap(fragments, written, whole, stripes, body)
+        or stripe[1] - stripe[0] < _ODD_SHARE * gap
     ):
         return False
     if not leaf:
@@ -120,14 +121,12 @@ def _pieces(
     return _Pieces(np.array(begin, np.float64).reshape(-1, 2), np.array(end, np.float64).reshape(-1, 2))
 
 
-def _usual_gap(
-    fragments: Sequence[Fragment],
-    written: Sequence[NDArray[np.bool_]],
-    whole: _Pieces,
-    stripes: Sequence[tuple[int, int]],
-    body: float,
+def usual_gap(
+    fragments: Sequence[Fragment], written: Sequence[NDArray[np.bool_]], stripes: Sequence[tuple[int, int]]
 ) -> float:
-    """The width of the page's wide gaps, those in the ``stripes`` not counted: inside bands and between them."""
+    """The width of the page's wide gaps, those in the white ``stripes`` not counted: inside bands and between them."""
+    body = usual_body(fragments)
+    whole = _pieces(fragments, written, -np.inf, np.inf)
     inside = []
     for fragment, columns in zip(fragments, written, strict=True):
         x = np.flatnonzero(columns) + fragment.first * STATION

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bec_ldv1.lines.columns import LEAF
-from bec_ldv1.lines.edges import inked_columns, looks_like_a_gutter
-from bec_ldv1.lines.fragments import ROW, STATION, Fragment, stretches
+from bec_ldv1.lines.edges import inked_columns, looks_like_a_gutter, usual_body, usual_gap
+from bec_ldv1.lines.fragments import STATION, Fragment, stretches
 
 _MANY_LINES = 8  # so many beside each other need no further evidence
 _FEWEST_LINES = 4
+_MOST_STRIPES = 3  # between few lines more are gaps of words, or of a table
 _NARROWEST = 1.2  # bodies
 _CROSSING = 0.1  # share of the lines whose ink may cross (headings)
 _SIDE = 6.0  # bodies of text that lines must have on either side
@@ -27,13 +28,13 @@ def white_gutters(fragments: Sequence[Fragment], ink: NDArray[np.uint8]) -> list
     """The stripes, first and last+1 pixel column each, that part most lines of a page.
 
     ``ink`` is the binarised plane (0 is ink). A stripe is at least 1.2 bodies wide, bands run through it or end
-    beside it on both sides, and a tenth of them at most has ink in it. From eight bands on that is enough; from four
-    on it must look like a gutter.
+    beside it on both sides, and a tenth of them at most has ink in it. From eight bands on that is enough, if it
+    is as wide as the page's other gaps; from four on it must look like a gutter.
     """
     if len(fragments) < _FEWEST_LINES:
         return []
     height, width = ink.shape
-    body = float(np.median([f.body for f in fragments])) * ROW
+    body = usual_body(fragments)
     written = [inked_columns(fragment, ink) for fragment in fragments]
     inked = np.zeros(width, np.int64)
     spanned = np.zeros(width, np.int64)
@@ -52,11 +53,16 @@ def white_gutters(fragments: Sequence[Fragment], ink: NDArray[np.uint8]) -> list
         left, right = start + int(text[0]), stop + int(text[0])
         if right - left >= _NARROWEST * body and left >= reach and right + reach <= width:
             candidates.append((left, right))
-    found = []
+    found: list[tuple[int, int]] = []
+    if not candidates:
+        return found
+    gap = usual_gap(fragments, written, candidates)
     for left, right in candidates:
         beside = min(int(spanned[left - reach : left].max()), int(spanned[right : right + reach].max()))
-        if beside >= _MANY_LINES or looks_like_a_gutter(
-            fragments, written, (left, right), candidates, leaf=width > LEAF * height
+        many = beside >= _MANY_LINES and right - left >= gap
+        few = len(candidates) <= _MOST_STRIPES
+        if many or (
+            few and looks_like_a_gutter(fragments, written, (left, right), gap, leaf=width > LEAF * height)
         ):
             found.append((left, right))
     return found
