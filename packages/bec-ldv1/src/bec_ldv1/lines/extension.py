@@ -12,11 +12,13 @@ from bec_ldv1.lines.fragments import STATION
 from bec_ldv1.lines.shape import HALF, BandInk, running_mean, straightened_ink, without_guides
 
 _FEWEST = 3  # lines that make a block, beyond which nothing is extended
-_GAP = 4.0  # widest gap that is crossed, in bodies
+_GAP = 4.5  # widest gap that is crossed, in bodies
 _FAINTEST = 0.35  # least ink of what is added, over the line's own
 _CONTRAST = (
     1.2  # least ink in the band, over the ink half way to the next line on either side: pictures have both
 )
+_WHOLE_CONTRAST = 1.6  # … and of all that is added together …
+_OF_OWN = 0.3  # … or that share of the line's own contrast, where letters reach into each other's lines
 _STRIP = 0.15  # half the height of what counts as half way, in bodies
 _WIDE = 3.0  # bodies over which the ink between the lines is looked at
 
@@ -68,14 +70,16 @@ def _extend(
     if tail.top.size == 0:
         return draft
     half_pitch = pitch / draft.body / 2
-    typical = float(straightened_ink(draft, ink, around=0.5).share(-0.5, 0.5).mean())
+    own = straightened_ink(draft, ink, around=half_pitch + _STRIP)
+    typical, between = float(own.share(-0.5, 0.5).mean()), max(s.mean() for s in _between(own, half_pitch))
     if not typical:
         return draft
+    contrast = min(_WHOLE_CONTRAST, _OF_OWN * typical / between) if between else _WHOLE_CONTRAST
     band = without_guides(straightened_ink(tail, ink, around=half_pitch + _STRIP))
     columns, above, below = band.share(-0.5, 0.5), *_between(band, half_pitch)
     if direction < 0:
         columns, above, below = columns[::-1], above[::-1], below[::-1]
-    reach = _ink_run(columns, (above, below), draft.body / HALF, typical)
+    reach = _ink_run(columns, (above, below), draft.body / HALF, typical, contrast)
     stations = -(-reach * HALF // STATION)
     if stations == 0:
         return draft
@@ -127,14 +131,19 @@ def _between(band: BandInk, half_pitch: float) -> tuple[Doubles, Doubles]:
     return above, band.share(half_pitch - _STRIP, half_pitch + _STRIP)
 
 
-def _ink_run(columns: Doubles, between: tuple[Doubles, Doubles], body: float, typical: float) -> int:
+def _ink_run(
+    columns: Doubles, between: tuple[Doubles, Doubles], body: float, typical: float, contrast: float
+) -> int:
     """Columns (half-size), from the line's end on, over which letters go on without too wide a gap."""
     near = running_mean(columns, 2 * body)
     apart = np.maximum(*(running_mean(side, _WIDE * body) for side in between))
-    solid = np.flatnonzero((columns > 0) & (near > _FAINTEST * typical) & (near > _CONTRAST * apart))
-    reach = 0
-    for place in solid.tolist():
-        if place - reach > _GAP * body:
+    solid = (columns > 0) & (near > _FAINTEST * typical) & (near > _CONTRAST * apart)
+    # Here and there a picture has less ink between the lines than in them, on the whole it has not.
+    whole = np.cumsum(columns) > contrast * np.maximum(*(np.cumsum(side) for side in between))
+    reach = last = 0
+    for place in np.flatnonzero(solid).tolist():
+        if place - last > _GAP * body:
             break
-        reach = place + 1
+        last = place + 1
+        reach = last if whole[place] else reach
     return reach

@@ -87,13 +87,20 @@ def without_guides(band: BandInk) -> BandInk:
     Where letters stand on or hang from a guide line, they stay.
     """
     rows = band.rows.astype(np.uint8)
-    thickness = max(3, round(_GUIDE_THICKNESS * band.body) + 1)
-    thin = cv2.subtract(rows, cv2.morphologyEx(rows, cv2.MORPH_OPEN, np.ones((thickness, 1), np.uint8)))
-    # A break or a step of a pixel ends no guide line.
-    whole = cv2.dilate(thin, np.ones((3, 5), np.uint8))
+    thickness = max(2, round(_GUIDE_THICKNESS * band.body) + 1)
+    thin = _no_higher_than(rows, thickness)
+    # A break or a step of a pixel ends no guide line; strokes that fill the height with each other are none.
+    wider = np.asarray(cv2.dilate(thin, np.ones((3, 5), np.uint8)), dtype=np.uint8)
+    whole = _no_higher_than(wider, thickness + 3)
     length = max(9, round(_GUIDE_LENGTH * band.body))
     along = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
     return BandInk(band.rows & ~((thin > 0) & (along > 0)), band.body)
+
+
+def _no_higher_than(rows: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
+    """What is not part of a run of ``most`` rows or more."""
+    high = cv2.morphologyEx(rows, cv2.MORPH_OPEN, np.ones((most, 1), np.uint8))
+    return np.asarray(cv2.subtract(rows, high), dtype=np.uint8)
 
 
 def running_mean(values: Doubles, width: float) -> Doubles:
