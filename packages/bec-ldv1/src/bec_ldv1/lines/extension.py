@@ -14,9 +14,7 @@ from bec_ldv1.lines.shape import HALF, BandInk, running_mean, straightened_ink, 
 _FEWEST = 3  # lines that make a block, beyond which nothing is extended
 _GAP = 4.5  # widest gap that is crossed, in bodies
 _FAINTEST = 0.35  # least ink of what is added, over the line's own
-_CONTRAST = (
-    1.2  # least ink in the band, over the ink half way to the next line on either side: pictures have both
-)
+_CONTRAST = 1.2  # least ink in the band, over the ink half way to the next line on either side …
 _WHOLE_CONTRAST = 1.6  # … and of all that is added together …
 _OF_OWN = 0.3  # … or that share of the line's own contrast, where letters reach into each other's lines
 _STRIP = 0.15  # half the height of what counts as half way, in bodies
