@@ -142,7 +142,7 @@ def askew(plane: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-@pytest.mark.parametrize(("degrees", "quarters"), [(7, 0), (-10, 0), (10, 0), (10, 1), (-10, 2), (8, 3)])
+@pytest.mark.parametrize(("degrees", "quarters"), [(7, 0), (-10, 0), (10, 1), (-10, 2)])
 def test_a_leaf_that_lies_askew(engine: Engine, degrees: float, quarters: int) -> None:
     skewed, back = askew(LEAF, degrees)
     stored = np.ascontiguousarray(np.rot90(skewed, quarters))
@@ -169,6 +169,9 @@ def test_a_leaf_that_lies_askew(engine: Engine, degrees: float, quarters: int) -
 def test_the_record_of_an_askew_leaf_has_its_pieces_level_where_its_lines_are(engine: Engine) -> None:
     skewed, _ = askew(LEAF, 10)
     detection = detect_page(saved(skewed), engine)
+    assert detection.ink.shape == pytest.approx(
+        LEAF.shape, abs=2
+    )  # as large as the leaf is seen that lies straight
     record = page_record("1", "", detection)
     assert record.rotation_angle == pytest.approx(-10, abs=0.7)
     assert record.contours is not None
