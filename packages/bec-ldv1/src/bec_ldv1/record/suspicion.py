@@ -54,6 +54,7 @@ NOTHING = -4.54
 WEIGHTS: Mapping[str, float] = {
     "unread": 0.88,
     "rows": 1.25,
+    "tail": 1.50,
     "doubt": 1.53,
     "confidence": 1.92,
     "count": 1.03,
