@@ -1,6 +1,6 @@
 """Whole text lines from a network's probability map."""
 
-from bec_ldv1.lines.assemble import Assembled, assemble, assemble_lines
+from bec_ldv1.lines.assemble import Assembled, assemble_lines, assemble_page
 from bec_ldv1.lines.outlines import join_outlines
 from bec_ldv1.lines.values import Line, LineSettings, Points, map_line
 
@@ -9,8 +9,8 @@ __all__ = [
     "Line",
     "LineSettings",
     "Points",
-    "assemble",
     "assemble_lines",
+    "assemble_page",
     "join_outlines",
     "map_line",
 ]

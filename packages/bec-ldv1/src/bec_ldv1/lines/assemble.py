@@ -51,11 +51,13 @@ class Assembled:
 def assemble_lines(
     probability: NDArray[np.float32], ink: NDArray[np.uint8], settings: LineSettings
 ) -> list[Line]:
-    """The text lines of a page in reading order: those of `assemble`."""
-    return assemble(probability, ink, settings).lines
+    """The text lines of a page in reading order: those of `assemble_page`."""
+    return assemble_page(probability, ink, settings).lines
 
 
-def assemble(probability: NDArray[np.float32], ink: NDArray[np.uint8], settings: LineSettings) -> Assembled:
+def assemble_page(
+    probability: NDArray[np.float32], ink: NDArray[np.uint8], settings: LineSettings
+) -> Assembled:
     """The text lines of a page, and what looks like one more.
 
     ``probability`` is the network's map (float32 H×W, 0 to 1), ``ink`` the binarised plane that it was made from

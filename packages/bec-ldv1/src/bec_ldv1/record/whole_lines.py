@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bec_ldv1.lines import LineSettings, Points, assemble, map_line
+from bec_ldv1.lines import LineSettings, Points, assemble_page, map_line
 from bec_ldv1.page.detect import Detection
 from bec_ldv1.page.flags import Flag
 from bec_ldv1.page.orientation import turned
@@ -20,7 +20,7 @@ def page_details(detection: Detection) -> PageDetails:
     """The details of a page from what its last pass saw."""
     geometry = detection.geometry
     page = geometry.page
-    assembled = assemble(
+    assembled = assemble_page(
         detection.probabilities, detection.ink, LineSettings(threshold=detection.postprocess.threshold)
     )
     found = assembled.lines
