@@ -82,7 +82,7 @@ def with_specks(canvas: Canvas) -> Canvas:
 
 
 def with_row(canvas: Canvas) -> Canvas:
-    for x in range(200, 1800, 60):
+    for x in range(200, 1800, 120):
         letters(canvas, x)
     return canvas.blob(200, 268, 300, 292, 0.4)
 
@@ -93,6 +93,7 @@ def with_row(canvas: Canvas) -> Canvas:
         letters(page(), 1000, value=0.4),
         letters(page(), 130, value=0.4),
         letters(page(), 260, value=0.4),
+        letters(page(), 200, 304, value=0.4, high=20),
         letters(page(), 200, 325, value=0.4),
         letters(page(), 200, 280, value=0.4, high=10),
         with_seal(page()),
@@ -108,8 +109,9 @@ def with_row(canvas: Canvas) -> Canvas:
         "a page number in the middle",
         "a side mark",
         "indented",
+        "too low on the page",
         "too far below",
-        "too low",
+        "specks in a row",
         "a seal",
         "a frame's corner",
         "specks",

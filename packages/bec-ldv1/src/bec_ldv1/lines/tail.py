@@ -21,9 +21,7 @@ from bec_ldv1.lines.shape import HALF
 _FEWEST = 3  # lines of a block
 _LONG = 0.5  # a block's lines are at least so long, over the longest of its column
 _EVEN = 0.25  # a block's distances are at most so far off their median, over it
-_FREE = (
-    2.6  # pitches below a block's last line in which no other one begins: in a gap a whole line may be lost
-)
+_FREE = 2.6  # pitches below a block in which nothing begins: in a gap within it a whole line may be lost
 _STEPS = 4  # distances that tell how far below the last line the next one would stand
 _LEVEL = 0.35  # pitches by which a letter's middle may be off the place of a line
 _BESIDE_LEVEL = 0.25  # … that of what stands beside it
