@@ -12,6 +12,7 @@ from bec_core.db.left import Left, left
 from bec_core.db.reads import statistics
 from bec_core.db.reads.statistics import StageFigures, StatusTotals, TaskRow
 from bec_core.db.stale import count_stale
+from bec_core.db.workers import ALIVE_S
 from bec_core.models import Job, TaskStatus
 
 __all__ = [
@@ -29,9 +30,6 @@ __all__ = [
     "stage_figures",
     "what_is_left",
 ]
-
-ALIVE_S = 45.0
-"""A worker whose heartbeat is older than this is taken for dead (it beats every ten seconds)."""
 
 _WINDOW_S = 1800.0
 

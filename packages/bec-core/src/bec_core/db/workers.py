@@ -15,6 +15,9 @@ from bec_core.errors import JobGone
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
 
+ALIVE_S = 45.0
+"""A worker whose heartbeat is older than this is taken for dead (it beats every ten seconds)."""
+
 
 def register(
     connection: Connection,
