@@ -193,6 +193,8 @@ def test_every_listing_shows_a_job_in_every_state(
         "audit --job-name checksum",
         "audit --job-name checksum --json",
         "report --job-name checksum",
+        "health",
+        "health --job-name checksum --json",
     ):
         ended = bec(*command.split())
         assert ended.code != 1, ended.err

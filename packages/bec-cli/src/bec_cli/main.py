@@ -22,6 +22,7 @@ COMMANDS = {
     "completion": ("bec_cli.completion:completion", "Print a shell's completion script."),
     "db": ("bec_cli.db:db", "The database."),
     "errors": ("bec_cli.errors:errors", "What failed and why."),
+    "health": ("bec_cli.health:health", "What is wrong with the jobs, for alarms."),
     "jobs": ("bec_cli.jobs:jobs", "Create, change and mark jobs; see how they stand."),
     "plugins": ("bec_cli.plugins:plugins", "The installed job types and sources, and new ones."),
     "queue": ("bec_cli.queue:queue", "Fill, inspect, redrive and empty a job's queue."),
