@@ -143,6 +143,7 @@ LISTINGS = [
     "volumes list",
     "volumes list --job-name checksum",
     "top --once",
+    "top --once --job-name checksum --state dead --sort speed",
 ]
 
 
@@ -195,6 +196,7 @@ def test_every_listing_shows_a_job_in_every_state(
         "report --job-name checksum",
         "health",
         "health --job-name checksum --json",
+        "workers dismiss --dead",
     ):
         ended = bec(*command.split())
         assert ended.code != 1, ended.err

@@ -16,7 +16,7 @@ from bec_cli.printing import say
 from bec_core.errors import PluginError, SettingsError
 from bec_core.logs import configure_logging
 from bec_core.settings import PluginVariables, Settings, load_settings, setting_fields
-from bec_core.text import json_text, shown
+from bec_core.text import json_text, shown, shown_line
 from bec_core.words import ago as ago  # told on, with the others of this module
 from bec_core.words import count as count
 
@@ -205,6 +205,11 @@ _LONG = frozenset(
     {"Message", "Meaning", "Why", "Detail", "Example", "Allowed", "Summary", "Jobs", "Config", "--repair"}
 )
 """Headings of columns that hold sentences: they are folded before any other."""
+
+
+def shown_cell(value: object) -> str:
+    """A value in one line, fit for a terminal."""
+    return shown_line(str(value))
 
 
 def print_table(title: str | None, columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> None:

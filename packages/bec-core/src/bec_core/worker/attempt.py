@@ -381,7 +381,7 @@ class Attempt:
         failure = describe_with_pages(error, context.failures if context else (), stage=self._stage)
         failures = held.claim.failures + 1
         most = place.loaded.runtime.max_attempts
-        outcome = outcome_of(held, context, TaskResult()) if context else None
+        outcome = outcome_of(held, context, context.timed_result(TaskResult())) if context else None
         page_errors = page_errors_of(context.failures) if context else ()
         terminal = not is_retryable(error) or failures >= most
         logger.opt(exception=error).error(
