@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": ("bec_cli.compare:compare", "Show what differs between two runs."),
     "completion": ("bec_cli.completion:completion", "Print a shell's completion script."),
     "db": ("bec_cli.db:db", "The database."),
+    "doctor": ("bec_cli.doctor:doctor", "Is everything there that a run needs?"),
     "errors": ("bec_cli.errors:errors", "What failed and why."),
     "health": ("bec_cli.health:health", "What is wrong with the jobs, for alarms."),
     "jobs": ("bec_cli.jobs:jobs", "Create, change and mark jobs; see how they stand."),
