@@ -11,6 +11,7 @@ from bec_core.admin.jobs import create_job
 from bec_core.admin.overview import Choice, Monitor
 from bec_core.admin.session import Session
 from bec_core.admin.statistics import job_statistics, recent_tasks
+from bec_core.db import workers
 from bec_core.db.reads.pace import WINDOW_S, pace
 from bec_core.models import Job
 from bec_core.settings import load_settings
@@ -134,3 +135,6 @@ def test_the_dead_stay_on_the_screen_until_they_are_looked_after(session: Sessio
     assert seen() == [forgotten, living]
     assert dismiss(session, None) == [forgotten]
     assert seen() == [living]
+    with session.database.connection() as connection:
+        workers.heartbeat(connection, dead, [])  # it was only silent
+    assert seen() == [dead, living]

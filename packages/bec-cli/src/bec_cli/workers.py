@@ -105,7 +105,7 @@ def dismiss(
     """Put dead workers away once they were looked after: from then on they count as stopped. WORKER is an id.
 
     One that lives stays; one that was only silent is there again with its next heartbeat. What they had in hand is not
-    touched: it comes back by itself when its lease runs out.
+    touched: it comes back when its lease runs out, or at once when a worker starts on their machine.
 
     \b
     Examples:

@@ -155,7 +155,7 @@ def standstill(job: Job, figures: Figures, thresholds: Thresholds) -> Trouble | 
         job.name,
         Kind.STANDSTILL,
         f"no volume ended for {ago(for_s)} while {backlog.waiting} wait and {backlog.running} run,"
-        f" with {backlog.live_workers} workers",
+        f" with {count(backlog.live_workers, 'worker')} alive",
         f"see what they do: bec workers list --job-name {job.name}; bec queue stats --job-name {job.name}",
     )
 

@@ -83,10 +83,14 @@ def dismiss(connection: Connection, worker_ids: Sequence[int] | None, job_id: in
 
 
 def unstopped_on_host(connection: Connection, hostname: str, job_id: int) -> list[tuple[int, str]]:
-    """Workers of this host and job that never said they stopped: id and process."""
+    """Workers of this host and job that never said they stopped, or were dismissed with a task in hand: id, process."""
     rows = connection.execute(
-        "SELECT worker_id, process FROM workers"
-        " WHERE hostname = %s AND job_id = %s AND stopped_at IS NULL AND process IS NOT NULL",
+        """
+        SELECT worker_id, process FROM workers w
+        WHERE hostname = %s AND job_id = %s AND process IS NOT NULL AND (stopped_at IS NULL OR EXISTS (
+            SELECT FROM task_executions t WHERE t.worker_id = w.worker_id AND t.status = 'running'
+        ))
+        """,
         (hostname, job_id),
     )
     return [(row[0], row[1]) for row in rows]
