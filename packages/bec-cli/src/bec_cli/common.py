@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bec_core.admin.session import Session
     from bec_core.job import JobType
     from bec_core.models import Job
+    from bec_core.observer import ObserverType
     from bec_core.source import SourceType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -65,7 +66,11 @@ def _variables_of_plugins() -> PluginVariables:
 
     try:
         found = load_plugins(quiet=True)
-        with_settings: list[JobType | SourceType] = [*found.job_types.values(), *found.source_types.values()]
+        with_settings: list[JobType | SourceType | ObserverType] = [
+            *found.job_types.values(),
+            *found.source_types.values(),
+            *found.observer_types.values(),
+        ]
     except PluginError:
         return PluginVariables()  # a command that needs plugins says so
     return PluginVariables(

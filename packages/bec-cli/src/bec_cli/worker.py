@@ -80,6 +80,11 @@ if TYPE_CHECKING:
 @click.option(
     "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Kept in the worker's row; may be given often."
 )
+@click.option(
+    "--metrics-port",
+    metavar="[HOST:]PORT",
+    help="Tell metrics to Prometheus at this port; without a host, only to this machine.  [env: BEC_PROMETHEUS_PORT]",
+)
 @click.pass_context
 def worker(
     ctx: click.Context,
@@ -97,6 +102,7 @@ def worker(
     stall_timeout: float,
     name: str | None,
     tags: tuple[str, ...],
+    metrics_port: str | None,
 ) -> int:
     """Run a worker of a job: it takes volumes from the job's queue until nothing is left.
 
@@ -130,13 +136,15 @@ def worker(
         source_url=_url(s3_source_bucket),
         dest_url=_url(s3_dest_bucket),
     )
-    named = named_resources(ctx)
-    while (status := _work(session, find_job(session, job_name), options, named)) is None:
+    named, for_observers = named_resources(ctx), _for_observers(metrics_port)
+    while (status := _work(session, find_job(session, job_name), options, named, for_observers)) is None:
         note("the job's config has changed: loading it anew")
     return status
 
 
-def _work(session: Session, job: Job, options: WorkerOptions, named: NamedResources) -> int | None:
+def _work(
+    session: Session, job: Job, options: WorkerOptions, named: NamedResources, for_observers: dict[str, str]
+) -> int | None:
     """Run one worker; its exit status, or None if it must be opened anew with the job's present config."""
     from bec_cli.signals import stopping_on_signals
     from bec_cli.worker_lines import WorkerLines
@@ -151,7 +159,9 @@ def _work(session: Session, job: Job, options: WorkerOptions, named: NamedResour
     lines.say(f"Region: {settings.region or '-'}")
     lines.say(f"Source bucket: {settings.source_location.removeprefix('s3://')}")
     lines.say(f"Dest bucket: {settings.dest_location.removeprefix('s3://')}")
-    with worker_for(session, job, options, observers=[lines], resources=named) as running:
+    with worker_for(
+        session, job, options, observers=[lines], resources=named, for_observers=for_observers
+    ) as running:
         lines.say(f"Worker initialized: worker_id={running.worker_id}, job_id={job.id}")
         lines.say(f"Queue: {job.queue_url}")
         lines.say(f"DLQ: {job.dlq_url}")
@@ -196,6 +206,19 @@ def _what_waits(summary: WorkerSummary) -> str:
     if left.next_s is not None:
         until = f"; the first in {ago(left.next_s)} ({local_time(datetime.now(UTC) + timedelta(seconds=left.next_s))})"
     return f": {', '.join(parts)}{until}"
+
+
+def _for_observers(metrics_port: str | None) -> dict[str, str]:
+    """Settings of observers that the command line has, by their variables."""
+    if metrics_port is None:
+        return {}
+    from bec_core.observers.settings import address_of
+
+    try:
+        address_of(metrics_port)
+    except ValueError as error:
+        raise SettingsError(f"--metrics-port: {error}") from None
+    return {"BEC_PROMETHEUS_PORT": metrics_port}
 
 
 def _url(place: str | None) -> str | None:

@@ -5,7 +5,7 @@ which ends with a value (``ending``) that ``settle`` writes down. ``hold`` keeps
 from dead processes, ``context`` is what a job sees, ``heartbeat`` tells the database.
 """
 
-from bec_core.worker.observer import Step, WorkerObserver
+from bec_core.observer import Step, WorkerObserver
 from bec_core.worker.opening import open_worker
 from bec_core.worker.options import WorkerOptions
 from bec_core.worker.process import BECWorker, End, WorkerSummary

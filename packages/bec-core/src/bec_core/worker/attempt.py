@@ -36,6 +36,7 @@ from bec_core.errors import (
 )
 from bec_core.logs import within
 from bec_core.models import Message, TaskResult, TaskStatus, Volume, VolumeRef, decode_message
+from bec_core.observer import Step
 from bec_core.queues.release import send_released
 from bec_core.worker.alone import Gate
 from bec_core.worker.context import RunningTask
@@ -55,7 +56,6 @@ from bec_core.worker.failures import describe, describe_with_pages, is_retryable
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.inputs import Found, TaskInputs, Unready, Vanished, changed_input, find
 from bec_core.worker.marker import marker_content, outcome_of
-from bec_core.worker.observer import Step
 from bec_core.worker.workplace import Workplace
 
 GUARDED_FROM = 5

@@ -15,6 +15,7 @@ from bec_core.errors import BecError, JobGone, PluginError, ServiceError, Settin
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
 from bec_core.job_config import structure_job
 from bec_core.models import Job
+from bec_core.observer import WorkerObserver
 from bec_core.pages.pools import PagePools
 from bec_core.plugins import load_object
 from bec_core.queues.policy import trouble as policy_trouble
@@ -23,7 +24,7 @@ from bec_core.settings import plugin_settings
 from bec_core.worker import deaths, identity
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import Keeper
-from bec_core.worker.observer import Watchers, WorkerObserver
+from bec_core.worker.observer import Watchers
 from bec_core.worker.options import WorkerOptions
 from bec_core.worker.process import STUCK_AFTER_S, BECWorker
 from bec_core.worker.workplace import LoadedJob, Services, Workplace
