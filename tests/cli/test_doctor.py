@@ -60,8 +60,10 @@ def test_on_one_machine_all_is_well(bec: Bec, tmp_path: Path) -> None:
     write_archive_volume(tmp_path / "archive", "W1", "I1", [b"page"])
     assert bec.ok("doctor").out.count("\n") >= 7
     bec.ok("jobs", "create", "--name", "checksum")
+    bec.ok("queue", "enqueue", "--job-name", "checksum", "--volume", "W1,I1")
     found = bec.ok("doctor", "--job-name", "checksum", "--json").json
     assert outcomes(found) == []
+    assert "W1/I1 can be read: 1 pages" in [one["text"] for one in found]
     assert {
         "plugins",
         "schema",
@@ -74,6 +76,19 @@ def test_on_one_machine_all_is_well(bec: Bec, tmp_path: Path) -> None:
     } <= {one["name"] for one in found}
     assert not list((tmp_path / "artifacts").rglob("doctor-*"))
     assert bec("doctor", "--job-name", "nope").code == 3
+
+
+def test_a_volume_that_can_not_be_read_is_told(bec: Bec, tmp_path: Path) -> None:
+    write_archive_volume(tmp_path / "archive", "W1", "I1", [b"page"])
+    for job, volume in (("checksum", "W1,I1"), ("other", "W9,I9")):
+        bec.ok("jobs", "create", "--name", job, "--type", "checksum")
+        bec.ok("queue", "enqueue", "--job-name", job, "--volume", volume)
+    (page,) = (tmp_path / "archive").rglob("*.jpg")
+    page.unlink()
+    ended = bec("doctor", "--json")
+    assert (ended.code, outcomes(ended.json)) == (
+        6, [("a volume of checksum", "trouble"), ("a volume of other", "warning")],
+    )  # fmt: skip
 
 
 def test_in_the_cloud_all_is_well(bec: Bec, cloud: Callable[[str], Any]) -> None:

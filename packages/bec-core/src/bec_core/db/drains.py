@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from bec_core.errors import ShutdownRequested
 
-NO_DRAIN = f"error_type IS DISTINCT FROM '{ShutdownRequested.__name__}'"
-"""SQL over ``task_executions``: the row tells of a failure, not of a drain."""
+_DRAIN = ShutdownRequested.__name__
+
+NO_DRAIN = f"(t.status = 'terminal_failed' OR coalesce(t.error_type, '{_DRAIN}') <> '{_DRAIN}')"
+"""SQL over a failed row ``t`` of ``task_executions``: it tells of a failure; a drain names itself or no error."""

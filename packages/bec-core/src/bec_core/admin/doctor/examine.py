@@ -38,7 +38,7 @@ def examine(session: Session, job_name: str | None = None) -> Iterator[Check]:
         looks["clock"] = lambda: services.clock(settings)
     looks["archive"] = lambda s3=session.s3: stores.source(settings, s3)  # type: ignore[misc]
     looks["artifacts"] = lambda s3=session.s3: stores.artifacts(settings, s3)  # type: ignore[misc]
-    session.sqs  # noqa: B018 - read once, not by the first of several threads
+    session.sqs, session.sources  # noqa: B018 - opened once, not by the first of several threads
     for job in chosen:
         looks.update(jobs.looks(session, job))
     yield from found

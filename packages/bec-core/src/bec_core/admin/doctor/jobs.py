@@ -11,9 +11,9 @@ from bec_core.admin.doctor.check import Check, Look, ok, trouble, warning
 from bec_core.admin.health import open_jobs
 from bec_core.admin.jobs import find_job
 from bec_core.admin.session import Session
-from bec_core.db import inputs
+from bec_core.db import inputs, ledger
 from bec_core.db.reads.server import about
-from bec_core.errors import BecError, NotFoundError, QueueUnavailable
+from bec_core.errors import BecError, NotFoundError, PageError, QueueUnavailable, StorageError, TaskError
 from bec_core.job_config import structure_job
 from bec_core.models import Job, JobStatus
 from bec_core.queues import open_queue
@@ -70,6 +70,7 @@ def looks(session: Session, job: Job) -> dict[str, Look]:
     return {
         f"job {job.name}": lambda: _job(session, job),
         f"queues of {job.name}": lambda: _queues(session, job),
+        f"a volume of {job.name}": lambda: _volume(session, job),
         f"model of {job.name}": lambda: _resources(session, job),
     }
 
@@ -125,6 +126,27 @@ def _queues(session: Session, job: Job) -> Iterator[Check]:
         )
     waiting = figures.available + figures.in_flight + figures.delayed
     yield ok(name, f"{tasks.name} ({waiting} messages) and {dead.name}")
+
+
+def _volume(session: Session, job: Job) -> Iterator[Check]:
+    """Can the first volume that waits be read, from wherever it is?"""
+    name = f"a volume of {job.name}"
+    with session.database.reading() as connection:
+        ref = next(ledger.volumes_in_state(connection, job.id, "waiting"), None)
+    if ref is None:
+        return
+    try:
+        volume = session.sources.resolve(ref)
+        if volume.pages:
+            session.sources.read_page(volume, volume.pages[0])
+    except TaskError as error:
+        yield warning(name, str(error), "it alone may be wrong; what the job is asked for: bec queue peek")
+    except (PageError, StorageError) as error:
+        yield trouble(
+            name, f"{ref}: {error}", "grant s3:GetObject on the archive (docs/iam), or mend what is named"
+        )
+    else:
+        yield ok(name, f"{ref} can be read: {len(volume.pages)} pages")
 
 
 def _resources(session: Session, job: Job) -> Iterator[Check]:

@@ -128,10 +128,10 @@ _COLUMNS = (
 _ENDED = f"""
     WITH ended AS (
         SELECT *, row_number() OVER (ORDER BY done_at DESC) AS place FROM (
-            (SELECT {_COLUMNS} FROM task_executions WHERE job_id = %(job)s AND status = 'done'
+            (SELECT {_COLUMNS} FROM task_executions t WHERE job_id = %(job)s AND status = 'done'
              ORDER BY done_at DESC LIMIT %(most)s)
             UNION ALL
-            (SELECT {_COLUMNS} FROM task_executions
+            (SELECT {_COLUMNS} FROM task_executions t
              WHERE job_id = %(job)s AND status IN ('retryable_failed', 'terminal_failed') AND {NO_DRAIN}
                AND done_at IS NOT NULL ORDER BY done_at DESC LIMIT %(most)s)
         ) one
