@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from bec_core.plugins import load_object
 from bec_core.settings import plugin_settings
 
 _MOST = 10_000  # events that wait; what comes while so many wait is dropped
-_CLOSE_S = 2.0  # for so long its last words are waited for when the worker ends
+_CLOSE_S = 2.0  # for so long last words are waited for when the worker ends, of all of them together
 
 Event = Callable[[WorkerObserver], None]
 
@@ -40,8 +41,16 @@ class Aside(WorkerObserver):
 
     def close(self) -> None:
         """Let it say its last words; it is left behind if they take too long."""
+        self.tell_end()
+        self.wait_for_end(_CLOSE_S)
+
+    def tell_end(self) -> None:
+        """Nothing more comes."""
         self._put(None)
-        self._thread.join(_CLOSE_S)
+
+    def wait_for_end(self, timeout_s: float) -> None:
+        """Wait for its last words, and no longer than this."""
+        self._thread.join(max(0.0, timeout_s))
         self._over = True
         if self._dropped:
             logger.warning(
@@ -122,4 +131,7 @@ def watched_by(
         yield opened
     finally:
         for observer in opened:
-            observer.close()
+            observer.tell_end()
+        deadline = time.monotonic() + _CLOSE_S
+        for observer in opened:
+            observer.wait_for_end(deadline - time.monotonic())
