@@ -161,7 +161,8 @@ def test_a_silent_database_is_told_within_its_deadline(bec: Bec, monkeypatch: py
         ended = bec("doctor", "--job-name", "checksum", "--json")
         assert time.monotonic() - began < 25
     assert ended.code == 6
-    assert ("schema", "trouble") in outcomes(ended.json)
+    assert outcomes(ended.json)[:2] == [("database", "trouble"), ("jobs", "warning")]
+    assert all(one["remedy"] for one in ended.json if one["name"] == "database")
     assert ("home", "ok") in outcomes(ended.json, besides="")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bec_core.admin.doctor import jobs, machine, services, stores
-from bec_core.admin.doctor.check import Check, Look, Outcome, look_at, ok, trouble
+from bec_core.admin.doctor.check import Check, Look, Outcome, look_at, ok, trouble, warning
 from bec_core.admin.session import Session
 from bec_core.errors import BecError
 from bec_core.models import Job
@@ -28,6 +28,8 @@ def examine(session: Session, job_name: str | None = None) -> Iterator[Check]:
     if usable:
         found += look_at({"server": lambda: jobs.server(session)}, within_s=_WITHIN_S)
         chosen = jobs.chosen_jobs(session, job_name)
+    else:
+        found.append(warning("jobs", "not looked at: the database can't be used"))
     looks: dict[str, Look] = {
         "disks": lambda: machine.disks(settings),
         "device": lambda: machine.device(chosen, within_s=_TORCH_S),

@@ -13,7 +13,15 @@ from bec_core.admin.jobs import find_job
 from bec_core.admin.session import Session
 from bec_core.db import inputs, ledger
 from bec_core.db.reads.server import about
-from bec_core.errors import BecError, NotFoundError, PageError, QueueUnavailable, StorageError, TaskError
+from bec_core.errors import (
+    BecError,
+    DatabaseUnavailable,
+    NotFoundError,
+    PageError,
+    QueueUnavailable,
+    StorageError,
+    TaskError,
+)
 from bec_core.job_config import structure_job
 from bec_core.models import Job, JobStatus
 from bec_core.queues import open_queue
@@ -25,9 +33,17 @@ from bec_core.settings import plugin_settings
 
 def schema(session: Session) -> Iterator[Check]:
     """Is the database there, its schema current, and usable by all roles?"""
-    if session.settings.is_local:
-        session.database  # noqa: B018 - the embedded one is made, and brought up to date, by whoever opens it
-    status = schema_status(session.settings)
+    try:
+        if session.settings.is_local:
+            session.database  # noqa: B018 - the embedded one is made, and brought up to date, by whoever opens it
+        status = schema_status(session.settings)
+    except DatabaseUnavailable as error:
+        yield trouble(
+            "database",
+            str(error),
+            "does it run, is it reachable (network, security group), are BEC_SQL_* right?",
+        )
+        return
     pending = [one for one in status.migrations if one.state == "pending"]
     if status.unfit:
         yield trouble("schema", status.unfit)
