@@ -31,6 +31,7 @@ from bec_core.job import (
 from bec_core.job_config import between, option
 from bec_core.logs import in_context
 from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef
+from bec_core.observer import ObserverSetup, ObserverType, Step, TaskFigures, WorkerObserver
 from bec_core.pages.stages import timed
 from bec_core.reporting.images import ImageVolume, image_volumes
 from bec_core.reporting.index_pages import IndexPage, index_pages
@@ -54,6 +55,8 @@ __all__ = [
     "ManifestInvalid",
     "ManifestMissing",
     "Metric",
+    "ObserverSetup",
+    "ObserverType",
     "Page",
     "PageData",
     "PageError",
@@ -67,14 +70,17 @@ __all__ = [
     "Source",
     "SourceSetup",
     "SourceType",
+    "Step",
     "StopSignal",
     "StorageError",
     "TaskContext",
+    "TaskFigures",
     "TaskResult",
     "TaskStopped",
     "TerminalTaskError",
     "Volume",
     "VolumeRef",
+    "WorkerObserver",
     "WorkerSetup",
     "between",
     "error_messages",

@@ -27,6 +27,7 @@ from bec_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from bec_core.job import JobType
+    from bec_core.observer import ObserverType
     from bec_core.source import SourceType
 
 QueueKind = Literal["postgres", "sqs"]
@@ -341,13 +342,13 @@ def load_settings(
     return attrs.evolve(settings, home=settings.home.absolute(), environment=known)
 
 
-def setting_fields(brought: JobType | SourceType) -> tuple[Any, ...]:
-    """The fields of a job type's or a source's own settings."""
+def setting_fields(brought: JobType | SourceType | ObserverType) -> tuple[Any, ...]:
+    """The fields of a job type's, a source's or an observer's own settings."""
     return tuple(attrs.fields(attrs.resolve_types(brought.settings))) if brought.settings else ()
 
 
-def plugin_settings(environment: Mapping[str, str], brought: JobType | SourceType) -> Any:
-    """The own settings of a job type or a source, structured as its class; None if it has none.
+def plugin_settings(environment: Mapping[str, str], brought: JobType | SourceType | ObserverType) -> Any:
+    """The own settings of a job type, a source or an observer, structured as its class; None if it has none.
 
     Raises:
         SettingsError: naming every variable that is bad or missing.

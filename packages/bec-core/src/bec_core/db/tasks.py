@@ -476,7 +476,8 @@ def fail(
             "retry_s": 0.0 if terminal else retry_s,
             "total_images": outcome.total_images if outcome else None,
             "nb_errors": outcome.nb_errors if outcome else None,
-            "duration": outcome.total_duration_ms if outcome else None,
+            # a failed job that said nothing of its time: unknown, not none
+            "duration": (outcome.total_duration_ms or None) if outcome else None,
             "wall_clock": outcome.wall_clock_duration_ms if outcome else None,
             "errors_by_stage": Jsonb(dict(outcome.errors_by_stage))
             if outcome and outcome.errors_by_stage

@@ -162,6 +162,10 @@ class SqsQueue:
         """The queue's ARN: what another queue's redrive policy names."""
         return self._attributes()["QueueArn"]
 
+    def retention_s(self) -> int:
+        """For how long the queue keeps a message."""
+        return int(self._attributes().get("MessageRetentionPeriod", 345_600))
+
     def delivery_limit(self) -> int | None:
         """See the protocol."""
         policy = self.redrive_policy()

@@ -24,6 +24,7 @@ from bec_core.errors import (
 )
 from bec_core.logs import within
 from bec_core.models import JobStatus, Message, decode_message
+from bec_core.observer import Step
 from bec_core.queues.release import release
 from bec_core.queues.sweep import sweep
 from bec_core.worker.alone import Gate
@@ -43,7 +44,6 @@ from bec_core.worker.failures import describe
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.life import ANSWER_S, SLOT, Life
-from bec_core.worker.observer import Step
 from bec_core.worker.settle import cancelled, fault_in_settling, settle
 from bec_core.worker.watchdog import EXIT_STUCK
 from bec_core.worker.workplace import Workplace
