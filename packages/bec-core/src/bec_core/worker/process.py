@@ -24,6 +24,7 @@ from bec_core.errors import (
 )
 from bec_core.logs import within
 from bec_core.models import JobStatus, Message, decode_message
+from bec_core.queues.emptiness import Emptiness
 from bec_core.queues.release import release
 from bec_core.queues.sweep import sweep
 from bec_core.worker.alone import Gate
@@ -89,7 +90,6 @@ class _Tally:
     busy: int = 0
     trouble: int = 0
     faults: int = 0
-    queue_empty_since: float | None = None
     swept_at: dict[str, float] = field(factory=dict)
     end: End | None = None
     left: WhatIsLeft | None = None
@@ -105,6 +105,7 @@ class BECWorker:
         self._renew_at = renew_at
         self._gate = Gate()
         self._tally = _Tally()
+        self._emptiness = Emptiness(place.services.queue.exact, place.options.empty_twice_s)
         self._draining = threading.Event()
         self._stopping = threading.Lock()  # taken by the first request to stop, and kept
 
@@ -230,8 +231,8 @@ class BECWorker:
         with self._tally.lock:
             self._tally.messages += 1
             self._tally.empty_receives = 0
-            self._tally.queue_empty_since = None
             self._tally.busy += 1
+        self._emptiness.something_came()
         try:
             if self._renew_at is not None and message.receive_count >= self._renew_at:
                 # The queue itself would set it aside soon, without a reason. A fresh copy counts anew.
@@ -320,7 +321,7 @@ class BECWorker:
         due = limit is not None and empty >= limit * options.concurrency
         if not quiet or not (due or options.until_drained):
             return
-        queue_was_empty = self._queue_is_empty()
+        queue_was_empty = self._emptiness.look(self._place.services.queue.stats())
         if not options.by_ledger:
             if queue_was_empty:
                 self._end(End.NOTHING_LEFT)
@@ -331,16 +332,16 @@ class BECWorker:
         if found.blocked and self._release():
             with self._tally.lock:
                 self._tally.empty_receives = 0
-        elif found.total == 0 and (options.until_drained or not found.coming):
+        elif found.over or (options.until_drained and not found.total):
             if queue_was_empty:
                 logger.info("nothing is left to do: ending")
                 self._end(End.NOTHING_LEFT)
-            elif due and not self._queue_lags():
+            elif due and not self._emptiness.seen_once:
                 self._end(End.WORK_LEFT)
         elif found.due and self._sweep(queue_was_empty):
             with self._tally.lock:
                 self._tally.empty_receives = 0
-        elif due and not options.until_drained and (queue_was_empty or not self._queue_lags()):
+        elif due and not options.until_drained and (queue_was_empty or not self._emptiness.seen_once):
             self._end(End.WORK_LEFT)
         # whoever doesn't end looks again, but not as fast as it can
         self._draining.wait(_LOOK_AGAIN_S if self._place.services.queue.exact else 5 * _LOOK_AGAIN_S)
@@ -375,23 +376,3 @@ class BECWorker:
             return 0
         services = self._place.services
         return sweep(services.database, services.queue, self._place.job, queue_was_empty=queue_was_empty)
-
-    def _queue_is_empty(self) -> bool:
-        """Whether the queue says that it holds nothing; one whose figures lag has to say so twice, a minute apart."""
-        stats = self._place.services.queue.stats()
-        with self._tally.lock:
-            if stats.available + stats.in_flight + stats.delayed:
-                self._tally.queue_empty_since = None
-                return False
-            if self._place.services.queue.exact:
-                return True
-            now = time.monotonic()
-            since = self._tally.queue_empty_since
-            if since is None:
-                self._tally.queue_empty_since = now
-                return False
-            return now - since >= self._place.options.empty_twice_s
-
-    def _queue_lags(self) -> bool:
-        """Whether the queue was seen empty once, and is to be looked at again."""
-        return self._tally.queue_empty_since is not None
