@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 def log(ctx: click.Context, job_name: str | None, limit: int, as_json: bool) -> None:
     """Show what was done to jobs that destroys, stops or repeats something: who did it, and when, the latest first.
 
-    Kept are purge, delete, force, redrive, pause, resume, complete, cancel, update, feed, scale and gc; also those of
-    jobs that were deleted since.
+    Kept are purge, delete, force, redrive, pause, resume, complete, cancel, update, feed, scale, gc and adopt; also
+    those of jobs that were deleted since.
 
     \b
     Examples:

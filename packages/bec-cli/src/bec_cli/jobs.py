@@ -27,6 +27,7 @@ from bec_cli.common import (
     session_of,
     yes_option,
 )
+from bec_cli.job_adopt import adopt
 from bec_cli.job_log import action_line, log
 from bec_cli.job_stale import stale
 from bec_cli.job_stats import stats, tasks
@@ -52,6 +53,7 @@ jobs.add_command(stats)
 jobs.add_command(tasks)
 jobs.add_command(stale)
 jobs.add_command(log)
+jobs.add_command(adopt)
 
 _config_file = click.option(
     "--config",
