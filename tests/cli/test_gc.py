@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -30,6 +31,13 @@ def work(bec: Bec) -> None:
 
 def versions(tmp_path: Path) -> set[str]:
     return {path.parent.name for path in (tmp_path / "artifacts/checksum/W1/I0001").glob("*/success.json")}
+
+
+def _connection() -> psycopg.Connection[tuple[Any, ...]]:
+    settings = load_settings()
+    return psycopg.connect(
+        f"host={settings.sql_host} user={settings.sql_user} dbname={settings.sql_database}"
+    )
 
 
 def send(message: OutgoingMessage, *, dlq: bool = False) -> None:
@@ -87,6 +95,37 @@ def test_earlier_versions_leftovers_and_answered_letters_go_and_the_rest_stays(
     assert found["version"] == second
 
 
+def test_a_version_that_a_standing_result_was_made_from_or_that_is_at_hand_stays(
+    job: Bec, tmp_path: Path
+) -> None:
+    for pages in ([b"a"], [b"a", b"b"]):
+        write_archive_volume(tmp_path / "archive", "W1", "I0001", pages)
+        job.ok("queue", "enqueue", *JOB, *VOLUME)
+        work(job)
+    (superseded,) = job.ok("gc", *JOB, "--json").json["found"]
+    job.ok("jobs", "create", "--name", "reader", "--type", "checksum")
+    with _connection() as connection:
+        connection.execute(
+            "INSERT INTO job_inputs (job_id, name, input_job_id) SELECT r.id, 'x', c.id FROM jobs r, jobs c"
+            " WHERE r.name = 'reader' AND c.name = 'checksum'"
+        )
+        connection.execute(
+            "INSERT INTO task_executions (job_id, volume_id, s3_etag, status, done_at)"
+            " SELECT r.id, t.volume_id, t.s3_etag, 'done', now() FROM jobs r, task_executions t"
+            " WHERE r.name = 'reader' AND t.version = %s",
+            (superseded["version"],),
+        )
+    assert job.ok("gc", *JOB, "--json").json["found"] == []
+    with _connection() as connection:  # it is done anew
+        connection.execute(
+            "INSERT INTO task_executions (job_id, volume_id, s3_etag, status, done_at)"
+            " SELECT r.id, t.volume_id, t.s3_etag, 'done', now() + interval '1 minute' FROM jobs r, task_executions t"
+            " JOIN jobs c ON c.id = t.job_id WHERE (r.name, c.name) = ('reader', 'checksum') AND t.version <> %s",
+            (superseded["version"],),
+        )
+    assert len(job.ok("gc", *JOB, "--json").json["found"]) == 1
+
+
 def test_what_operators_did_is_kept_with_who_and_when_also_of_a_deleted_job(job: Bec) -> None:
     job.ok("queue", "enqueue", *JOB, *VOLUME)
     job.ok("jobs", "pause", "checksum")
@@ -120,10 +159,7 @@ def test_a_message_that_nobody_asked_for_gets_its_entry(job: Bec, tmp_path: Path
     send(encode_message(VolumeRef("W1", "I0001")))
     send(encode_message(VolumeRef("W2", "I0001")))  # there is none
     work(job)
-    settings = load_settings()
-    with psycopg.connect(
-        f"host={settings.sql_host} user={settings.sql_user} dbname={settings.sql_database}"
-    ) as connection:
+    with _connection() as connection:
         rows = connection.execute(
             "SELECT v.bdrc_w_id, l.state, l.sent_at IS NOT NULL, l.reason FROM ledger l"
             " JOIN volumes v ON v.id = l.volume_id ORDER BY 1"

@@ -25,9 +25,11 @@ from bec_core.admin.jobs import create_job, delete_job, find_job, set_status
 from bec_core.admin.queues import queue_stats
 from bec_core.admin.session import Session
 from bec_core.db import feeding, tasks, volumes, workers
+from bec_core.db.blocking import Released
 from bec_core.errors import ConflictError
 from bec_core.models import Job, JobStatus, Message, VolumeRef, decode_message
 from bec_core.queues import sqs as sqs_module
+from bec_core.queues.release import send_released
 from bec_core.queues.sending import hand_over
 from bec_core.settings import load_settings
 from support.cli import clean_environment, use_postgres
@@ -231,6 +233,18 @@ def test_redriving_forcing_and_auditing_leave_the_sending_to_it(session: Session
     assert (len(done.for_feeder), done.sent) == (4, ())
     assert len(ask(session, job, refs_of(4), want=Want.FORCE).for_feeder) == 4
     assert queue_stats(session, job)[0].available == 0
+
+
+def test_what_an_input_releases_waits_for_the_feeder_too(session: Session, job: Job) -> None:
+    (ref,) = refs_of(1)
+    ask(session, job, [ref])
+    ((volume_id,),) = sql(session, "SELECT volume_id FROM ledger")
+    released = [Released(job.id, volume_id, ref, job.queue_url)]
+    assert send_released(session.database, session.queue, released) == 0
+    assert queue_stats(session, job)[0].available == 0
+    assert take_feeder_away(session, job) == 1
+    sql(session, "UPDATE ledger SET sent_at = NULL")
+    assert send_released(session.database, session.queue, released) == 1
 
 
 def test_a_second_feeder_stands_by_and_takes_over(session: Session, job: Job) -> None:
