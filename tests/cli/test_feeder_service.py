@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 
 from bec_cli.exits import Exit
 from bec_cli.queue_feed import feed
-from support.cli import Bec
+from support.cli import Bec, write_archive_volume
 from support.places import ROOT
 
 UNIT = ROOT / "systemd" / "bec-feeder@.service"
@@ -100,6 +101,34 @@ def test_a_killed_feeder_is_followed_by_the_one_that_stands_by(
     assert f"{second.pid}, heard of" in bec.ok("jobs", "show", "checksum").out
     second.send_signal(signal.SIGTERM)
     assert second.wait(20) == Exit.TERMINATED
+
+
+@pytest.mark.parametrize("kind", ["postgres", "sqs"])
+def test_a_job_whose_feeder_is_away_gets_done_all_the_same(
+    bec: Bec, kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if kind == "sqs":
+        monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("aws"))
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        monkeypatch.setenv("BEC_REGION", "us-east-1")
+    monkeypatch.setenv("BEC_QUEUE", kind)
+    monkeypatch.setattr("bec_core.worker.process._SWEEP_EVERY_S", 0.0)
+    name = f"checksum-{uuid.uuid4().hex[:8]}"
+    bec.ok("jobs", "create", "--name", name, "--type", "checksum", "--feed")
+    for n in range(6):
+        write_archive_volume(tmp_path / "archive", "W1", f"I{n:04}", [b"a"])
+    volumes = [word for n in range(6) for word in ("--volume", f"W1,I{n:04}")]
+    assert "for the feeder" in bec.ok("queue", "enqueue", "--job-name", name, *volumes).out
+    ended = bec.ok("worker", "--job-name", name, "--poll-wait", "0", "--shutdown-after-empty", "3")
+    assert "sent 4 messages in its place" in ended.err
+    assert bec.ok("jobs", "stats", name, "--json").json["progress"]["done"] == 6
+
+    bec.ok("queue", "enqueue", "--job-name", name, *volumes, "--force")
+    bec.ok("jobs", "cancel", name)
+    bec.ok("worker", "--job-name", name, "--poll-wait", "0", "--shutdown-after-empty", "3")
+    assert bec.ok("queue", "stats", "--job-name", name, "--json").json["dead_letters"] == 0
+    assert bec.ok("jobs", "stats", name, "--json").json["progress"]["waiting"] == 6
 
 
 def _until(true: Callable[[], bool], within_s: float = 60) -> None:

@@ -116,7 +116,10 @@ def test_the_feeder_publishes_the_backlog_and_its_trouble_stops_no_feeding(
     cloud: Bec, aws: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud.ok("jobs", "update", "checksum", "--feed")
-    assert "4 messages for each live worker (never started)" in cloud.ok("jobs", "show", "checksum").out
+    assert (
+        "4 messages for each live worker (never started; idle workers send in its place)"
+        in cloud.ok("jobs", "show", "checksum").out
+    )
     ask(cloud, 6)
     cloud.ok("queue", "feed", "--job-name", "checksum", "--once", "--metrics")
     got = client("cloudwatch", aws).list_metrics(Namespace="BEC")["Metrics"]

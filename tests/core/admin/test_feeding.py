@@ -283,6 +283,26 @@ def test_a_second_feeder_stands_by_and_takes_over(session: Session, job: Job) ->
             thread.join()
 
 
+def test_it_survives_a_database_that_ends_its_connections(session: Session, job: Job) -> None:
+    ask(session, job, refs_of(5))
+    stop, ends = threading.Event(), list[FeederEnd]()
+    thread = threading.Thread(target=lambda: ends.append(Feeder(session, job, OPTIONS).run(stop)))
+    thread.start()
+    try:
+        _until(lambda: sent(session) == 3)
+        sql(
+            session,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        claim(session, job, take(session, job))
+        _until(lambda: sent(session) == 5, within_s=30)
+    finally:
+        stop.set()
+        thread.join()
+    assert ends == [FeederEnd.STOPPED]
+
+
 def test_without_its_feeder_a_job_gets_what_was_held_back_at_once(session: Session, job: Job) -> None:
     ask(session, job, refs_of(6))
     look(session, job)

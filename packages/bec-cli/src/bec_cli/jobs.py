@@ -276,7 +276,8 @@ def _in_words(feeder: FeederRow) -> str:
     heard = "never started"
     if feeder.heartbeat_s is not None:
         heard = f"{feeder.by}, heard of {ago(feeder.heartbeat_s)} ago"
-    return f"{feeder.per_worker} messages for each live worker ({heard})"
+    away = "" if feeder.alive else "; idle workers send in its place"
+    return f"{feeder.per_worker} messages for each live worker ({heard}{away})"
 
 
 @jobs.command()

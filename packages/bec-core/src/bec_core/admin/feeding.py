@@ -20,7 +20,7 @@ from bec_core.admin.actions import record
 from bec_core.admin.scaling.calls import Cloud
 from bec_core.admin.scaling.metrics import publish
 from bec_core.admin.session import Session
-from bec_core.db import feeding, jobs, left
+from bec_core.db import feeding, inputs, jobs, left
 from bec_core.db.backlog import Backlog, backlog
 from bec_core.db.feeding import FeederRow
 from bec_core.db.locks import FEEDING, Held, if_free
@@ -176,6 +176,7 @@ class Feeder:
                 return FeederEnd.DELETED
             if not feeding.beat(connection, job.id, self._by):
                 return FeederEnd.TAKEN_AWAY
+            bound = inputs.bound(connection, job.id)
         if job.status is not self._status:
             if job.status is not JobStatus.ACTIVE:
                 self._say(f"the job is {job.status.value}: sending nothing (bec jobs resume {job.name})")
@@ -185,7 +186,7 @@ class Feeder:
         now = time.monotonic()
         publishing = self._published_at is None or now - self._published_at >= self._options.publish_every_s
         if job.status is JobStatus.ACTIVE:
-            if publishing:
+            if publishing and bound:  # of a job without inputs nothing is blocked, and no store is needed
                 release(
                     session.database, session.queue, job, sources=session.sources, store=session.artifacts
                 )

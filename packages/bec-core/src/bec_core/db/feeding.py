@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from bec_core.db.pool import Connection
 
 
+ALIVE_S = 60.0
+"""A feeder whose heartbeat is older than this is taken for dead (it beats every ten seconds)."""
+
+
 @frozen
 class FeederRow:
     """A job's feeder: so many messages for each live worker; the process that was heard of last, and how long ago."""
@@ -19,6 +23,11 @@ class FeederRow:
     per_worker: int
     by: str | None
     heartbeat_s: float | None
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process was heard of lately."""
+        return self.heartbeat_s is not None and self.heartbeat_s < ALIVE_S
 
 
 def feeder_of(connection: Connection, job_id: int) -> FeederRow | None:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from attrs import define, field, frozen
 from loguru import logger
 
+from bec_core.db import feeding
 from bec_core.db import left as ledger
 from bec_core.db.left import Left as WhatIsLeft
 from bec_core.errors import (
@@ -313,6 +314,8 @@ class BECWorker:
     def _nothing_received(self) -> None:
         """An empty receive says nothing of what is left: the ledger does, and the queue's own figures."""
         options = self._place.options
+        if options.by_ledger and self._feed():
+            return
         with self._tally.lock:
             self._tally.empty_receives += 1
             quiet = self._tally.busy == 0
@@ -322,7 +325,7 @@ class BECWorker:
         if not quiet or not (due or options.until_drained):
             return
         queue_was_empty = self._emptiness.look(self._place.services.queue.stats())
-        if not options.by_ledger:
+        if not options.by_ledger or self._heartbeat.job_status is JobStatus.CANCELLED:
             if queue_was_empty:
                 self._end(End.NOTHING_LEFT)
             return
@@ -361,6 +364,20 @@ class BECWorker:
             )
         )
 
+    def _feed(self) -> int:
+        """In the place of the job's feeder, if it has one that does not live: send what that would."""
+        if self._heartbeat.job_status is not JobStatus.ACTIVE or not self._its_time_to_sweep("fed"):
+            return 0
+        services = self._place.services
+        with services.database.connection() as connection:
+            feeder = feeding.feeder_of(connection, self._place.job.id)
+        if feeder is None or feeder.alive:
+            return 0
+        sent = sweep(services.database, services.queue, self._place.job, queue_was_empty=False)
+        if sent:
+            logger.warning("nothing was heard of the job's feeder: sent {} messages in its place", sent)
+        return sent
+
     def _its_time_to_sweep(self, what: str) -> bool:
         now = time.monotonic()
         with self._tally.lock:
@@ -372,7 +389,7 @@ class BECWorker:
 
     def _sweep(self, queue_was_empty: bool) -> int:
         """Send again what waits although its message is gone; looked for now and then only."""
-        if not self._its_time_to_sweep("sent"):
+        if self._heartbeat.job_status is not JobStatus.ACTIVE or not self._its_time_to_sweep("sent"):
             return 0
         services = self._place.services
         return sweep(services.database, services.queue, self._place.job, queue_was_empty=queue_was_empty)
