@@ -84,9 +84,12 @@ def _slice(fragment: Fragment, start: int, stop: int | None) -> Fragment | None:
 def _inked(fragment: Fragment, ink: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Whether a pixel column of the fragment has ink in its band: ``STATION`` values per station."""
     result = np.zeros(fragment.top.size * STATION, np.bool_)
-    for index, (top, bottom) in enumerate(zip(fragment.top, fragment.bottom, strict=True)):
-        x = (fragment.first + index) * STATION
-        cell = ink[int(top) * ROW : int(np.ceil(bottom)) * ROW, x : x + STATION]
-        columns = (cell == 0).any(axis=0)
-        result[index * STATION : index * STATION + columns.size] = columns
+    top = fragment.top.astype(np.int64) * ROW
+    bottom = np.ceil(fragment.bottom).astype(np.int64) * ROW
+    highest, start = int(top.min()), fragment.first * STATION
+    around = ink[highest : int(bottom.max()), start : start + result.size] == 0
+    row = np.arange(highest, highest + around.shape[0])[:, None]
+    inside = (row >= top) & (row < bottom)
+    columns = (around & np.repeat(inside, STATION, axis=1)[:, : around.shape[1]]).any(axis=0)
+    result[: columns.size] = columns
     return result
