@@ -142,7 +142,7 @@ def test_nothing_happens_while_the_figures_are_missing() -> None:
     [
         ("feeder", [publish(job(), backlog(), over=True)]),
         (
-            "scaling",
+            "scale",
             [
                 *group_calls("g", RULES),
                 *policy_calls("j", "g", RULES).values(),
