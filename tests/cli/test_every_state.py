@@ -134,6 +134,8 @@ LISTINGS = [
     "jobs stats checksum",
     "jobs stats checksum --stages --hourly-price 0.5",
     "jobs tasks checksum",
+    "jobs log",
+    "gc --job-name checksum",
     "queue stats --job-name checksum",
     "queue peek --job-name checksum",
     "queue peek --job-name checksum --dlq",
@@ -199,6 +201,9 @@ def test_every_listing_shows_a_job_in_every_state(
         "health",
         "health --job-name checksum --json",
         "workers dismiss --dead",
+        "queue enqueue --job-name checksum --new --changed --dry-run",
+        "queue feed --job-name checksum --once",
+        "jobs update checksum --no-feed",
     ):
         ended = bec(*command.split())
         assert ended.code != 1, ended.err

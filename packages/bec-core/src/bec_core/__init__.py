@@ -38,7 +38,15 @@ from bec_core.reporting.index_pages import IndexPage, index_pages
 from bec_core.reporting.kept import keep_row, kept_row, made_of
 from bec_core.reporting.volumes import error_messages, records_of, report_parts, volume_title
 from bec_core.settings import Secret
-from bec_core.source import Source, SourceSetup, SourceType, file_volume, id_of_parts, stable_id
+from bec_core.source import (
+    ListedVolume,
+    Source,
+    SourceSetup,
+    SourceType,
+    file_volume,
+    id_of_parts,
+    stable_id,
+)
 from bec_core.text import shown
 
 __all__ = [
@@ -52,6 +60,7 @@ __all__ = [
     "InvalidMessage",
     "JobType",
     "JobWorker",
+    "ListedVolume",
     "ManifestInvalid",
     "ManifestMissing",
     "Metric",

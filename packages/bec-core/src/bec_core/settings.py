@@ -98,7 +98,9 @@ class Settings:
     region: str | None = _env(
         "BEC_REGION", "AWS_REGION", "AWS_DEFAULT_REGION", doc="AWS region.", default=None
     )
-    endpoint_url: str | None = _env("AWS_ENDPOINT_URL", doc="Endpoint of S3 and SQS.", default=None)
+    endpoint_url: str | None = _env(
+        "AWS_ENDPOINT_URL", doc="Endpoint of all of AWS's services.", default=None
+    )
     s3_endpoint_url: str | None = _env("AWS_ENDPOINT_URL_S3", doc="Endpoint of S3 alone.", default=None)
     sqs_endpoint_url: str | None = _env("AWS_ENDPOINT_URL_SQS", doc="Endpoint of SQS alone.", default=None)
 
@@ -243,8 +245,8 @@ class PluginVariables:
     settings: frozenset[str] = frozenset()
 
 
-_OF_OTHERS = frozenset({"BEC_JOB", "BEC_WORKER_ARGS"})
-"""Names that the systemd unit uses."""
+_OF_OTHERS = frozenset({"BEC_JOB", "BEC_WORKER_ARGS", "BEC_FEEDER_ARGS"})
+"""Names that the systemd units use."""
 
 
 def load_log_place(environ: Mapping[str, str] | None = None) -> tuple[Path | None, bool]:

@@ -349,7 +349,7 @@ _DONE = """
     wall_clock_duration_ms = %(wall_clock_duration_ms)s,
     stage_ms = %(stage_ms)s, errors_by_stage = %(errors_by_stage)s, metrics = %(metrics)s,
     error_stage = NULL, error_type = NULL, error_message = NULL, error_traceback = NULL, error_fingerprint = NULL,
-    page_errors = NULL, alone = false, runtime_faults = 0, first_fault_at = NULL, lost = 0,
+    page_errors = NULL, collected_at = NULL, alone = false, runtime_faults = 0, first_fault_at = NULL, lost = 0,
     artifacts = %(artifacts)s, lineage = %(lineage)s
 """
 

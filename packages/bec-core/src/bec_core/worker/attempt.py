@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from loguru import logger
 
 from bec_core.artifacts import Marker, ReadyInput, TaskFolder, intact, owner_of, write_artifacts, write_marker
-from bec_core.db import tasks, volumes
+from bec_core.db import ledger, tasks, volumes
 from bec_core.errors import (
     InputArtifactMissing,
     InvalidMessage,
@@ -124,6 +124,9 @@ class Attempt:
     def steps(self, ref: VolumeRef) -> Ending:
         """The steps of an attempt, one after the other."""
         place, services = self._place, self._place.services
+        if place.options.by_ledger:
+            with place.database.connection() as connection:
+                ledger.enter_received(connection, place.job.id, volumes.upsert_ref(connection, ref), ref)
         guard = self._guard(ref)
         if isinstance(guard, tasks.NotClaimed):
             return self._left(guard, ref)
