@@ -228,6 +228,8 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
     say(f"Queue URL: {job.queue_url}")
     say(f"DLQ URL: {job.dlq_url}")
     say(f"Status: {job.status.value}")
+    if job.brake_reason:
+        say(f"Brake: its workers paused it: {job.brake_reason}; to go on: bec jobs resume {job.name}")
     for one in bound:
         follows = ", followed" if one.follow else ""
         say(f"Input {one.name}: {one.job_name or 'bound to no job'}{follows}")

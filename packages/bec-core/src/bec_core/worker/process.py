@@ -28,6 +28,7 @@ from bec_core.queues.release import release
 from bec_core.queues.sweep import sweep
 from bec_core.worker.alone import Gate
 from bec_core.worker.attempt import Attempt
+from bec_core.worker.brake import Brake
 from bec_core.worker.ending import (
     AlreadyDone,
     Blocked,
@@ -104,6 +105,7 @@ class BECWorker:
         self._heartbeat = heartbeat
         self._renew_at = renew_at
         self._gate = Gate()
+        self._brake = Brake(place)
         self._tally = _Tally()
         self._draining = threading.Event()
         self._stopping = threading.Lock()  # taken by the first request to stop, and kept
@@ -264,6 +266,8 @@ class BECWorker:
             case HandedBack(trouble=trouble) if trouble is not None:
                 self._pause_after(trouble)
             case Done() | AlreadyDone() | Failed() | Retry() | SetAside() | Blocked():
+                if isinstance(ending, (Done, Failed, Retry)) and self._brake.look():
+                    self._heartbeat.beat()
                 with self._tally.lock:
                     self._tally.trouble = 0
                     self._tally.faults = 0
