@@ -5,16 +5,18 @@ A row does its mischief; afterwards the harness starts a worker again and checks
 
 from __future__ import annotations
 
+import random
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bec_core.models import encode_message
 from bec_core.worker import Step
 from support.bad_network import Fault
-from support.crash_lab import GOOD, KILLED, PATIENCE_S, Cell
+from support.crash_lab import GOOD, KILLED, PATIENCE_S, SPOTTY, Cell
 from support.services import postgres_server
 
 WORLDS = (("postgres", "file"), ("postgres", "s3"), ("sqs", "file"), ("sqs", "s3"))
@@ -59,6 +61,29 @@ def _freeze_at(step: str) -> Row:
         assert before == after, "the worker that had lost its lease changed something"
 
     return Row(f"SIGSTOP past the lease at {step}", do)
+
+
+def _resumed_after(what: str, **plan: Any) -> Row:
+    """The process dies while pages are kept: the next one goes on with what was written before."""
+
+    def do(cell: Cell) -> None:
+        code = cell.start(**plan).end()
+        assert code == KILLED, f"the worker ended with {code} before it could be killed"
+        cell.start().end_well()
+        assert cell.resumed(SPOTTY) > 0, "nothing was resumed"
+
+    return Row(f"kill -9 {what}: resumed", do)
+
+
+def _killed_at_random(cell: Cell) -> None:
+    """Two processes die at random pages of one volume; none of its three attempts begins at nothing but the first."""
+    first = cell.start(kill_at="page-done", kill_nth=random.randint(10, 20))
+    assert first.end() == KILLED
+    second = cell.start(kill_at="page-done", kill_nth=random.randint(3, 12))
+    assert second.end() == KILLED
+    before = cell.resumed(SPOTTY)
+    cell.start().end_well()
+    assert cell.resumed(SPOTTY) >= before > 0, f"{cell.resumed(SPOTTY)} pages were resumed, before {before}"
 
 
 def _stop(*signals: int, grace_s: float = 20.0, failures: int = 0) -> Callable[[Cell], None]:
@@ -250,12 +275,18 @@ CHAINS = [
     *(_reader_killed_at(step) for step in (Step.BLOCKED_WRITTEN, Step.CLAIMED, Step.MARKER_WRITTEN)),
     Row("its input is done again while a job reads it", _redone_while_it_is_read),
 ]
+PARTS = [
+    _resumed_after("before a part is written", kill_before_part=8),
+    _resumed_after("after a part is written", kill_at=Step.PART_WRITTEN, kill_nth=8),
+    Row("kill -9 twice at random pages: resumed", _killed_at_random),
+]
 FREEZES = [_freeze_at(step) for step in ("page-done", "worked", "artifact-written", "marker-written")]
 SLOW_DOWN = Fault("status", status=503, code="SlowDown")
 ERROR = Fault("status", status=500, code="InternalError")
 
 ROWS: list[Row] = [
     *KILLS,
+    *PARTS,
     *CHAINS,
     *FREEZES,
     Row("SIGTERM, time enough", _stop(signal.SIGTERM)),

@@ -25,6 +25,7 @@ from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import Keeper
 from bec_core.worker.observer import Watchers, WorkerObserver
 from bec_core.worker.options import WorkerOptions
+from bec_core.worker.parts import PartsFlusher
 from bec_core.worker.process import STUCK_AFTER_S, BECWorker
 from bec_core.worker.workplace import LoadedJob, Services, Workplace
 
@@ -87,6 +88,9 @@ def open_worker(
         )
         keeper.start()
         stack.callback(keeper.close)
+        flusher = PartsFlusher(keeper.held)
+        flusher.start()
+        stack.callback(flusher.close)
         heartbeat.start()
         stack.callback(heartbeat.close)
         yield BECWorker(place, heartbeat, renew_at=_renew_at(services))

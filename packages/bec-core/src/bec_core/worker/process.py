@@ -162,6 +162,8 @@ class BECWorker:
         try:
             for held in stuck:
                 logger.critical("{}: the job did not stop when told to; ending the process", held.volume.ref)
+                if held.parts is not None:
+                    held.parts.flush()
                 settle(self._place, held.message, self._end_of_stuck(held))
         finally:
             sys.stderr.flush()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from bec_core.db.tasks import HANDED_BACK
+
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
 
@@ -65,10 +67,10 @@ class LastError:
 def last_errors(connection: Connection, *, limit: int) -> list[LastError]:
     """The failures that happened last, of all jobs."""
     rows = connection.execute(
-        """
+        f"""
         SELECT t.id, j.name, v.bdrc_w_id || '/' || v.bdrc_i_id, t.status, t.error_type, t.error_message, t.done_at
         FROM task_executions t JOIN jobs j ON j.id = t.job_id JOIN volumes v ON v.id = t.volume_id
-        WHERE t.status IN ('retryable_failed', 'terminal_failed')
+        WHERE t.status IN ('retryable_failed', 'terminal_failed') AND NOT {HANDED_BACK}
         ORDER BY t.done_at DESC NULLS LAST LIMIT %s
         """,
         (limit,),
