@@ -6,7 +6,8 @@ It is ``bec worker`` (the same settings, session, worker and signals) with short
 prints every step as ``STEP name`` and obeys the plan.
 A plan may say: ``kill_at`` a step (the ``kill_nth`` time), ``freeze_at`` a step, ``clock_jump`` (seconds, at the
 claim), ``full_disk`` (so many writes fail), ``fault`` (so many faults of ours), ``kill_before_part`` (the number of
-the part that it is about to write when it is killed), ``options`` (of the worker).
+the part that it is about to write when it is killed), ``look_s`` (how often it looks for notices of its instance's
+end), ``options`` (of the worker).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from bec_core.admin.jobs import find_job
 from bec_core.admin.session import Session
 from bec_core.admin.working import worker_for
 from bec_core.db import tasks
+from bec_core.ec2.watch import InstanceWatch
 from bec_core.logs import configure_logging
 from bec_core.queues import SqsOptions
 from bec_core.settings import load_settings
@@ -134,6 +136,8 @@ def main() -> None:
         session.__dict__["sqs"] = SqsOptions(
             region=settings.region, endpoint_url=settings.sqs_endpoint_url, max_attempts=2, read_timeout_s=8
         )
+        if look_s := plan.get("look_s"):
+            InstanceWatch.__init__.__kwdefaults__["every_s"] = look_s
         options = WorkerOptions(**{**OPTIONS, **plan.get("options", {})})
         with worker_for(session, find_job(session, job_name), options, observers=[Obedient(plan)]) as worker:
             print("READY", flush=True)
