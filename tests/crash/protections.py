@@ -28,6 +28,7 @@ BEGIN, END = "<!-- protections: begin -->", "<!-- protections: end -->"
 ENDINGS, LIFE, LEASES = "test_worker_endings.py", "test_task_life_properties.py", "test_leases.py"
 FAULT = "test_whose_fault.py"
 INPUTS = "test_inputs.py"
+RESUME = "test_resume.py"
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ PROTECTIONS = [
     ),
     Protection(
         "the letter is sent before the message is deleted", "worker/settle.py",
-        "    _dead_letter(place, message, ending)\n    _message(place, message, ending)\n",
+        "    _dead_letter(place, message, ending)\n    _remove_parts(place, ending)\n    _message(place, message, ending)\n",
         "    _message(place, message, ending)\n    _dead_letter(place, message, ending)\n",
         ENDINGS, "recorded_but_not_set_aside",
     ),
@@ -106,6 +107,26 @@ PROTECTIONS = [
     Protection(
         "a task without progress is given up", "worker/hold.py",
         "if now - task.last_progress > self._stall_timeout_s:", "if False:", LEASES, "wedged",
+    ),
+    Protection(
+        "kept pages count only if they are of the same work", "worker/parts/shelf.py",
+        "            if of != identity:", "            if False:", RESUME, "forced or another_recipe",
+    ),
+    Protection(
+        "a kept page counts only if its bytes are the same", "worker/parts/task.py",
+        "if place and place.name == page.filename and etags.get(page.filename) == place.etag:", "if place:", RESUME, "bytes_changed",
+    ),
+    Protection(
+        "the lease is confirmed before a part is written", "worker/parts/task.py",
+        "                self._confirm()\n", "                pass\n", RESUME, "taken_over_writes_no_part",
+    ),
+    Protection(
+        "kept pages go when their task ends", "worker/settle.py",
+        "        if place.parts_of(volume).remove():", "        if False:", RESUME, "failed_for_good or goes_on_where",
+    ),
+    Protection(
+        "what was only stopped is no failure", "worker/settle.py",
+        "        return tasks.hand_back(connection, held.claim)\n", "        pass\n", "test_worker.py", "hands_the_task_back",
     ),
     Protection(
         "the keeper survives what nobody thought of", "worker/hold.py",

@@ -251,9 +251,9 @@ def test_a_crews_last_one_knows_that_it_is(tmp_path: Path) -> None:
 def test_protection_against_a_group(moto_url: str, aws: None) -> None:
     where = {"region_name": "us-east-1", "endpoint_url": moto_url}
     client = boto3.client("autoscaling", **where)
-    ec2 = boto3.client("ec2", **where)
-    image = ec2.describe_images()["Images"][0]["ImageId"]
-    client.create_launch_configuration(LaunchConfigurationName="bec", ImageId=image, InstanceType="t3.micro")
+    client.create_launch_configuration(
+        LaunchConfigurationName="bec", ImageId="ami-12c6146b", InstanceType="t3.micro"
+    )
     client.create_auto_scaling_group(
         AutoScalingGroupName="bec", LaunchConfigurationName="bec", MinSize=1, MaxSize=1,
         AvailabilityZones=["us-east-1a"],
