@@ -119,7 +119,7 @@ PROTECTIONS = [
     ),
     Protection(
         "the lease is confirmed before a part is written", "worker/parts/task.py",
-        "                self._confirm()\n", "                pass\n", RESUME, "taken_over_writes_no_part",
+        "            self._confirm()\n", "            pass\n", RESUME, "taken_over_writes_no_part",
     ),
     Protection(
         "kept pages go when their task ends", "worker/settle.py",

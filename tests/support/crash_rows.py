@@ -318,9 +318,10 @@ CHAINS = [
     *(_reader_killed_at(step) for step in (Step.BLOCKED_WRITTEN, Step.CLAIMED, Step.MARKER_WRITTEN)),
     Row("its input is done again while a job reads it", _redone_while_it_is_read),
 ]
+EACH_PAGE = {"part_every_s": 0.0}
 PARTS = [
-    _resumed_after("before a part is written", kill_before_part=8),
-    _resumed_after("after a part is written", kill_at=Step.PART_WRITTEN, kill_nth=8),
+    _resumed_after("before a part is written", kill_before_part=20, options=EACH_PAGE),
+    _resumed_after("after a part is written", kill_at=Step.PART_WRITTEN, kill_nth=20, options=EACH_PAGE),
     Row("kill -9 twice at random pages: resumed", _killed_at_random),
     Row("a spot notice: handed back in time, resumed", _notice),
     Row("a spot notice, kill -9 in the drain: resumed", _notice_and_death),

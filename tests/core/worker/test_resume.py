@@ -343,3 +343,20 @@ def volume_of(lab: Lab) -> VolumeRef:
 
 def pages_in(lab: Lab) -> int:
     return sum(len(from_bytes(lab.store.get(key).data)[1]) for key in parts(lab))
+
+
+def test_a_worker_that_slept_right_before_it_wrote_a_part_takes_it_back(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.ask(lab.volume("one", *PAGES))
+    real = lab.store.put
+
+    def put(key: str, data: bytes) -> str | None:  # its lease is over between its look and its write
+        lab.rows("UPDATE task_executions SET epoch = epoch + 1 RETURNING id")
+        return real(key, data)
+
+    monkeypatch.setattr(lab.store, "put", put)
+    with lab.worker(AT_ONCE) as worker:
+        threading.Timer(1.0, worker.stop_now).start()
+        worker.run()
+    assert parts(lab) == []

@@ -152,6 +152,7 @@ class RunningTask:
             self._finished |= self._resumed
             self._held.pages_done = done = len(self._finished)
             self._held.pages_resumed = number_resumed = len(self._resumed)
+        self._held.last_progress = time.monotonic()
         self._log.info(
             "goes on where an earlier attempt stopped: {} of {} pages are finished",
             number_resumed,

@@ -103,7 +103,7 @@ class TaskParts:
         with self._loading:
             if self._shelf is None:
                 self._shelf = self._load(check)
-        return KeptPages(self, number, values, self._shelf, self._etags, pages)
+        return KeptPages(self, number, values, self._shelf, self._etags, pages, check)
 
     def _load(self, check: Callable[[], None]) -> Shelf:
         shelf = Shelf(self._scratch)
@@ -153,18 +153,28 @@ class TaskParts:
                     return
                 self._pages, self._bytes, self._since = [], 0, None
                 self._number += 1
+            if not self._is_ours():
+                return
+            key = self._folder.key(self._epoch, number)
             try:
-                self._confirm()
-            except TaskStopped:
-                return  # it is another worker's
-            except BecError:
-                pass  # nobody can say. A part of a stale epoch harms nobody: it is believed for what it holds
-            try:
-                self._folder.store.put(self._folder.key(self._epoch, number), to_bytes(self._identity, pages))
+                self._folder.store.put(key, to_bytes(self._identity, pages))
+                if (
+                    not self._is_ours()
+                ):  # it slept right before it wrote, and its successor may have cleared up
+                    self._folder.store.delete(key)
             except BecError as error:
                 logger.warning("{} finished pages could not be kept: {}", len(pages), error)
                 return
         self._written()
+
+    def _is_ours(self) -> bool:
+        try:
+            self._confirm()
+        except TaskStopped:
+            return False
+        except BecError:
+            pass  # nobody can say. A part of a stale epoch harms nobody: it is believed for what it holds
+        return True
 
     def drop(self) -> None:
         """The task has ended: keep nothing more. A part that is being written is waited for, within bounds."""
@@ -197,6 +207,7 @@ class KeptPages(Generic[R]):
         shelf: Shelf,
         etags: Mapping[str, str],
         pages: Sequence[Page],
+        check: Callable[[], None],
     ) -> None:
         self._parts = parts
         self._number = number
@@ -206,6 +217,7 @@ class KeptPages(Generic[R]):
         self._places: dict[int, Place] = {}
         self._refused = False
         for page in pages:
+            check()
             place = shelf.find(number, self._returns, page.index)
             if place and place.name == page.filename and etags.get(page.filename) == place.etag:
                 try:
