@@ -28,7 +28,7 @@ BEGIN
         applied_at  timestamptz NOT NULL DEFAULT now(),
         by          text NOT NULL       -- which program, where
     );
-    IF EXISTS (SELECT FROM schema_migrations WHERE version > 9) THEN
+    IF EXISTS (SELECT FROM schema_migrations WHERE version > 10) THEN
         RAISE EXCEPTION 'this schema.sql is older than the database: take the one of the newest BEC that uses it';
     END IF;
     INSERT INTO schema_migrations (version, name, phase, oldest_code, by)
@@ -41,7 +41,8 @@ BEGIN
         (6, 'inputs', 'before', 1),
         (7, 'metrics', 'before', 1),
         (8, 'feeding', 'before', 1),
-        (9, 'brake', 'before', 1)
+        (9, 'brake', 'before', 1),
+        (10, 'resumed', 'before', 1)
     ) AS m (version, name, phase, oldest_code)
     WHERE m.phase = 'before' OR NOT numbered
     ON CONFLICT (version) DO NOTHING;
@@ -224,6 +225,8 @@ ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS artifacts jsonb;         --
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS lineage jsonb;           -- what it read: [{input, job, artifact, sha256}]
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS metrics jsonb;           -- of a done task: figures by name
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS collected_at timestamptz; -- its artifacts were removed then: superseded
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS pages_resumed integer NOT NULL DEFAULT 0;  -- of this attempt: finished by earlier ones
+ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS handed_back boolean NOT NULL DEFAULT false;  -- interrupted: no failure
 CREATE INDEX IF NOT EXISTS task_executions_recent ON task_executions (job_id, started_at DESC);
 -- Covers `bec jobs stats`: an index-only scan, no visit to the table.
 CREATE INDEX IF NOT EXISTS task_executions_stats ON task_executions (job_id, status)

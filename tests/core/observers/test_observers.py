@@ -134,6 +134,7 @@ EVENTS: dict[str, tuple[Any, ...]] = {
     "step": (Step.CLAIMED,),
     "message_taken": ("m", VOLUME),
     "task_started": (VOLUME, 1),
+    "task_resumed": (VOLUME, 7),
     "page_done": (VOLUME, 1, 2),
     "task_measured": (VOLUME, TaskFigures(1, 0, 1.0)),
     "task_finished": (VOLUME, "done", ""),

@@ -231,9 +231,9 @@ def test_stopping_hands_the_task_back_and_counts_no_failure(lab):
         worker.stop()
         running.join(10)
         assert not running.is_alive()
-    assert lab.rows("SELECT status, failures, lease_expires_at, error_type FROM task_executions") == [
-        ("retryable_failed", 0, None, "ShutdownRequested")
-    ]
+    assert lab.rows(
+        "SELECT status, failures, lease_expires_at, error_type, handed_back FROM task_executions"
+    ) == [("retryable_failed", 0, None, None, True)]
     assert lab.tasks.stats().available == 1
 
 

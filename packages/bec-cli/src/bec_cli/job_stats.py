@@ -22,7 +22,7 @@ from bec_cli.printing import say
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
-    from bec_core.admin.statistics import BlockedOn, JobStatistics, StageFigures
+    from bec_core.admin.statistics import BlockedOn, JobStatistics, StageFigures, TaskRow
 
 
 @click.command()
@@ -190,7 +190,7 @@ def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_
             (
                 task.id,
                 f"{task.w_id}/{task.i_id}",
-                task.status.value,
+                _said(task),
                 task.total_images if known else None,
                 task.nb_errors if known else None,
                 None if not known or task.duration_s is None else f"{task.duration_s:.1f}",
@@ -198,3 +198,11 @@ def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_
             )
         )
     print_table(None, columns, rows)
+
+
+def _said(task: TaskRow) -> str:
+    """How a task stands, in a word; that it goes on where an earlier attempt stopped; that it was only interrupted."""
+    if task.handed_back:
+        return "handed back"
+    resumed = f" (resumed at {task.pages_resumed})" if task.pages_resumed else ""
+    return f"{task.status.value}{resumed}"

@@ -25,17 +25,20 @@ class Step(StrEnum):
 
     An attempt that fails takes ``FAILURE_WRITTEN`` and ``DEAD_LETTERED`` instead of those that publish, one whose
     inputs are not done only ``BLOCKED_WRITTEN``. ``RELEASED``: messages of the jobs that read this one were sent.
+    ``PART_WRITTEN``: finished pages were kept, as often as a part is written; ``PARTS_REMOVED``: its task has ended.
     """
 
     RECEIVED = "received"
     RESOLVED = "resolved"
     CLAIMED = "claimed"
+    PART_WRITTEN = "part-written"
     WORKED = "worked"
     ARTIFACT_WRITTEN = "artifact-written"
     ARTIFACTS_WRITTEN = "artifacts-written"
     MARKER_WRITTEN = "marker-written"
     ROW_WRITTEN = "row-written"
     RELEASED = "released"
+    PARTS_REMOVED = "parts-removed"
     MESSAGE_DELETED = "message-deleted"
     FAILURE_WRITTEN = "failure-written"
     DEAD_LETTERED = "dead-lettered"
@@ -69,6 +72,9 @@ class WorkerObserver:
 
     def task_started(self, volume: Volume, attempt: int) -> None:
         """A task was claimed and its job starts."""
+
+    def task_resumed(self, volume: Volume, pages: int) -> None:
+        """A task goes on where an earlier attempt stopped: so many pages are finished already."""
 
     def page_done(self, volume: Volume, done: int, total: int) -> None:
         """A page was finished, well or badly."""

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
@@ -52,6 +52,19 @@ class Source(Protocol):
 
         Raises:
             PageError: of stage ``fetch``; retryable if the store failed, not if the page is missing.
+        """
+        ...
+
+
+@runtime_checkable
+class WithPageEtags(Protocol):
+    """What a source has besides if it can tell cheaply which bytes its pages have: then its volumes can be resumed."""
+
+    def page_etags(self, volume: Volume) -> Mapping[str, str]:
+        """The present etag of each page by its file name, as :meth:`Source.read_page` would give it; in few requests.
+
+        Raises:
+            StorageError: what must be asked does not answer.
         """
         ...
 

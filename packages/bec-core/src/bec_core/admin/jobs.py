@@ -15,7 +15,7 @@ from bec_core.admin.session import Session
 from bec_core.db import inputs as input_rows
 from bec_core.db import jobs as rows
 from bec_core.db.reads import job_contents
-from bec_core.errors import ConflictError, NotFoundError, SettingsError
+from bec_core.errors import BecError, ConflictError, NotFoundError, SettingsError
 from bec_core.models import Job, JobStatus
 
 _VERBS = {
@@ -349,7 +349,9 @@ def refuse_read(session: Session, job: Job) -> None:
 def delete_job(
     session: Session, job: Job, *, purge_queues: bool = False, unbind_readers: bool = False
 ) -> None:
-    """Delete a job with its tasks, ledger and config revisions. Artifacts and markers stay.
+    """Delete a job with its tasks, ledger and config revisions, and what is kept of unfinished volumes.
+
+    Artifacts and markers stay.
 
     The queues stay too; ``purge_queues`` empties them first, so that a job created later under the same
     name does not meet this one's messages. ``unbind_readers``: the jobs that read it are left without that input.
@@ -357,6 +359,8 @@ def delete_job(
     Raises:
         ConflictError: other jobs read it.
     """
+    from bec_core.worker.parts import kept_of_job  # the command line lists jobs without a worker's rooms
+
     if not unbind_readers:
         refuse_read(session, job)
     if purge_queues:
@@ -369,6 +373,11 @@ def delete_job(
         contents = job_contents.of(connection, job.id)
         rows.delete(connection, job.id)
         record(session, connection, job, "delete", contents.tasks, purged_queues=purge_queues)
+    try:
+        for kept in kept_of_job(session.artifacts, job.name):
+            kept.folder.remove()
+    except BecError as error:
+        logger.warning("finished pages of unfinished volumes are left in the artifacts' store: {}", error)
 
 
 def ensure_job(

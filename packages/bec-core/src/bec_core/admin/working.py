@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from bec_core.admin.instance import instance_watch
 from bec_core.admin.session import Session
 from bec_core.errors import SettingsError
 from bec_core.models import Job
@@ -71,6 +72,7 @@ def worker_for(
             ),
             observers=[*observers, *watching],
             life=life,
+            instance=instance_watch(session.settings),
         ) as worker,
     ):
         yield worker

@@ -15,7 +15,7 @@ from bec_core.errors import BecError, InvalidMessage, PluginError, SettingsError
 from bec_core.models import DEFAULT_SOURCE, FOLDER_SOURCE, Page, PageData, Volume, VolumeRef
 from bec_core.plugins import load_object
 from bec_core.settings import Settings, plugin_settings
-from bec_core.source import Listable, Source, SourceSetup, SourceType, file_volume
+from bec_core.source import Listable, Source, SourceSetup, SourceType, WithPageEtags, file_volume
 from bec_core.storage import S3Options, open_store
 
 
@@ -45,6 +45,11 @@ class Sources:
     def read_page(self, volume: Volume, page: Page) -> PageData:
         """See :meth:`~bec_core.source.Source.read_page`."""
         return self._source_of(volume.ref).read_page(volume, page)
+
+    def page_etags(self, volume: Volume) -> Mapping[str, str] | None:
+        """See :meth:`~bec_core.source.WithPageEtags.page_etags`; None: the volume's source can't tell them."""
+        source = self._source_of(volume.ref)
+        return source.page_etags(volume) if isinstance(source, WithPageEtags) else None
 
     def find(
         self, place: str, *, source: str | None = None, i_version: str | None = None, skip: Path | None = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 from loguru import logger
 
 from bec_core.archive.manifest import MAX_STORED_BYTES, parse_manifest
-from bec_core.archive.pages import read_object
+from bec_core.archive.pages import listed_etags, read_object
 from bec_core.archive.paths import (
     MANIFEST_NAME,
     is_image_name,
@@ -75,6 +76,10 @@ class BdrcArchive:
         folder = volume_folder(volume.ref.w_id, volume.ref.i_id)
         return read_object(self._store, f"{folder}/{page.filename}")
 
+    def page_etags(self, volume: Volume) -> Mapping[str, str]:
+        """See :meth:`~bec_core.source.WithPageEtags.page_etags`: one listing of the folder."""
+        return listed_etags(self._store, volume_folder(volume.ref.w_id, volume.ref.i_id))
+
     def _version(self, manifest: StoredObject) -> bytes:
         found = _MD5.fullmatch(manifest.etag or "") if self._store.etags_are_md5 else None
         return bytes.fromhex(found[1]) if found else _md5(manifest.data)
@@ -112,6 +117,10 @@ class FlatVersionedFolder:
     def read_page(self, volume: Volume, page: Page) -> PageData:
         """See :meth:`~bec_core.source.Source.read_page`."""
         return read_object(self._store, f"{self._folder(volume.ref)[0]}/{page.filename}")
+
+    def page_etags(self, volume: Volume) -> Mapping[str, str]:
+        """See :meth:`~bec_core.source.WithPageEtags.page_etags`: one listing of the folder."""
+        return listed_etags(self._store, self._folder(volume.ref)[0])
 
     def _folder(self, ref: VolumeRef) -> tuple[str, str]:
         if ref.i_version is None:

@@ -42,6 +42,7 @@ from bec_core.settings import plugin_settings
 from bec_core.worker.context import RunningTask
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.marker import marker_content, outcome_of
+from bec_core.worker.parts import TaskParts
 
 Inputs = Mapping[tuple[str, str], bytes | Callable[[Volume], bytes]]
 """``{(input, suffix): artifact}``; a function makes the artifact for the volume at hand. The marker of an input is
@@ -147,6 +148,7 @@ class LocalTask(RunningTask):
         config: the job's config as JSON would say it; default: the defaults.
         inputs: the artifacts of its inputs, or what makes them for a folder; an input without any is not done.
         attempt: which attempt this is.
+        parts: what an earlier attempt kept of its pages, and where this one keeps them.
 
     Raises:
         JobConfigError: the config does not fit the job type.
@@ -161,6 +163,7 @@ class LocalTask(RunningTask):
         config: Mapping[str, Any] | None = None,
         inputs: Inputs | InputsOf | None = None,
         attempt: int = 1,
+        parts: TaskParts | None = None,
     ) -> None:
         self.job_type = job_type
         self._job_config = dict(config or {})
@@ -183,6 +186,7 @@ class LocalTask(RunningTask):
             metrics=job_type.metrics,
             pools=pools,
             bound={"job": job_type.name},
+            parts=parts,
         )
 
     def run(self, worker: JobWorker) -> LocalOutcome:

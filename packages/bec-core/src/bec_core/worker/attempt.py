@@ -56,6 +56,7 @@ from bec_core.worker.failures import describe, describe_with_pages, is_retryable
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.inputs import Found, TaskInputs, Unready, Vanished, changed_input, find
 from bec_core.worker.marker import marker_content, outcome_of
+from bec_core.worker.parts import TaskParts, identity
 from bec_core.worker.workplace import Workplace
 
 GUARDED_FROM = 5
@@ -176,6 +177,7 @@ class Attempt:
             if isinstance(found_inputs, Vanished):
                 self._stage = "inputs"
                 return self._failed(held, RetryableTaskError(found_inputs.why))
+            held.parts = self._parts(held, found_inputs)
             task_inputs = TaskInputs({one.bound.name: one for one in found_inputs}, held.stop.set)
             with self._gate.passing(alone=claimed.alone, check=held.stop.check):
                 return self._work(held, folder, marker, task_inputs)
@@ -331,8 +333,12 @@ class Attempt:
             pools=place.pools,
             scratch=place.options.scratch,
             bound={"job": place.job.name, "worker": place.worker_id},
+            parts=held.parts,
+            on_resumed=lambda pages: self._resumed(held, pages),
         )
         with ExitStack() as stack:
+            if held.parts is not None:
+                stack.callback(held.parts.close)  # when the last page at work has ended
             stack.callback(context.release)
             self._stage = "inputs"
             try:
@@ -345,7 +351,36 @@ class Attempt:
                 return result
             place.watchers.step(Step.WORKED)
             self._stage = "publish"
-            return self._publish(held, folder, standing, context, task_inputs, result)
+            ending = self._publish(held, folder, standing, context, task_inputs, result)
+            if isinstance(ending, Done) and held.parts is not None:
+                held.parts.drop()
+            return ending
+
+    def _parts(self, held: HeldTask, inputs: tuple[ReadyInput, ...]) -> TaskParts:
+        """What is kept of the task's pages, by this attempt and by those before."""
+        place, volume, claim = self._place, held.volume, held.claim
+        return TaskParts(
+            place.parts_of(volume),
+            identity(
+                volume=volume,
+                request=claim.request,
+                recipe=place.loaded.recipe.hash,
+                plugin_version=place.loaded.type.version,
+                inputs=inputs,
+            ),
+            epoch=claim.epoch,
+            etags=lambda: place.services.sources.page_etags(volume),
+            confirm=lambda: place.keeper.verify(held),
+            written=lambda: place.watchers.step(Step.PART_WRITTEN),
+            every_s=place.options.part_every_s,
+            scratch=place.options.scratch,
+        )
+
+    def _resumed(self, held: HeldTask, pages: int) -> None:
+        """The task goes on where an earlier attempt stopped: its row and whoever watches are told."""
+        self._place.watchers.task_resumed(held.volume, pages)
+        with self._place.database.connection() as connection:
+            tasks.note_resumed(connection, held.claim, pages)
 
     def _run_job(self, held: HeldTask, context: RunningTask) -> TaskResult | Ending:
         """What the job returned, or how its failure ends the attempt. Whatever comes out of ``run`` is the job's."""

@@ -29,6 +29,10 @@ class Watchers(WorkerObserver):
         """Pass it on."""
         self._tell(lambda observer: observer.task_started(volume, attempt))
 
+    def task_resumed(self, volume: Volume, pages: int) -> None:
+        """Pass it on."""
+        self._tell(lambda observer: observer.task_resumed(volume, pages))
+
     def page_done(self, volume: Volume, done: int, total: int) -> None:
         """Pass it on."""
         self._tell(lambda observer: observer.page_done(volume, done, total))

@@ -6,6 +6,8 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -27,8 +29,16 @@ from bec_core.worker.hold import Keeper
 from bec_core.worker.life import Life
 from bec_core.worker.observer import Watchers
 from bec_core.worker.options import WorkerOptions
+from bec_core.worker.parts import PartsFlusher
 from bec_core.worker.process import STUCK_AFTER_S, BECWorker
 from bec_core.worker.workplace import LoadedJob, Services, Workplace
+
+if TYPE_CHECKING:
+    from bec_core.ec2.notices import Notice
+    from bec_core.ec2.watch import InstanceWatch
+
+HURRIED_S = 5.0
+"""After a notice finished pages are kept about so often."""
 
 _OTHER_CONNECTIONS = 3  # the keeper's, the heartbeat's, and one to spare
 _BEFORE_THE_LIMIT = 1  # so many deliveries before the queue's own limit a message is replaced by a copy
@@ -45,9 +55,11 @@ def open_worker(
     finder: ResourceFinder | None = None,
     observers: Sequence[WorkerObserver] = (),
     life: Life | None = None,
+    instance: InstanceWatch | None = None,
 ) -> Iterator[BECWorker]:
     """Build a worker for a job, register it, and on leaving close everything and mark it as stopped.
 
+    ``instance`` tells it that the EC2 instance that it runs on will be taken back.
     ``finder`` gives it its resources and the environment's variables; default: there are none.
     ``life`` is told what its threads do.
 
@@ -67,6 +79,8 @@ def open_worker(
     if problem := policy_trouble(services.queue, services.dead_letters):
         logger.warning("{}", problem)
     with ExitStack() as stack:
+        if instance is not None:
+            stack.callback(instance.close)  # when all else has ended: then the instance may go
         loaded = _load(job, job_type, options, finder or ResourceFinder())
         stack.callback(_close, loaded)
         deaths.take_over(
@@ -89,9 +103,25 @@ def open_worker(
         )
         keeper.start()
         stack.callback(keeper.close)
+        flusher = PartsFlusher(keeper.held)
+        flusher.start()
+        stack.callback(flusher.close)
         heartbeat.start()
         stack.callback(heartbeat.close)
-        yield BECWorker(place, heartbeat, renew_at=_renew_at(services), life=life)
+        worker = BECWorker(place, heartbeat, renew_at=_renew_at(services), life=life)
+        if instance is not None:
+            instance.start(
+                busy=lambda: bool(keeper.held()),
+                on_notice=lambda notice, ends: _heed(worker, flusher, notice, ends=ends),
+            )
+        yield worker
+
+
+def _heed(worker: BECWorker, flusher: PartsFlusher, notice: Notice, *, ends: bool) -> None:
+    """The instance goes, or may go: keep what is finished at once, and (``ends``) take nothing more."""
+    flusher.hurry(HURRIED_S)
+    if ends:
+        worker.stop(within_s=notice.within_s(datetime.now(UTC)))
 
 
 def _renew_at(services: Services) -> int | None:

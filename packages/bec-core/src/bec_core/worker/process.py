@@ -126,12 +126,17 @@ class BECWorker:
 
     # -- stopping -------------------------------------------------------------------------------------
 
-    def stop(self) -> None:
-        """Ask the worker to stop: no new tasks; those at hand have the grace period. Callable from anywhere."""
+    def stop(self, *, within_s: float | None = None) -> None:
+        """Ask the worker to stop: no new tasks; those at hand have the grace period. Callable from anywhere.
+
+        ``within_s``: there is no more time than that, however long the grace is.
+        """
         if self._stopping.acquire(blocking=False):
             self._end(End.STOPPED)
             self._life.drain()
-            threading.Thread(target=self._end_grace, name="bec-grace", daemon=True).start()
+            grace_s = self._place.options.grace_s
+            grace_s = grace_s if within_s is None else min(grace_s, within_s)
+            threading.Thread(target=self._end_grace, args=(grace_s,), name="bec-grace", daemon=True).start()
 
     def stop_now(self) -> None:
         """Ask the worker to hand its tasks back at once."""
@@ -141,8 +146,8 @@ class BECWorker:
         self._place.database.hurry(_HURRY_S)
         self._place.keeper.stop_all(ShutdownRequested("the worker is stopping"))
 
-    def _end_grace(self) -> None:
-        deadline = time.monotonic() + self._place.options.grace_s
+    def _end_grace(self, grace_s: float) -> None:
+        deadline = time.monotonic() + grace_s
         while time.monotonic() < deadline:
             time.sleep(0.2)
         self.stop_now()
@@ -176,6 +181,8 @@ class BECWorker:
         try:
             for held in stuck:
                 logger.critical("{}: the job did not stop when told to; ending the process", held.volume.ref)
+                if held.parts is not None:
+                    held.parts.flush()
                 settle(self._place, held.message, self._end_of_stuck(held))
         finally:
             sys.stderr.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 from attrs import frozen
 
@@ -18,6 +19,7 @@ from bec_core.db.audit import LedgerState, TaskState
 from bec_core.errors import InvalidMessage, ObjectNotFound
 from bec_core.models import Job, OutgoingMessage, TaskStatus, VolumeRef, decode_message
 from bec_core.storage import Store
+from bec_core.worker.parts import kept_of_job
 
 _READERS = 32
 _SETTLED_S = 300.0  # a queue's figures lag by up to a minute, and an enqueueing may be under way
@@ -64,6 +66,7 @@ def audit(session: Session, job: Job, *, sample: int | None = 100) -> Audit:
         *_forgotten(tasks, entries),
         *_contents(session.artifacts, chosen, by_place),
         *_orphans(folders, by_place),
+        *_parts_left(session.artifacts, job, by_place),
         *(Finding(Kind.BLOCKED_READY, one.ref, volume_id=one.volume_id) for one in ready),
         *_older_recipes(tasks, newest),
     ]
@@ -273,3 +276,19 @@ def _orphans(folders: Mapping[Place, Folder], by_place: Mapping[Place, TaskState
         size = sum(folder.files.values())
         detail = f"{len(folder.files)} files, {size} bytes in {folder.prefix}"
         yield Finding(Kind.ORPHAN, VolumeRef(place[0], place[1]), place[2], detail, mendable=False)
+
+
+def _parts_left(store: Store, job: Job, by_place: Mapping[Place, TaskState]) -> Iterator[Finding]:
+    """Kept pages of tasks that are done or given up, or that no row stands for; young ones may be being removed."""
+    for kept in kept_of_job(store, job.name):
+        folder = kept.folder
+        task = by_place.get((folder.w_id, folder.i_id, folder.version))
+        unfinished = task is not None and task.status in (TaskStatus.RUNNING, TaskStatus.RETRYABLE_FAILED)
+        if (unfinished and task is not None and task.latest) or _age_s(kept.newest) < _SETTLED_S:
+            continue
+        detail = f"{kept.parts} parts, {kept.size} bytes in {folder.prefix}"
+        yield Finding(Kind.PARTS_LEFT, VolumeRef(folder.w_id, folder.i_id), folder.version, detail)
+
+
+def _age_s(at: datetime) -> float:
+    return (datetime.now(UTC) - at).total_seconds()

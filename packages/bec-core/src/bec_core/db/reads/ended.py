@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from bec_core.db.drains import NO_DRAIN
+from bec_core.db.tasks import HANDED_BACK
 
 
 @frozen
@@ -38,7 +38,7 @@ def ended_sql(*, since: str, counts: str = "true") -> str:
              ORDER BY done_at DESC LIMIT %(most)s)
             UNION ALL
             (SELECT {_COLUMNS} FROM task_executions t
-             WHERE job_id = %(job)s AND status IN ('retryable_failed', 'terminal_failed') AND {NO_DRAIN}
+             WHERE job_id = %(job)s AND status IN ('retryable_failed', 'terminal_failed') AND NOT {HANDED_BACK}
                AND ({counts}) AND done_at IS NOT NULL ORDER BY done_at DESC LIMIT %(most)s)
         ) one
     ), latest AS (

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from bec_core.db.tasks import HANDED_BACK
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
@@ -46,8 +47,19 @@ TOTALS = """
 
 
 def totals(connection: Connection, job_id: int) -> list[StatusTotals]:
-    """A row for every status that tasks of the job have, in the enum's order."""
-    return [StatusTotals(TaskStatus(row[0]), *row[1:]) for row in connection.execute(TOTALS, (job_id,))]
+    """A row for every status that tasks of the job have, in the enum's order; without those that were handed back."""
+    found = [StatusTotals(TaskStatus(row[0]), *row[1:]) for row in connection.execute(TOTALS, (job_id,))]
+    if all(one.status is not TaskStatus.RETRYABLE_FAILED for one in found):
+        return found
+    row = connection.execute(
+        f"SELECT count(*) FROM task_executions t WHERE job_id = %s AND {HANDED_BACK}", (job_id,)
+    ).fetchone()
+    assert row is not None
+    counted = [
+        evolve(one, count=one.count - row[0]) if one.status is TaskStatus.RETRYABLE_FAILED else one
+        for one in found
+    ]
+    return [one for one in counted if one.count]
 
 
 def wall_clock_ms(connection: Connection, job_id: int, *, latest: int) -> float | None:
@@ -149,7 +161,8 @@ def metrics(
 
 @frozen
 class TaskRow:
-    """A task for a listing; ``duration_s`` by the clock, None where that is not known."""
+    """A task for a listing; ``duration_s`` by the clock, None where that is not known. ``handed_back``: it was
+    interrupted, and nothing failed; ``pages_resumed`` pages of its last attempt were finished by earlier ones."""
 
     id: int
     w_id: str
@@ -169,6 +182,8 @@ class TaskRow:
     error_stage: str | None
     error_type: str | None
     error_message: str | None
+    handed_back: bool
+    pages_resumed: int
 
 
 def recent_tasks(
@@ -176,11 +191,11 @@ def recent_tasks(
 ) -> list[TaskRow]:
     """The tasks that started last, newest first."""
     rows = connection.execute(
-        """
+        f"""
         SELECT t.id, v.bdrc_w_id, v.bdrc_i_id, t.version, t.status, t.attempt, t.failures, t.total_images,
                t.nb_errors, t.wall_clock_duration_ms / 1000, t.worker_id,
                w.worker_name, t.started_at, t.done_at, t.config_revision, t.error_stage, t.error_type,
-               t.error_message
+               t.error_message, {HANDED_BACK}, t.pages_resumed
         FROM task_executions t JOIN volumes v ON v.id = t.volume_id
         LEFT JOIN workers w ON w.worker_id = t.worker_id
         WHERE t.job_id = %(job_id)s AND (%(status)s::task_status IS NULL OR t.status = %(status)s)
