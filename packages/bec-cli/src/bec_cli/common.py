@@ -50,7 +50,7 @@ def settings_of(ctx: click.Context, *, quiet: bool = False, **overrides: Any) ->
     )
     configure_logging(
         level="DEBUG" if options["debug"] else "ERROR" if quiet else settings.log_level,
-        json_lines=None if settings.log_format is None else settings.log_format == "json",
+        form=settings.log_format,
         file=settings.log_file,
         capture=settings.log_format == "json" or settings.log_file is not None,
     )

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from bec_core.source import SourceType
 
 QueueKind = Literal["postgres", "sqs"]
-LogFormat = Literal["console", "json"]
 
 
 class Secret:
@@ -132,11 +131,15 @@ class Settings:
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = _env(
         "BEC_LOG_LEVEL", doc="The least level that is logged.", default="INFO"
     )
-    log_format: LogFormat | None = _env(
-        "BEC_LOG_FORMAT", doc="console or json. Default: console on a terminal, json else.", default=None
+    log_format: Literal["console", "json", "journal"] | None = _env(
+        "BEC_LOG_FORMAT",
+        doc="console, json or journal (systemd's). Default: console on a terminal, json else.",
+        default=None,
     )
     log_file: Path | None = _env(
-        "BEC_LOG_FILE", doc="A file for the log, one JSON object a line. Unset: stderr.", default=None
+        "BEC_LOG_FILE",
+        doc="A file for the log, one JSON object a line, in place of stderr; beside it if BEC_LOG_FORMAT is another.",
+        default=None,
     )
     env_file: Path | None = _env(
         "BEC_ENV_FILE", doc="A file of NAME=value lines that may set all of these.", default=None
@@ -241,6 +244,35 @@ class PluginVariables:
 
 _OF_OTHERS = frozenset({"BEC_JOB", "BEC_WORKER_ARGS"})
 """Names that the systemd unit uses."""
+
+
+def load_log_place(environ: Mapping[str, str] | None = None) -> tuple[Path | None, bool]:
+    """The log's file, and whether stderr is a JSON log: for last words before (or because) the settings are bad."""
+    known = os.environ if environ is None else environ
+    file = known.get("BEC_LOG_FILE")
+    return (Path(file) if file else None, known.get("BEC_LOG_FORMAT") == "json")
+
+
+def see_only_gpu(number: int) -> None:
+    """Let this process, and those that it starts, see one GPU, numbered as nvidia-smi does; unless it was chosen."""
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(number))
+
+
+@frozen
+class Supervision:
+    """What a service manager (systemd) says in the environment: where it listens, how often it must hear of us."""
+
+    notify_socket: str | None = None
+    watchdog_s: float | None = None
+
+
+def load_supervision(environ: Mapping[str, str] | None = None) -> Supervision:
+    """How this process is watched; a watchdog that is another process's (our parent's, say) is none of ours."""
+    known = os.environ if environ is None else environ
+    watched, whose = known.get("WATCHDOG_USEC", ""), known.get("WATCHDOG_PID", "")
+    ours = watched.isdecimal() and int(watched) > 0 and whose in ("", str(os.getpid()))
+    return Supervision(known.get("NOTIFY_SOCKET") or None, int(watched) / 1e6 if ours else None)
 
 
 def load_settings(

@@ -13,7 +13,7 @@ from bec_core.admin.session import Session
 from bec_core.errors import SettingsError
 from bec_core.models import Job
 from bec_core.resources import NamedResources, ResourceCache, ResourceFinder
-from bec_core.worker import BECWorker, Services, WorkerObserver, WorkerOptions, open_worker
+from bec_core.worker import BECWorker, Life, Services, WorkerObserver, WorkerOptions, open_worker
 
 if TYPE_CHECKING:
     from bec_core.queues import TaskQueue
@@ -28,10 +28,12 @@ def worker_for(
     observers: Sequence[WorkerObserver] = (),
     queues: tuple[TaskQueue, TaskQueue] | None = None,
     resources: NamedResources | None = None,
+    life: Life | None = None,
 ) -> Iterator[BECWorker]:
     """A worker of ``job``; closed on leaving.
 
-    ``queues``: in place of the job's queue and dead-letter queue. ``resources``: what the command line names.
+    ``queues``: in place of the job's queue and dead-letter queue. ``resources``: what the command line names. ``life``
+    is told what its threads do.
 
     Raises:
         SettingsError: the folder for large artifacts is none; and what :func:`open_worker` raises.
@@ -61,5 +63,6 @@ def worker_for(
             session.settings.environment,
         ),
         observers=observers,
+        life=life,
     ) as worker:
         yield worker

@@ -75,6 +75,18 @@ class Attempt:
         self._held: HeldTask | None = None
         self._context: RunningTask | None = None
         self._stage = "resolve"
+        self._began = time.monotonic()
+
+    def progress(self) -> float:
+        """When it was heard of last, in ``time.monotonic()`` seconds."""
+        return self._held.last_progress if self._held else self._began
+
+    def told(self) -> str:
+        """What it does, in a few words."""
+        if self._held is None:
+            return f"looking at {self._ref or 'a message'}"
+        volume = self._held.volume
+        return f"{volume.ref}: {self._held.pages_done} of {len(volume.pages)} pages"
 
     def run(self) -> Ending:
         """See the message through; never raises an ``Exception``.

@@ -42,12 +42,11 @@ from bec_core.worker.ending import (
 from bec_core.worker.failures import describe
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import HeldTask
+from bec_core.worker.life import ANSWER_S, SLOT, Life
 from bec_core.worker.observer import Step
 from bec_core.worker.settle import cancelled, fault_in_settling, settle
+from bec_core.worker.watchdog import EXIT_STUCK
 from bec_core.worker.workplace import Workplace
-
-EXIT_STUCK = 70
-"""The process's exit status when a job did not come back after it was told to stop (EX_SOFTWARE)."""
 
 STUCK_AFTER_S = 60.0
 FAULTS_IN_A_ROW = 3
@@ -99,8 +98,16 @@ class _Tally:
 class BECWorker:
     """Takes a job's tasks until told to stop, or until nothing is left. Made by ``open_worker``."""
 
-    def __init__(self, place: Workplace, heartbeat: Heartbeat, *, renew_at: int | None = None) -> None:
+    def __init__(
+        self,
+        place: Workplace,
+        heartbeat: Heartbeat,
+        *,
+        renew_at: int | None = None,
+        life: Life | None = None,
+    ) -> None:
         self._place = place
+        self._life = life or Life()
         self._heartbeat = heartbeat
         self._renew_at = renew_at
         self._gate = Gate()
@@ -119,12 +126,14 @@ class BECWorker:
         """Ask the worker to stop: no new tasks; those at hand have the grace period. Callable from anywhere."""
         if self._stopping.acquire(blocking=False):
             self._end(End.STOPPED)
+            self._life.drain()
             threading.Thread(target=self._end_grace, name="bec-grace", daemon=True).start()
 
     def stop_now(self) -> None:
         """Ask the worker to hand its tasks back at once."""
         self._stopping.acquire(blocking=False)
         self._end(End.STOPPED)
+        self._life.drain()
         self._place.database.hurry(_HURRY_S)
         self._place.keeper.stop_all(ShutdownRequested("the worker is stopping"))
 
@@ -145,13 +154,14 @@ class BECWorker:
     def run(self) -> WorkerSummary:
         """Work until told to stop or nothing is left; returns when the last task at hand has ended."""
         slots = [
-            threading.Thread(target=self._slot, name=f"bec-slot-{n}")
+            threading.Thread(target=self._slot, name=f"{SLOT}{n}")
             for n in range(1, self._place.options.concurrency + 1)
         ]
         for slot in slots:
             slot.start()
         for slot in slots:
             while slot.is_alive():
+                self._life.says("watching the slots", ANSWER_S)
                 slot.join(0.1)
                 if stuck := self._place.keeper.stuck:
                     self._end_the_process(stuck)
@@ -187,6 +197,8 @@ class BECWorker:
             except BaseException as error:  # noqa: BLE001 - a slot that dies takes its worker along, with a status
                 logger.opt(exception=error).critical("a slot of the worker died: {}", error)
                 self._end(End.FAULT)
+            finally:
+                self._life.ends()
 
     def _serve(self) -> None:
         said_paused = False
@@ -201,6 +213,7 @@ class BECWorker:
                 if not said_paused:
                     logger.warning("the job is paused: waiting (bec jobs resume {})", self._place.job.name)
                 said_paused = True
+                self._life.says("the job is paused", _PAUSED_POLL_S + ANSWER_S)
                 self._draining.wait(_PAUSED_POLL_S)
             else:
                 said_paused = False
@@ -219,6 +232,7 @@ class BECWorker:
 
     def _take_one(self, *, cancelled: bool) -> None:
         options, queue = self._place.options, self._place.services.queue
+        self._life.says("waiting for a message", options.poll_wait_s + ANSWER_S)
         received = queue.receive(limit=1, wait_s=options.poll_wait_s, visibility_s=options.lease_s)
         if not received:
             self._nothing_received()
@@ -271,7 +285,14 @@ class BECWorker:
                 pass
 
     def _attempt(self, message: Message) -> Ending:
-        return Attempt(self._place, self._gate, message).run()
+        attempt = Attempt(self._place, self._gate, message)
+        self._life.says(attempt.told, self._patience_s, progress=attempt.progress)
+        return attempt.run()
+
+    @property
+    def _patience_s(self) -> float:
+        """For how long a slot at work may go without progress: the keeper gives it up long before."""
+        return self._place.options.stall_timeout_s + STUCK_AFTER_S + ANSWER_S
 
     def _cancelled(self, message: Message) -> SetAside:
         try:
@@ -288,6 +309,7 @@ class BECWorker:
         shortest, longest = _TROUBLE_PAUSE_S
         pause = min(longest, shortest * 2.0 ** min(trouble - 1, 10))
         logger.error("{}; going on in {:.0f} s", error, pause)
+        self._life.says(f"waiting after trouble: {error}", pause + ANSWER_S)
         self._draining.wait(pause)
 
     def _note_fault(self, error: BaseException) -> None:
@@ -311,6 +333,7 @@ class BECWorker:
 
     def _nothing_received(self) -> None:
         """An empty receive says nothing of what is left: the ledger does, and the queue's own figures."""
+        self._life.says("looking what is left", self._patience_s)
         options = self._place.options
         with self._tally.lock:
             self._tally.empty_receives += 1
