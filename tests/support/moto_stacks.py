@@ -1,17 +1,19 @@
-"""What moto's CloudFormation lacks of our template: ``AWS::SecretsManager::Secret``, made in moto's own service."""
+"""What moto's CloudFormation lacks for our template: a secret, and that a condition also holds for an export."""
 
 from __future__ import annotations
 
+import copy
 import json
 import secrets
 from typing import Any
 
+from moto.cloudformation.parsing import Export, OutputMap
 from moto.core.common_models import CloudFormationModel
 from moto.secretsmanager.models import secretsmanager_backends
 
 
 class StackSecret(CloudFormationModel):
-    """Registered by being there: moto looks for subclasses of its model."""
+    """``AWS::SecretsManager::Secret`` in moto's own service; moto looks for subclasses of its model."""
 
     def __init__(self, arn: str) -> None:
         self.arn = arn
@@ -62,3 +64,21 @@ class StackSecret(CloudFormationModel):
 
     def is_created(self) -> bool:
         return True
+
+
+_all_exports = OutputMap.exports.fget
+
+
+def _exports(outputs: OutputMap) -> list[Export]:
+    """Those of outputs whose condition is true."""
+    conditions = outputs._resource_map.lazy_condition_map
+    written = outputs._output_json_map or {}
+    true = copy.copy(outputs)
+    true._output_json_map = {
+        name: one for name, one in written.items() if "Condition" not in one or conditions[one["Condition"]]
+    }
+    assert _all_exports is not None
+    return _all_exports(true)
+
+
+OutputMap.exports = property(_exports)  # type: ignore[assignment]
