@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -15,6 +17,7 @@ from bec_core.queues.policy import GOOD_LIMIT, trouble
 from bec_core.queues.sqs import SqsQueue
 from bec_core.queues.sqs_client import LONG_POLL_S
 from bec_core.settings import core_fields, load_settings
+from support.cli import Bec
 from support.places import ROOT
 from support.stack import NOT_PLAYED, REGION, TEMPLATE, Account, Stack
 
@@ -89,6 +92,24 @@ def test_the_queues_are_as_bec_makes_them(stacks: tuple[Stack, Stack], moto_url:
     assert trouble(queue, dead) is None
 
 
+def test_the_first_job_finds_the_queues_and_settings_of_the_stack(
+    stacks: tuple[Stack, Stack], bec: Bec, moto_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = dict(line.split("=", 1) for line in stacks[0].settings("tmpl-ldv1").splitlines())
+    for name in ("BEC_REGION", "BEC_DEST_S3_BUCKET"):
+        monkeypatch.setenv(name, values[name])
+    monkeypatch.delenv("BEC_DEST_URL")
+    monkeypatch.setenv("BEC_QUEUE", "sqs")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    made = bec.ok("jobs", "create", "--name", "tmpl-ldv1", "--type", "checksum", "--json").json
+    for key, output in (("queue_url", "TaskQueue"), ("dlq_url", "DeadLetterQueue")):
+        assert urlsplit(made[key]).path == urlsplit(stacks[0].outputs[output]).path
+    bec.ok("queue", "enqueue", "--job-name", "tmpl-ldv1", "--volume", "W1,I0001")
+    assert bec.ok("queue", "stats", "--job-name", "tmpl-ldv1", "--json").json["available"] == 1
+
+
 @pytest.mark.parametrize("path", sorted(IAM.glob("*.json")), ids=lambda path: path.stem)
 def test_the_roles_have_the_rights_of_the_documentation_and_no_others(
     stacks: tuple[Stack, Stack], path: Path
@@ -151,8 +172,25 @@ def test_machines_speak_imdsv2_alone_and_their_disks_are_encrypted(
     assert data["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
     assert all(one["Ebs"]["Encrypted"] for one in data["BlockDeviceMappings"])
     assert "KeyName" not in data
-    assert '"s3://bec-releases/0.1.0/" /opt/bec/release/\n' in script
+    assert '"s3://bec-releases/0.1.0/" /opt/bec/release/ &&\n' in script
     assert "password" not in script.lower()
+
+
+@pytest.mark.parametrize("resource", ["WorkerTemplate", "DeskTemplate"])
+@pytest.mark.parametrize(("fetched", "started"), [(True, True), (True, False), (False, True)])
+def test_a_machine_that_can_not_be_made_ready_goes(
+    stacks: tuple[Stack, Stack], resource: str, fetched: bool, started: bool, tmp_path: Path
+) -> None:
+    for name, good in (("aws", fetched), ("bash", started), ("shutdown", True)):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*"\nexit {int(not good)}\n')
+        (tmp_path / name).chmod(0o755)
+    script = stacks[0].launch_template(resource)[1]
+    said = subprocess.run(
+        ["/bin/bash", "-c", script], env={"PATH": f"{tmp_path}"}, capture_output=True, text=True, check=True
+    ).stdout
+    assert ("shutdown -h +5\n" in said) == (not (fetched and started))
+    role = resource.removesuffix("Template").lower()
+    assert (f"bash /opt/bec/release/start-instance.sh {role} us-east-1 arn:aws:secrets" in said) == fetched
 
 
 def test_the_database_and_the_bucket_are_private(stacks: tuple[Stack, Stack]) -> None:

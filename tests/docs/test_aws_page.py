@@ -55,3 +55,16 @@ def test_every_command_for_aws_is_understood_and_leads_to_a_stack_and_back(tmp_p
     commands = {tuple(words[:2]) for words in seen}
     shown = {tuple(found) for found in re.findall(r"\baws ([a-z0-9]+) ([a-z0-9-]+)", "\n".join(steps))}
     assert commands == shown
+
+
+def test_the_alarms_that_cost_are_counted() -> None:
+    """By metrics: those of every job, and those of the first stack alone."""
+    of_each = of_first = 0
+    for part in re.split(r"^  (?=\w+:\n)", TEMPLATE.read_text(), flags=re.MULTILINE):
+        if "Type: AWS::CloudWatch::Alarm" in part:
+            metrics = len(re.findall(r"MetricName:", part))
+            if "Condition: First" in part:
+                of_first += metrics
+            else:
+                of_each += metrics
+    assert f"| jobs × {of_each} + {of_first}, and" in PAGE
