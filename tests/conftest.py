@@ -18,6 +18,7 @@ from support.services import PostgresServer, moto_server, postgres_server
 SLOW_ROOMS = (
     "tests/cli/test_chains.py",
     "tests/cli/test_every_state.py",
+    "tests/cli/test_last_words.py",
     "tests/cli/test_plugins_check.py",
     "tests/cli/test_plugins_new.py",
     "tests/crash/",

@@ -39,15 +39,15 @@ def outlook(session: Session, job: Job) -> Outlook:
     """
     if job.status in (JobStatus.PAUSED, JobStatus.COMPLETED):
         return Outlook(f"job {job.name} is {job.status.value}", LOOK_S)
+    left = what_is_left(session, job)
+    if job.status is not JobStatus.CANCELLED and (left.due or left.ready):
+        return Outlook()
     if session.queue(job.queue_url).stats().available:
         return Outlook()
-    left = what_is_left(session, job)
     if job.status is JobStatus.CANCELLED or not (left.total or left.coming):
         return Outlook(
             f"nothing is left to do for job {job.name}: waiting for more", LOOK_S, nothing_left=True
         )
-    if left.due or left.ready:
-        return Outlook()
     pause = LOOK_S if left.next_s is None else min(LOOK_S, left.next_s)
     return Outlook(
         f"volumes of job {job.name} wait that can't be worked on yet (in back-off, running elsewhere, or blocked)",
