@@ -27,6 +27,7 @@ from bec_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from bec_core.job import JobType
+    from bec_core.observer import ObserverType
     from bec_core.source import SourceType
 
 QueueKind = Literal["postgres", "sqs"]
@@ -97,7 +98,9 @@ class Settings:
     region: str | None = _env(
         "BEC_REGION", "AWS_REGION", "AWS_DEFAULT_REGION", doc="AWS region.", default=None
     )
-    endpoint_url: str | None = _env("AWS_ENDPOINT_URL", doc="Endpoint of S3 and SQS.", default=None)
+    endpoint_url: str | None = _env(
+        "AWS_ENDPOINT_URL", doc="Endpoint of all of AWS's services.", default=None
+    )
     s3_endpoint_url: str | None = _env("AWS_ENDPOINT_URL_S3", doc="Endpoint of S3 alone.", default=None)
     sqs_endpoint_url: str | None = _env("AWS_ENDPOINT_URL_SQS", doc="Endpoint of SQS alone.", default=None)
 
@@ -242,8 +245,8 @@ class PluginVariables:
     settings: frozenset[str] = frozenset()
 
 
-_OF_OTHERS = frozenset({"BEC_JOB", "BEC_WORKER_ARGS"})
-"""Names that the systemd unit uses."""
+_OF_OTHERS = frozenset({"BEC_JOB", "BEC_WORKER_ARGS", "BEC_FEEDER_ARGS"})
+"""Names that the systemd units use."""
 
 
 def load_log_place(environ: Mapping[str, str] | None = None) -> tuple[Path | None, bool]:
@@ -341,13 +344,13 @@ def load_settings(
     return attrs.evolve(settings, home=settings.home.absolute(), environment=known)
 
 
-def setting_fields(brought: JobType | SourceType) -> tuple[Any, ...]:
-    """The fields of a job type's or a source's own settings."""
+def setting_fields(brought: JobType | SourceType | ObserverType) -> tuple[Any, ...]:
+    """The fields of a job type's, a source's or an observer's own settings."""
     return tuple(attrs.fields(attrs.resolve_types(brought.settings))) if brought.settings else ()
 
 
-def plugin_settings(environment: Mapping[str, str], brought: JobType | SourceType) -> Any:
-    """The own settings of a job type or a source, structured as its class; None if it has none.
+def plugin_settings(environment: Mapping[str, str], brought: JobType | SourceType | ObserverType) -> Any:
+    """The own settings of a job type, a source or an observer, structured as its class; None if it has none.
 
     Raises:
         SettingsError: naming every variable that is bad or missing.

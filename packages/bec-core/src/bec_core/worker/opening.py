@@ -15,6 +15,7 @@ from bec_core.errors import BecError, ConflictError, JobGone, PluginError, Servi
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
 from bec_core.job_config import structure_job
 from bec_core.models import Job
+from bec_core.observer import WorkerObserver
 from bec_core.pages.pools import PagePools
 from bec_core.plugins import load_object
 from bec_core.queues.policy import trouble as policy_trouble
@@ -24,13 +25,10 @@ from bec_core.worker import deaths, identity
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import Keeper
 from bec_core.worker.life import Life
-from bec_core.worker.observer import Watchers, WorkerObserver
+from bec_core.worker.observer import Watchers
 from bec_core.worker.options import WorkerOptions
 from bec_core.worker.process import STUCK_AFTER_S, BECWorker
 from bec_core.worker.workplace import LoadedJob, Services, Workplace
-
-ALIVE_S = 45.0
-"""A worker whose heartbeat is older than this is taken for dead (it beats every ten seconds)."""
 
 _OTHER_CONNECTIONS = 3  # the keeper's, the heartbeat's, and one to spare
 _BEFORE_THE_LIMIT = 1  # so many deliveries before the queue's own limit a message is replaced by a copy
@@ -147,7 +145,7 @@ def _register(database: Database, loaded: LoadedJob, name: str, options: WorkerO
                     one.name, loaded.job.name, one.name,
                 )  # fmt: skip
         ours = loaded.recipe.contents.get("resources", {})
-        for worker, theirs in recipes.living_resources(connection, job_id, alive_s=ALIVE_S):
+        for worker, theirs in recipes.living_resources(connection, job_id, alive_s=workers.ALIVE_S):
             if dict(theirs) != dict(ours):
                 raise ConflictError(
                     f"worker {worker} of job {loaded.job.name} works with {_said(theirs)}, this one has {_said(ours)}:"

@@ -11,6 +11,7 @@ from enum import StrEnum
 from attrs import define, field, frozen
 from loguru import logger
 
+from bec_core.db import feeding
 from bec_core.db import left as ledger
 from bec_core.db.left import Left as WhatIsLeft
 from bec_core.errors import (
@@ -24,6 +25,8 @@ from bec_core.errors import (
 )
 from bec_core.logs import within
 from bec_core.models import JobStatus, Message, decode_message
+from bec_core.observer import Step
+from bec_core.queues.emptiness import Emptiness
 from bec_core.queues.release import release
 from bec_core.queues.sweep import sweep
 from bec_core.worker.alone import Gate
@@ -43,7 +46,6 @@ from bec_core.worker.failures import describe
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.life import ANSWER_S, SLOT, Life
-from bec_core.worker.observer import Step
 from bec_core.worker.settle import cancelled, fault_in_settling, settle
 from bec_core.worker.watchdog import EXIT_STUCK
 from bec_core.worker.workplace import Workplace
@@ -88,7 +90,6 @@ class _Tally:
     busy: int = 0
     trouble: int = 0
     faults: int = 0
-    queue_empty_since: float | None = None
     swept_at: dict[str, float] = field(factory=dict)
     end: End | None = None
     left: WhatIsLeft | None = None
@@ -112,6 +113,7 @@ class BECWorker:
         self._renew_at = renew_at
         self._gate = Gate()
         self._tally = _Tally()
+        self._emptiness = Emptiness(place.services.queue.exact, place.options.empty_twice_s)
         self._draining = threading.Event()
         self._stopping = threading.Lock()  # taken by the first request to stop, and kept
 
@@ -244,8 +246,8 @@ class BECWorker:
         with self._tally.lock:
             self._tally.messages += 1
             self._tally.empty_receives = 0
-            self._tally.queue_empty_since = None
             self._tally.busy += 1
+        self._emptiness.something_came()
         try:
             if self._renew_at is not None and message.receive_count >= self._renew_at:
                 # The queue itself would set it aside soon, without a reason. A fresh copy counts anew.
@@ -335,6 +337,8 @@ class BECWorker:
         """An empty receive says nothing of what is left: the ledger does, and the queue's own figures."""
         self._life.says("looking what is left", self._patience_s)
         options = self._place.options
+        if options.by_ledger and self._feed():
+            return
         with self._tally.lock:
             self._tally.empty_receives += 1
             quiet = self._tally.busy == 0
@@ -343,8 +347,8 @@ class BECWorker:
         due = limit is not None and empty >= limit * options.concurrency
         if not quiet or not (due or options.until_drained):
             return
-        queue_was_empty = self._queue_is_empty()
-        if not options.by_ledger:
+        queue_was_empty = self._emptiness.look(self._place.services.queue.stats())
+        if not options.by_ledger or self._heartbeat.job_status is JobStatus.CANCELLED:
             if queue_was_empty:
                 self._end(End.NOTHING_LEFT)
             return
@@ -354,16 +358,16 @@ class BECWorker:
         if found.blocked and self._release():
             with self._tally.lock:
                 self._tally.empty_receives = 0
-        elif found.total == 0 and (options.until_drained or not found.coming):
+        elif found.over or (options.until_drained and not found.total):
             if queue_was_empty:
                 logger.info("nothing is left to do: ending")
                 self._end(End.NOTHING_LEFT)
-            elif due and not self._queue_lags():
+            elif due and not self._emptiness.seen_once:
                 self._end(End.WORK_LEFT)
         elif found.due and self._sweep(queue_was_empty):
             with self._tally.lock:
                 self._tally.empty_receives = 0
-        elif due and not options.until_drained and (queue_was_empty or not self._queue_lags()):
+        elif due and not options.until_drained and (queue_was_empty or not self._emptiness.seen_once):
             self._end(End.WORK_LEFT)
         # whoever doesn't end looks again, but not as fast as it can
         self._draining.wait(_LOOK_AGAIN_S if self._place.services.queue.exact else 5 * _LOOK_AGAIN_S)
@@ -383,6 +387,20 @@ class BECWorker:
             )
         )
 
+    def _feed(self) -> int:
+        """In the place of the job's feeder, if it has one that does not live: send what that would."""
+        if self._heartbeat.job_status is not JobStatus.ACTIVE or not self._its_time_to_sweep("fed"):
+            return 0
+        services = self._place.services
+        with services.database.connection() as connection:
+            feeder = feeding.feeder_of(connection, self._place.job.id)
+        if feeder is None or feeder.alive:
+            return 0
+        sent = sweep(services.database, services.queue, self._place.job, queue_was_empty=False)
+        if sent:
+            logger.warning("nothing was heard of the job's feeder: sent {} messages in its place", sent)
+        return sent
+
     def _its_time_to_sweep(self, what: str) -> bool:
         now = time.monotonic()
         with self._tally.lock:
@@ -394,27 +412,7 @@ class BECWorker:
 
     def _sweep(self, queue_was_empty: bool) -> int:
         """Send again what waits although its message is gone; looked for now and then only."""
-        if not self._its_time_to_sweep("sent"):
+        if self._heartbeat.job_status is not JobStatus.ACTIVE or not self._its_time_to_sweep("sent"):
             return 0
         services = self._place.services
         return sweep(services.database, services.queue, self._place.job, queue_was_empty=queue_was_empty)
-
-    def _queue_is_empty(self) -> bool:
-        """Whether the queue says that it holds nothing; one whose figures lag has to say so twice, a minute apart."""
-        stats = self._place.services.queue.stats()
-        with self._tally.lock:
-            if stats.available + stats.in_flight + stats.delayed:
-                self._tally.queue_empty_since = None
-                return False
-            if self._place.services.queue.exact:
-                return True
-            now = time.monotonic()
-            since = self._tally.queue_empty_since
-            if since is None:
-                self._tally.queue_empty_since = now
-                return False
-            return now - since >= self._place.options.empty_twice_s
-
-    def _queue_lags(self) -> bool:
-        """Whether the queue was seen empty once, and is to be looked at again."""
-        return self._tally.queue_empty_since is not None
