@@ -128,6 +128,7 @@ def test_the_desk_feeds_every_job_and_needs_no_torch(tmp_path: Path) -> None:
     assert not any("torch" in line for line in said)
     started = [line.rpartition(" ")[2] for line in said if line.startswith("systemctl enable")]
     assert started == ["bec-feeder@ldv1", "bec-feeder@ocr"]
+    assert (tmp_path / "etc/systemd/system/bec-feeder@.service").exists()
     profile = (tmp_path / "etc/profile.d/bec.sh").read_text()
     shown = subprocess.run(
         ["bash", "-c", f'{profile}\necho "$PATH $BEC_ENV_FILE"'],
