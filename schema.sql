@@ -28,7 +28,7 @@ BEGIN
         applied_at  timestamptz NOT NULL DEFAULT now(),
         by          text NOT NULL       -- which program, where
     );
-    IF EXISTS (SELECT FROM schema_migrations WHERE version > 8) THEN
+    IF EXISTS (SELECT FROM schema_migrations WHERE version > 9) THEN
         RAISE EXCEPTION 'this schema.sql is older than the database: take the one of the newest BEC that uses it';
     END IF;
     INSERT INTO schema_migrations (version, name, phase, oldest_code, by)
@@ -40,7 +40,8 @@ BEGIN
         (5, 'schema_state', 'after', 2),
         (6, 'inputs', 'before', 1),
         (7, 'metrics', 'before', 1),
-        (8, 'feeding', 'before', 1)
+        (8, 'feeding', 'before', 1),
+        (9, 'brake', 'before', 1)
     ) AS m (version, name, phase, oldest_code)
     WHERE m.phase = 'before' OR NOT numbered
     ON CONFLICT (version) DO NOTHING;
@@ -76,6 +77,8 @@ ALTER TABLE jobs ADD COLUMN IF NOT EXISTS config_revision integer NOT NULL DEFAU
 ALTER TABLE jobs ADD COLUMN IF NOT EXISTS status job_status NOT NULL DEFAULT 'active';
 ALTER TABLE jobs ADD COLUMN IF NOT EXISTS artifact_root text;     -- where new artifacts go; NULL: config, else the name
 ALTER TABLE jobs ADD COLUMN IF NOT EXISTS shares_prefix boolean NOT NULL DEFAULT false;  -- others have results there
+ALTER TABLE jobs ADD COLUMN IF NOT EXISTS brake_reason text;      -- why its workers paused it; NULL: they did not
+ALTER TABLE jobs ADD COLUMN IF NOT EXISTS brake_from timestamptz; -- what ended before is of no account to the brake
 
 -- Every config that a job ever had; a task's row says by which of them it ran.
 CREATE TABLE IF NOT EXISTS job_config_revisions (

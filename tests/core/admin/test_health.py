@@ -43,6 +43,13 @@ def test_a_job_that_is_well_has_no_trouble() -> None:
     assert kinds() == []
 
 
+def test_a_brake_that_was_pulled_is_told_with_its_reason() -> None:
+    paused = attrs.evolve(JOB, status=JobStatus.PAUSED, brake_reason="20 of 40 failed by one cause")
+    (found,) = troubles(paused, WELL, Thresholds())
+    assert (found.kind, found.remedy) == (Kind.BRAKE, "bec jobs resume ldv1")
+    assert "20 of 40 failed by one cause" in found.text
+
+
 @pytest.mark.parametrize(
     ("trouble", "changed"),
     [

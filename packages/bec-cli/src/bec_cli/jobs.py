@@ -257,6 +257,8 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
     say(f"Status: {job.status.value}")
     if feeder:
         say(f"Feeder: {_in_words(feeder)}")
+    if job.brake_reason:
+        say(f"Brake: its workers paused it: {job.brake_reason}; to go on: bec jobs resume {job.name}")
     for one in bound:
         follows = ", followed" if one.follow else ""
         say(f"Input {one.name}: {one.job_name or 'bound to no job'}{follows}")

@@ -13,7 +13,8 @@ from attrs import field, frozen
 from bec_core.admin.session import Session
 from bec_core.db import jobs
 from bec_core.db.reads import health
-from bec_core.db.reads.health import Cause, Figures, PageErrorRate
+from bec_core.db.reads.ended import Cause
+from bec_core.db.reads.health import Figures, PageErrorRate
 from bec_core.models import Job, JobStatus
 from bec_core.words import ago, count
 
@@ -28,6 +29,7 @@ _MESSAGE = 120  # characters of an error's message in a trouble's line
 class Kind(StrEnum):
     """The troubles there are, in the order in which they are told."""
 
+    BRAKE = "brake"
     WORKERS_GONE = "workers-gone"
     STANDSTILL = "standstill"
     ONE_CAUSE = "one-cause"
@@ -122,6 +124,15 @@ def troubles(job: Job, figures: Figures, thresholds: Thresholds) -> list[Trouble
 # -- the rules -----------------------------------------------------------------------------------------------
 
 
+def braked(job: Job, figures: Figures, thresholds: Thresholds) -> Trouble | None:
+    """Its workers paused it."""
+    if job.brake_reason is None:
+        return None
+    return Trouble(
+        job.name, Kind.BRAKE, f"its workers paused it: {job.brake_reason}", f"bec jobs resume {job.name}"
+    )
+
+
 def workers_gone(job: Job, figures: Figures, thresholds: Thresholds) -> Trouble | None:
     """Volumes wait, and for some time there has been no worker that could take them."""
     backlog = figures.backlog
@@ -214,5 +225,5 @@ def _since_all(*ages: float | None) -> float:
 
 
 _RULES: tuple[Callable[[Job, Figures, Thresholds], Trouble | None], ...] = (
-    workers_gone, standstill, one_cause, dead_letters, page_errors,
+    braked, workers_gone, standstill, one_cause, dead_letters, page_errors,
 )  # fmt: skip

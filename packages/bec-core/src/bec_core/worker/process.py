@@ -31,6 +31,7 @@ from bec_core.queues.release import release
 from bec_core.queues.sweep import sweep
 from bec_core.worker.alone import Gate
 from bec_core.worker.attempt import Attempt
+from bec_core.worker.brake import Brake
 from bec_core.worker.ending import (
     AlreadyDone,
     Blocked,
@@ -112,6 +113,7 @@ class BECWorker:
         self._heartbeat = heartbeat
         self._renew_at = renew_at
         self._gate = Gate()
+        self._brake = Brake(place)
         self._tally = _Tally()
         self._emptiness = Emptiness(place.services.queue.exact, place.options.empty_twice_s)
         self._draining = threading.Event()
@@ -280,6 +282,8 @@ class BECWorker:
             case HandedBack(trouble=trouble) if trouble is not None:
                 self._pause_after(trouble)
             case Done() | AlreadyDone() | Failed() | Retry() | SetAside() | Blocked():
+                if isinstance(ending, (Done, Failed, Retry)) and self._brake.look():
+                    self._heartbeat.beat()
                 with self._tally.lock:
                     self._tally.trouble = 0
                     self._tally.faults = 0

@@ -7,22 +7,11 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from bec_core.db.backlog import Backlog, backlog
-from bec_core.db.drains import NO_DRAIN
+from bec_core.db.reads.ended import Cause, ended_sql
 from bec_core.db.workers import ALIVE_S
 
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
-
-
-@frozen
-class Cause:
-    """The commonest cause of failure among the volumes that ended last, with its latest message."""
-
-    fingerprint: str
-    stage: str
-    error_type: str
-    volumes: int
-    message: str
 
 
 @frozen
@@ -121,34 +110,7 @@ def figures(
     )  # fmt: skip
 
 
-_COLUMNS = (
-    "done_at, status <> 'done' AS failed, error_fingerprint, error_stage, error_type, error_message,"
-    " total_images, nb_errors"
-)
-_ENDED = f"""
-    WITH ended AS (
-        SELECT *, row_number() OVER (ORDER BY done_at DESC) AS place FROM (
-            (SELECT {_COLUMNS} FROM task_executions t WHERE job_id = %(job)s AND status = 'done'
-             ORDER BY done_at DESC LIMIT %(most)s)
-            UNION ALL
-            (SELECT {_COLUMNS} FROM task_executions t
-             WHERE job_id = %(job)s AND status IN ('retryable_failed', 'terminal_failed') AND {NO_DRAIN}
-               AND done_at IS NOT NULL ORDER BY done_at DESC LIMIT %(most)s)
-        ) one
-    ), latest AS (
-        SELECT * FROM ended
-        WHERE place <= %(latest)s AND done_at > statement_timestamp() - make_interval(secs => %(within)s)
-    ), past AS (
-        SELECT * FROM ended WHERE place > %(latest)s AND place <= %(most)s
-    ), cause AS (
-        SELECT coalesce(error_fingerprint, '-') AS fingerprint, coalesce(error_stage, '-') AS stage,
-               coalesce(error_type, '-') AS kind, count(*) AS volumes,
-               coalesce((array_agg(error_message ORDER BY done_at DESC))[1], '') AS message
-        FROM latest WHERE failed GROUP BY 1, 2, 3 ORDER BY count(*) DESC, max(done_at) DESC LIMIT 1
-    )
-"""
-"""What ended, the latest first; a hand-back of a worker that stopped is no end."""
-
+_ENDED = ended_sql(since="statement_timestamp() - make_interval(secs => %(within)s)")
 _ENDED_FIGURES = """
     SELECT (SELECT extract(epoch FROM statement_timestamp() - max(done_at))::float8 FROM ended),
            (SELECT count(*) FROM latest),
