@@ -41,6 +41,7 @@ SLOW_ROOMS = (
     "tests/core/worker/test_task_life_properties.py",
     "tests/core/worker/test_whose_fault.py",
     "tests/core/worker/test_worker_endings.py",
+    "tests/docs/test_aws_page.py",
     "tests/docs/test_ldv1_artifacts_page.py",
     "tests/ldv1/artifacts/test_torch_free.py",
     "tests/ldv1/network/test_traced.py",
