@@ -263,9 +263,11 @@ def test_the_dashboard_and_the_alarms_look_at_what_there_is(stacks: tuple[Stack,
         for name in (f"bec-{job}", f"bec_{job}_tasks", f"bec_{job}_dlq", stacks[0].outputs["DatabaseName"]):
             assert f'"{name}"' in shown
     agent = json.loads((ROOT / "systemd" / "cloudwatch-agent.json").read_text())
-    (file,) = agent["logs"]["logs_collected"]["files"]["collect_list"]
-    assert properties("Logs")["LogGroupName"] == file["log_group_name"]
-    assert properties("Logs")["RetentionInDays"] == file["retention_in_days"]
+    for group, file in zip(
+        ("Logs", "Metrics"), agent["logs"]["logs_collected"]["files"]["collect_list"], strict=True
+    ):
+        assert properties(group)["LogGroupName"] == file["log_group_name"]
+        assert properties(group)["RetentionInDays"] == file["retention_in_days"]
     alarms = [name for name, one in WRITTEN["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"]
     assert len(alarms) == 6
     for name in alarms:
