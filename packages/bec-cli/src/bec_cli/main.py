@@ -23,6 +23,7 @@ COMMANDS = {
     "db": ("bec_cli.db:db", "The database."),
     "errors": ("bec_cli.errors:errors", "What failed and why."),
     "jobs": ("bec_cli.jobs:jobs", "Create, change and mark jobs; see how they stand."),
+    "plan": ("bec_cli.plan:plan", "Say what a run will take: hours, costs, storage."),
     "plugins": ("bec_cli.plugins:plugins", "The installed job types and sources, and new ones."),
     "queue": ("bec_cli.queue:queue", "Fill, inspect, redrive and empty a job's queue."),
     "report": ("bec_cli.report:report", "Write a job's report for people."),
