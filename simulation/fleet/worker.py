@@ -19,7 +19,7 @@ _SLACK_S = 1.0  # as bec_core.worker.attempt leaves a task a little longer than 
 _IN_HAND_S = 5.0  # pages in hand at a notice are finished
 
 
-@define
+@define(eq=False)
 class Instance:
     """One instance. ``unwanted``: the fleet is to be smaller; a volume at hand is done first."""
 
