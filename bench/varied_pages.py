@@ -31,7 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bec_ldv1.evaluation.detect import Detector, find_images, model_detector
+from bec_ldv1.evaluation.detect import Detector, model_detector
+from bec_ldv1.evaluation.images import PageSource, find_images
 from bec_ldv1.evaluation.pages import PageLines
 from bec_ldv1.evaluation.readers import read_pages
 from bec_ldv1.evaluation.report import EvaluationReport, SetScore, evaluate
@@ -182,14 +183,14 @@ WAYS: dict[str, Way | None] = {
 }
 
 
-def variant(source: Path, folder: Path, name: str, way: Way) -> tuple[bytes, Affine]:
+def variant(source: PageSource, folder: Path, name: str, way: Way) -> tuple[bytes, Affine]:
     """The image file of one page's variant, made now or at an earlier run, and where its pixels went."""
-    target, place = folder / f"{source.name}.img", folder / f"{source.name}.npy"
+    target, place = folder / f"{source.place.name}.img", folder / f"{source.place.name}.npy"
     if place.exists():
         return target.read_bytes(), np.load(place)
-    with Image.open(source) as image:
+    with Image.open(io.BytesIO(source.read())) as image:
         scan = Scan(np.asarray(image.convert("L")), image.mode == "1")
-    made, matrix, options = way(scan, np.random.default_rng(crc32(f"{name} {source.name}".encode())))
+    made, matrix, options = way(scan, np.random.default_rng(crc32(f"{name} {source.place.name}".encode())))
     image = Image.fromarray(made.plane)
     out = io.BytesIO()
     (image.convert("1", dither=Image.Dither.NONE) if made.bilevel else image).save(out, **options)  # type: ignore[arg-type]
@@ -200,7 +201,7 @@ def variant(source: Path, folder: Path, name: str, way: Way) -> tuple[bytes, Aff
 
 def judged(
     truth: Sequence[PageLines],
-    images: dict[str, Path],
+    images: dict[str, PageSource],
     out: Path,
     name: str,
     detect: Detector,
@@ -211,7 +212,7 @@ def judged(
 
     def found(page: PageLines) -> PageLines:
         source = images[page.name]
-        data, matrix = (source.read_bytes(), IDENTITY) if way is None else variant(source, folder, name, way)
+        data, matrix = (source.read(), IDENTITY) if way is None else variant(source, folder, name, way)
         back = np.asarray(cv2.invertAffineTransform(matrix))
         lines = [polygon @ back[:, :2].T + back[:, 2] for polygon in detect(data).lines]
         return PageLines(page.image, page.size, tuple(line.astype(np.float32) for line in lines))

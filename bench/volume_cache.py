@@ -16,7 +16,7 @@ from bec_ldv1.page.detect import Detection, detect_page
 
 
 def detections(paths: Sequence[Path], cache: Path, engine: Engine) -> Iterator[Detection]:
-    """What the engine's model sees on each page; probabilities in steps of 1/255, the page's own pixels left out."""
+    """What the engine's model sees on each page; probabilities in steps of 1/255."""
     cache.mkdir(parents=True, exist_ok=True)
     for path in paths:
         data = path.read_bytes()
@@ -26,12 +26,6 @@ def detections(paths: Sequence[Path], cache: Path, engine: Engine) -> Iterator[D
             seen: Detection = pickle.loads(zlib.decompress(kept.read_bytes()))
         else:
             seen = detect_page(data, engine)
-            page = seen.geometry.page
-            page = attrs.evolve(page, plane=np.zeros_like(page.plane))
-            seen = attrs.evolve(
-                seen,
-                probabilities=np.round(seen.probabilities * 255).astype(np.uint8),
-                geometry=attrs.evolve(seen.geometry, page=page),
-            )
+            seen = attrs.evolve(seen, probabilities=np.round(seen.probabilities * 255).astype(np.uint8))
             kept.write_bytes(zlib.compress(pickle.dumps(seen), 1))
         yield attrs.evolve(seen, probabilities=seen.probabilities.astype(np.float32) / 255)

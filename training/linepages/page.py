@@ -44,7 +44,7 @@ TURNED = 0.12
 """Share of pages with lines that lie on their side or upside down: the network is to say nothing of them."""
 
 
-PREPARATION = Preparation(enlarge=True, even_light=True, turns=True)
+PREPARATION = Preparation(enlarge=True, even_light=True, turns=True, steepest=12.0)
 """What the network wants done to pages; it goes into its file."""
 
 

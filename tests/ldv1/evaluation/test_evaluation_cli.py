@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from bec_ldv1.cli import ldv1
 from bec_ldv1.evaluation.baseline import projection_lines
@@ -122,6 +123,27 @@ def test_an_image_at_two_places_is_refused(data: Path) -> None:
     (data / "more" / "a_0001.png").write_bytes((data / "pages" / "a_0001.png").read_bytes())
     with pytest.raises(TruthError, match="at 2 places"):
         run("--truth", data / "truth.jsonl", "--detector", "projection")
+
+
+def test_the_pages_of_a_tiff_are_each_judged_on_their_own_image(data: Path) -> None:
+    blank = Image.new("L", (900, 480), 255)
+    blank.save(
+        data / "pages" / "book.tif", save_all=True, append_images=[Image.fromarray(text_page()), blank]
+    )
+    lines = [[100, y - 20, 800, y + 50] for y in ROWS]
+    rows = [("book.tif", []), ("book.tif#2", lines), ("book.tif#3", [])]
+    truth = [{"image": name, "size": [900, 480], "lines": boxes} for name, boxes in rows]
+    (data / "book.jsonl").write_text("\n".join(map(json.dumps, truth)))
+    result = run("--truth", data / "book.jsonl", "--detector", "projection", "--json")
+    report = json.loads(result.stdout)
+    assert [(page["image"], page["matched"]) for page in report["pages"]] == [
+        ("book.tif", 0),
+        ("book.tif#2", 5),
+        ("book.tif#3", 0),
+    ]
+    (data / "book.jsonl").write_text(json.dumps(truth[1] | {"image": "book.tif#4"}))
+    with pytest.raises(TruthError, match=r"no image in .* for book\.tif#4"):
+        run("--truth", data / "book.jsonl", "--detector", "projection")
 
 
 def test_an_image_that_ends_early_costs_that_page_alone(data: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bec_ldv1.evaluation.detect import find_images
+from bec_ldv1.evaluation.images import find_images
 from bec_ldv1.evaluation.pages import PageLines, TruthError
 from bec_ldv1.evaluation.readers import read_pages
 from bec_ldv1.evaluation.report import evaluate
@@ -265,7 +265,7 @@ def test_names_composed_and_decomposed_are_the_same(tmp_path: Path) -> None:
             (tmp_path / other).mkdir(exist_ok=True)
             image = tmp_path / other / unicodedata.normalize(other, name)
             image.touch()
-            assert find_images([page], tmp_path / other) == {page.name: image}
+            assert find_images([page], tmp_path / other)[page.name].place == image
 
 
 ZONES = ["NumberingZone", "RunningTitleZone", "MarginTextZone", "MarginTextZone:note#2", "QuireMarksZone",

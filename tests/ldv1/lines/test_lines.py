@@ -2,57 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bec_ldv1.lines import Line, LineSettings, Points, assemble_lines, map_line
-
-Curve = Callable[[float], float]
-
-
-class Canvas:
-    """A page under construction: the network's map and the ink that belongs to it."""
-
-    def __init__(self, width: int = 2048, height: int = 512) -> None:
-        self.map = np.zeros((height, width), np.float32)
-        self.ink = np.full((height, width), 255, np.uint8)
-
-    def line(
-        self, y: float | Curve, x0: int = 200, x1: int = 1850, *, body: int = 24, value: float = 0.97
-    ) -> Canvas:
-        """A band with the centre ``y`` and letters (vertical strokes every 8 px) in it."""
-        course: Curve = y if callable(y) else lambda _: y
-        for x in range(x0, x1):
-            middle = course(x)
-            top, bottom = round(middle - body / 2), round(middle + body / 2)
-            self.map[top:bottom, x] = value
-            if (x // 3) % 3 == 0:
-                self.ink[top + 2 : bottom - 2, x] = 0
-        return self
-
-    def blob(self, x0: int, y0: int, x1: int, y1: int, value: float = 0.9) -> Canvas:
-        self.map[y0:y1, x0:x1] = value
-        return self
-
-    def draw(self, x0: int, y0: int, x1: int, y1: int) -> Canvas:
-        self.ink[y0:y1, x0:x1] = 0
-        return self
-
-    def lines(self, settings: LineSettings | None = None) -> list[Line]:
-        soft = np.asarray(cv2.GaussianBlur(self.map, (0, 0), 2), np.float32)
-        return assemble_lines(soft, self.ink, settings or LineSettings())
-
-
-def middles(lines: Sequence[Line]) -> list[float]:
-    return [round(float(line.baseline[:, 1].mean())) for line in lines]
-
-
-def extent(line: Line) -> tuple[float, float]:
-    return float(line.polygon[:, 0].min()), float(line.polygon[:, 0].max())
+from bec_ldv1.lines import LineSettings, Points, assemble_lines, map_line
+from support.drawn_maps import Canvas, Curve, extent, middles
 
 
 def test_straight_lines_in_reading_order() -> None:
@@ -173,22 +128,6 @@ def test_short_lines_far_apart_as_on_a_form_are_all_kept_and_not_linked() -> Non
     assert extent(lines[1]) == pytest.approx((264, 312), abs=10)
 
 
-def test_a_line_is_carried_on_over_faint_ink_up_to_the_edge_of_the_block() -> None:
-    canvas = Canvas().line(100).line(160).line(220).line(280)
-    canvas.map[140:180, 1200:] = 0  # the network lost the end of the second line …
-    canvas.map[200:240, 1200:] = 0
-    canvas.ink[200:240, 1200:] = 255  # … and the third one ends there
-    lines = canvas.lines()
-    assert extent(lines[1]) == pytest.approx((200, 1850), abs=20)
-    assert extent(lines[2]) == pytest.approx((200, 1200), abs=20)
-
-
-def test_what_stands_beside_the_block_is_not_reached_by_carrying_on() -> None:
-    canvas = Canvas().line(100).line(160).line(220)
-    canvas.draw(1880, 80, 2040, 240)  # a dark picture
-    assert all(extent(line)[1] == pytest.approx(1850, abs=12) for line in canvas.lines())
-
-
 def test_regions_cover_descenders_of_a_single_line() -> None:
     canvas = Canvas().line(200)
     for x in range(210, 1850, 20):
@@ -250,43 +189,6 @@ def test_a_picture_in_the_middle_of_a_leaf_makes_no_columns() -> None:
     lines = canvas.lines()
     assert len(lines) == 7
     assert all(extent(line) == pytest.approx((100, 1900), abs=10) for line in lines)
-
-
-def bridged_columns(
-    canvas: Canvas, ys: Sequence[int], left: tuple[int, int], right: tuple[int, int]
-) -> Canvas:
-    """Lines in two columns, the gap between which the network takes for a gap inside the lines."""
-    for y in ys:
-        canvas.line(y, *left, body=16).line(y, *right, body=16)
-        canvas.map[y - 8 : y + 8, left[0] : right[1]] = 0.9
-    return canvas
-
-
-@pytest.mark.parametrize(
-    ("shape", "ys"),
-    [((1200, 1000), range(100, 900, 40)), ((2048, 512), range(60, 460, 40))],
-    ids=["a book page", "a leaf"],
-)
-def test_a_white_stripe_parts_columns_that_the_network_joins(shape: tuple[int, int], ys: range) -> None:
-    middle = shape[0] // 2
-    canvas = bridged_columns(Canvas(*shape), list(ys), (100, middle - 20), (middle + 20, shape[0] - 100))
-    lines = canvas.lines()
-    assert middles(lines) == pytest.approx([*ys, *ys], abs=2)
-    ends = np.array([extent(line) for line in lines])
-    assert (ends[: len(ys), 1] < middle).all()
-    assert (ends[len(ys) :, 0] > middle).all()
-
-
-def test_a_heading_over_two_columns_is_not_cut() -> None:
-    canvas = bridged_columns(Canvas(1200, 1000), list(range(200, 900, 40)), (100, 580), (620, 1100))
-    lines = canvas.line(100, 300, 900).lines()
-    assert extent(lines[0]) == pytest.approx((300, 900), abs=25)
-    assert len(lines) == 1 + 2 * 18
-
-
-def test_a_gap_through_the_few_lines_of_a_leaf_does_not_part_them() -> None:
-    canvas = bridged_columns(Canvas(), [80, 160, 240, 320, 400], (200, 1000), (1080, 1850))
-    assert len(canvas.lines()) == 5
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 40), (512, 512), (7, 4096)])

@@ -129,17 +129,98 @@ def test_files_that_decoders_read_wrongly(
     assert details.quarter_turns == 0
 
 
-def test_a_leaf_that_lies_askew_by_seven_degrees(engine: Engine) -> None:
-    height, width = LEAF.shape
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 7, 1.0)
-    matrix[1, 2] += 150
-    skewed = cv2.warpAffine(LEAF, matrix, (width, height + 300), borderValue=(int(np.median(LEAF)),))
-    details = seen(engine, saved(np.asarray(skewed)))
+def askew(plane: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
+    """The page turned counter-clockwise on a sheet that its corners touch, and the way back, 2 × 3."""
+    height, width = plane.shape
+    cosine, sine = np.cos(np.deg2rad(degrees)), abs(np.sin(np.deg2rad(degrees)))
+    size = round(width * cosine + height * sine), round(height * cosine + width * sine)
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    matrix[:, 2] += [(size[0] - width) / 2, (size[1] - height) / 2]
+    ground = (int(np.median(plane)),)
+    return np.asarray(cv2.warpAffine(plane, matrix, size, borderValue=ground)), np.asarray(
+        cv2.invertAffineTransform(matrix)
+    )
+
+
+@pytest.mark.parametrize(("degrees", "quarters"), [(7, 0), (-10, 0), (10, 1), (-10, 2)])
+def test_a_leaf_that_lies_askew(engine: Engine, degrees: float, quarters: int) -> None:
+    skewed, back = askew(LEAF, degrees)
+    stored = np.ascontiguousarray(np.rot90(skewed, quarters))
+    details = seen(engine, saved(stored))
     assert len(details.lines) == LINES_OF_LEAF
     assert Flag.ROTATED in details.flags
-    inverse = cv2.invertAffineTransform(matrix)
+    assert details.quarter_turns == (-quarters) % 4
     upright = seen(engine, saved(LEAF))
     for line, same in zip(details.lines, upright.lines, strict=True):
-        back = line.polygon @ inverse[:, :2].T + inverse[:, 2]
-        assert back[:, 0].min() == pytest.approx(same.polygon[:, 0].min(), abs=40)
-        assert back[:, 0].max() == pytest.approx(same.polygon[:, 0].max(), abs=40)
+        height, width = skewed.shape
+        points = line.polygon.astype(float)
+        x, y = points[:, 0], points[:, 1]
+        on_sheet = {
+            0: (x, y),
+            1: (width - 1 - y, x),
+            2: (width - 1 - x, height - 1 - y),
+            3: (y, height - 1 - x),
+        }[quarters]
+        there = np.column_stack(on_sheet) @ back[:, :2].T + back[:, 2]
+        assert there.min(axis=0) == pytest.approx(same.polygon.min(axis=0), abs=25)
+        assert there.max(axis=0) == pytest.approx(same.polygon.max(axis=0), abs=25)
+
+
+def test_the_record_of_an_askew_leaf_has_its_pieces_level_where_its_lines_are(engine: Engine) -> None:
+    skewed, _ = askew(LEAF, 10)
+    detection = detect_page(saved(skewed), engine)
+    assert detection.ink.shape == pytest.approx(
+        LEAF.shape, abs=2
+    )  # as large as the leaf is seen that lies straight
+    record = page_record("1", "", detection)
+    assert record.rotation_angle == pytest.approx(-10, abs=0.7)
+    assert record.contours is not None
+    assert record.details is not None
+    height, width = skewed.shape
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), record.rotation_angle, 1.0)
+    level = [line.polygon @ turn[:, :2].T + turn[:, 2] for line in record.details.lines]
+    assert len(record.contours) == LINES_OF_LEAF
+    for piece in record.contours:
+        assert np.ptp(piece[:, 1]) < 60  # level: askew it would be 180
+        middle = piece.mean(axis=0).tolist()
+        assert any(cv2.pointPolygonTest(line.astype(np.float32), middle, False) >= 0 for line in level)
+
+
+def test_a_leaf_in_the_corners_of_an_askew_scan_keeps_its_line_ends(engine: Engine) -> None:
+    """The scan's frame cuts the leaf's own corners off, close to the first and last line's ends."""
+    skewed, back = askew(LEAF, 8)
+    upright = [line.polygon for line in seen(engine, saved(LEAF)).lines]
+    there = cv2.invertAffineTransform(back)
+    rows = (np.vstack(upright) @ there[:, :2].T + there[:, 2])[:, 1]
+    top, bottom = int(rows.min()) - 5, int(rows.max()) + 5
+    details = seen(engine, saved(np.ascontiguousarray(skewed[top:bottom])))
+    assert len(details.lines) == LINES_OF_LEAF
+    for line, same in zip(details.lines, upright, strict=True):
+        found = (line.polygon + np.array([0, top])) @ back[:, :2].T + back[:, 2]
+        assert found[:, 0].min() == pytest.approx(same[:, 0].min(), abs=25)
+        assert found[:, 0].max() == pytest.approx(same[:, 0].max(), abs=25)
+
+
+class Counting:
+    """The engine, and how many tiles it was shown."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.postprocess, self.preparation, self.tiles = engine.postprocess, engine.preparation, 0
+
+    def infer(self, tiles: np.ndarray) -> np.ndarray:
+        self.tiles += len(tiles)
+        return self._engine.infer(tiles)
+
+
+def test_upright_and_blank_pages_are_not_looked_at_level(engine: Engine) -> None:
+    read = Counting(engine)
+    assert page_record("1", "", detect_page(saved(PAGE), read)).rotation_angle is None
+    assert read.tiles == 4
+    grain = np.random.default_rng(1).normal(200, 3, (700, 900)).astype(np.uint8)
+    for plane in (grain, np.full((700, 900), 255, np.uint8)):
+        blank = Counting(engine)
+        details = page_record("1", "", detect_page(saved(plane), blank)).details
+        assert details is not None
+        assert Flag.BLANK in details.flags
+        assert blank.tiles == 2 * 6 + 2 * 4  # as it is, and turned by three quarters

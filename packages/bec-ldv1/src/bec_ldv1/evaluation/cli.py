@@ -110,10 +110,11 @@ def _detect(
     pages: Sequence[PageLines], folder: Path, detector: str, model_path: Path | None
 ) -> list[PageLines | None]:
     """Run the detector over all pages, with a progress bar on stderr; None is a page that can't be processed."""
-    from bec_ldv1.evaluation.detect import detect_pages, find_images, model_detector, projection_detector
+    from bec_ldv1.evaluation.detect import detect_pages, model_detector, projection_detector
+    from bec_ldv1.evaluation.images import find_images
     from bec_ldv1.network.setup import start_engine
 
-    paths = find_images(pages, folder)
+    images = find_images(pages, folder)
     problems: list[str] = []
     with ExitStack() as stack:
         if detector == "projection":
@@ -121,7 +122,7 @@ def _detect(
         else:
             engine = stack.enter_context(start_engine(model_path))
             find = model_detector(engine)
-        results: Iterable[PageLines | None] = detect_pages(pages, paths, find, problems.append)
+        results: Iterable[PageLines | None] = detect_pages(pages, images, find, problems.append)
         bar = stack.enter_context(
             click.progressbar(results, length=len(pages), label="detecting", file=sys.stderr)
         )

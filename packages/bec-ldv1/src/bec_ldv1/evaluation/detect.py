@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
-from bec_ldv1.errors import PageProblem
+from bec_core import PageError
 from bec_ldv1.evaluation.baseline import projection_lines
-from bec_ldv1.evaluation.pages import Names, PageLines, Polygon, TruthError, composed
+from bec_ldv1.evaluation.images import PageSource
+from bec_ldv1.evaluation.pages import PageLines, Polygon
 from bec_ldv1.page.binarize import binarize
 from bec_ldv1.page.decode import decode
 from bec_ldv1.page.detect import detect_page
@@ -53,37 +53,11 @@ Detector = Callable[[bytes], Seen]
 _PAGES_AT_ONCE = 4
 
 
-def find_images(truth: Sequence[PageLines], folder: Path) -> dict[str, Path]:
-    """The file of each page, by its name: at the truth's own path under ``folder``, else anywhere below it.
-
-    Raises ``TruthError`` that names the pages whose image is not there, or is there twice.
-    """
-    below: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):
-            below.setdefault(composed(path.name), []).append(path)
-    names = Names(below)
-    found: dict[str, Path] = {}
-    missing: list[str] = []
-    for page in truth:
-        direct = folder / page.image
-        places = [path for name in names.meant_by(page.name) for path in below[name]]
-        if len(places) > 1 and direct in places:
-            places = [direct]
-        if len(places) > 1:
-            raise TruthError(f"{page.image} is in {folder} at {len(places)} places, such as {places[0]}")
-        if places:
-            found[page.name] = places[0]
-        else:
-            missing.append(page.image)
-    if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise TruthError(f"no image in {folder} for {', '.join(missing[:3])}{more}; say where with --images")
-    return found
-
-
 def detect_pages(
-    truth: Sequence[PageLines], images: Mapping[str, Path], detector: Detector, warn: Callable[[str], None]
+    truth: Sequence[PageLines],
+    images: Mapping[str, PageSource],
+    detector: Detector,
+    warn: Callable[[str], None],
 ) -> Iterator[PageLines | None]:
     """Detect the lines of each page of the truth; in the truth's order.
 
@@ -91,11 +65,11 @@ def detect_pages(
     """
 
     def detect(page: PageLines) -> PageLines | str:
-        path = images[page.name]
+        source = images[page.name]
         try:
-            return detector(path.read_bytes()).on(page)
-        except (PageProblem, OSError) as error:
-            return f"{path} can't be processed: {error}"
+            return detector(source.read()).on(page)
+        except (PageError, OSError) as error:
+            return f"{source.place} can't be processed: {error}"
 
     with ThreadPoolExecutor(_PAGES_AT_ONCE) as pool:
         for result in pool.map(detect, truth):

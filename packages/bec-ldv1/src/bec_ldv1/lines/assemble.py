@@ -15,12 +15,13 @@ from bec_ldv1.lines.extension import extended
 from bec_ldv1.lines.fragments import ROW, STATION, find_fragments, reduce_map
 from bec_ldv1.lines.frames import uprights, within_frame
 from bec_ldv1.lines.gutters import parted, white_gutters
-from bec_ldv1.lines.linking import link
+from bec_ldv1.lines.linking import joined_alone, link
 from bec_ldv1.lines.scraps import pitch_of, usual_body, without_crowding, without_ink_twins
 from bec_ldv1.lines.shape import (
     HALF,
     half_ink,
     ink_ends,
+    ink_height,
     ink_reach,
     ink_spread,
     outline,
@@ -29,8 +30,12 @@ from bec_ldv1.lines.shape import (
     straightened_ink,
     without_rules,
 )
+from bec_ldv1.lines.short import Extent, long_enough
+from bec_ldv1.lines.signs import lines_and_signs, reach_over
 from bec_ldv1.lines.values import Line, LineSettings
 
+_START = 12  # stations that tell at which height a line starts
+_LEAST_HEIGHT = 0.6  # bodies of ink in a short line: specks are lower
 _BODY_OF_PITCH = 0.5  # a band's usual height, in distances between lines
 
 
@@ -58,22 +63,23 @@ def assemble_lines(
     course = Course(fragments, shape)
     barriers = barriers_of(gutters(fragments, shape), stripes)
     drafts = linked([draft_of(f) for f in fragments], course, barriers, shape[1], settings)
-    drafts = without_labels(drafts, settings)
+    drafts = without_labels(drafts, barriers, settings)
     if not drafts:
         return []
     half = half_ink(ink)
     standing = uprights(drafts, half)
     drafts = [within_frame(d, standing) for d in drafts]
     clean = without_rules(half, float(np.median([d.body for d in drafts])))
-    drafts = without_ink_twins(drafts, clean)
-    drafts = extended(drafts, course, pitch_of(drafts), clean)
+    drafts, signs = lines_and_signs(without_ink_twins(drafts, clean), clean)
+    drafts = extended(drafts, course, barriers, pitch_of(drafts), clean)
     kept = [t for d in drafts if (t := _trim(d, clean, settings)) is not None]
-    kept = _without_faint(kept, settings)
+    kept = _without_faint(_without_short(kept, settings), settings)
     spans = np.array([t.ends for t in kept], np.float64).reshape(-1, 2)
     levels = np.array([level(t.draft, course, shape[1]) for t in kept], np.float64)
     kept = [kept[i] for i in reading_order(spans, levels, barriers)]
     pitch = pitch_of([t.draft for t in kept])
-    bands = regions([t.draft for t in kept], [t.reach for t in kept], pitch, reduced.shape[1], shape[0])
+    reaches = [reach_over(t.draft, signs, t.reach) for t in kept]
+    bands = regions([t.draft for t in kept], reaches, pitch, reduced.shape[1], shape[0])
     return [outline(t.draft, band, t.ends, t.confidence) for t, band in zip(kept, bands, strict=True)]
 
 
@@ -97,9 +103,17 @@ def linked(
             pitch=pitch,
         )
         drafts = without_crowding(drafts, pitch)
+    else:
+        drafts = joined_alone(drafts, course, max_gap)
     # Pieces of a line that was found in part are lower than its body: the page's usual body counts, too.
     usual = 0.0 if pitch is None else min(usual_body(drafts), _BODY_OF_PITCH * pitch)
-    return [d for d in drafts if d.found.sum() * STATION >= settings.min_length * max(d.body, usual)]
+    extents = [_extent(d, d.first * STATION, d.first * STATION + d.found.sum() * STATION) for d in drafts]
+    least = [settings.min_length * max(d.body, usual) for d in drafts]
+    return [d for d, keep in zip(drafts, long_enough(extents, least, pitch), strict=True) if keep]
+
+
+def _extent(draft: Draft, left: float, right: float) -> Extent:
+    return Extent(left, right, float(np.median(draft.middle[:_START])), draft.body)
 
 
 def level(draft: Draft, course: Course, width: int) -> float:
@@ -112,13 +126,17 @@ def level(draft: Draft, course: Course, width: int) -> float:
 
 @attrs.frozen(eq=False)
 class _Trimmed:
-    """A draft cut to its ink, with the x of its two ends and how far its ink goes above and below the band."""
+    """A draft cut to its ink, with the x of its two ends and how far its ink goes above and below the band.
+
+    ``height`` is that of its ink within the band, in bodies.
+    """
 
     draft: Draft
     ends: tuple[float, float]
     reach: tuple[float, float]
     confidence: float
     density: float
+    height: float
 
 
 def _without_faint(lines: list[_Trimmed], settings: LineSettings) -> list[_Trimmed]:
@@ -127,6 +145,20 @@ def _without_faint(lines: list[_Trimmed], settings: LineSettings) -> list[_Trimm
         return lines
     least = settings.min_relative_ink * float(np.percentile([t.density for t in lines], 80))
     return [t for t in lines if t.density >= least]
+
+
+def _without_short(lines: list[_Trimmed], settings: LineSettings) -> list[_Trimmed]:
+    """Drop lines whose ink is too short, but for those that stand where a line is expected and are high enough."""
+    extents = [_extent(t.draft, *t.ends) for t in lines]
+    least = [settings.min_length * t.draft.body for t in lines]
+    if all(extent.length >= long for extent, long in zip(extents, least, strict=True)):
+        return lines
+    keep = long_enough(extents, least, pitch_of([t.draft for t in lines]))
+    return [
+        t
+        for t, kept, extent, long in zip(lines, keep, extents, least, strict=True)
+        if kept and (extent.length >= long or t.height >= _LEAST_HEIGHT)
+    ]
 
 
 def _trim(draft: Draft, ink: NDArray[np.uint8], settings: LineSettings) -> _Trimmed | None:
@@ -146,10 +178,11 @@ def _trim(draft: Draft, ink: NDArray[np.uint8], settings: LineSettings) -> _Trim
     area = (draft.bottom - draft.top)[draft.found].sum() / ROW
     confidence = float(min(1.0, draft.mass.sum() / max(area, 1e-6)))
     if (
-        right - left < settings.min_length * draft.body
-        or not settings.min_ink <= density <= settings.max_ink
+        not settings.min_ink <= density <= settings.max_ink
         or ink_spread(band) < settings.min_spread
         or confidence < settings.min_probability
     ):
         return None
-    return _Trimmed(smoothed(draft), (float(left), float(right)), ink_reach(band), confidence, density)
+    return _Trimmed(
+        smoothed(draft), (float(left), float(right)), ink_reach(band), confidence, density, ink_height(band)
+    )

@@ -13,10 +13,11 @@ from bec_ldv1.lines.values import LineSettings
 _FEWEST = 3  # lines that make a block
 
 
-def without_labels(drafts: Sequence[Draft], settings: LineSettings) -> list[Draft]:
+def without_labels(drafts: Sequence[Draft], barriers: Sequence[float], settings: LineSettings) -> list[Draft]:
     """The drafts without labels beside the block, also where one was linked to a line.
 
-    The block reaches from the median left end to the median right end of the long lines. A label is a piece
+    The block reaches from the median left end to the median right end of the long lines, those of the first and the
+    last column between the ``barriers`` (x in pixels). A label is a piece
     that lies wholly outside of it and is shorter than ``margin_length`` of its width. Pages with fewer than three
     lines have no block: their drafts are returned as they are.
     """
@@ -26,8 +27,9 @@ def without_labels(drafts: Sequence[Draft], settings: LineSettings) -> list[Draf
     long = [d for d in drafts if d.length >= longest / 2]
     if len(long) < _FEWEST:
         return list(drafts)
-    left = float(np.median([d.first for d in long]))
-    right = float(np.median([d.last + 1 for d in long]))
+    columns = np.searchsorted(barriers, [(d.first + d.last + 1) / 2 * STATION for d in long])
+    left = float(np.median([d.first for d, c in zip(long, columns, strict=True) if c == columns.min()]))
+    right = float(np.median([d.last + 1 for d, c in zip(long, columns, strict=True) if c == columns.max()]))
     limit = settings.margin_length * (right - left)
     kept = (_cut_off(d, left, right, limit) for d in drafts)
     return [d for d in kept if d is not None]

@@ -9,28 +9,41 @@ from numpy.typing import NDArray
 
 from bec_ldv1.lines.drafts import Course, Doubles, Draft
 from bec_ldv1.lines.fragments import STATION
-from bec_ldv1.lines.shape import HALF, running_mean, straightened_ink
+from bec_ldv1.lines.shape import HALF, BandInk, running_mean, straightened_ink, without_guides
 
 _FEWEST = 3  # lines that make a block, beyond which nothing is extended
-_GAP = 4.0  # widest gap that is crossed, in bodies
+_GAP = 4.5  # widest gap that is crossed, in bodies
 _FAINTEST = 0.35  # least ink of what is added, over the line's own
-_CONTRAST = 1.2  # least ink in the band, over the ink half way to the next lines
+_CONTRAST = 1.2  # least ink in the band, over the ink half way to the next line on either side …
+_WHOLE_CONTRAST = 1.6  # … and of all that is added together …
+_OF_OWN = 0.3  # … or that share of the line's own contrast, where letters reach into each other's lines
+_STRIP = 0.15  # half the height of what counts as half way, in bodies
+_WIDE = 3.0  # bodies over which the ink between the lines is looked at
 
 
 def extended(
-    drafts: Sequence[Draft], course: Course, pitch: float | None, ink: NDArray[np.uint8]
+    drafts: Sequence[Draft],
+    course: Course,
+    barriers: Sequence[float],
+    pitch: float | None,
+    ink: NDArray[np.uint8],
 ) -> list[Draft]:
     """The drafts carried on along the page's course, as far as their ink goes and the text block reaches.
 
-    The block ends where the second longest line does, on either side. ``ink`` is the half-size plane (1 is ink).
-    Nothing is added where another line already is.
+    The block, each column between the ``barriers`` (x in pixels), ends where its second longest line does, on either
+    side. ``ink`` is the half-size plane (1 is ink). Nothing is added where another line already is.
     """
-    if len(drafts) < _FEWEST or pitch is None:
+    if pitch is None:
         return list(drafts)
-    left = sorted(d.first for d in drafts)[1]
-    right = sorted(d.last for d in drafts)[-2]
+    columns = np.searchsorted(barriers, [(d.first + d.last + 1) / 2 * STATION for d in drafts])
+    firsts, lasts = np.array([d.first for d in drafts]), np.array([d.last for d in drafts])
     result = []
-    for draft in drafts:
+    for draft, column in zip(drafts, columns, strict=True):
+        beside = columns == column
+        if beside.sum() < _FEWEST:
+            result.append(draft)
+            continue
+        left, right = int(np.sort(firsts[beside])[1]), int(np.sort(lasts[beside])[-2])
         others = [d for d in drafts if d is not draft]
         longer = _extend(draft, right - draft.last, 1, course, pitch, others, ink)
         result.append(_extend(longer, draft.first - left, -1, course, pitch, others, ink))
@@ -54,18 +67,17 @@ def _extend(
     tail = tail.cut(0, free) if direction > 0 else tail.cut(room - free, room)
     if tail.top.size == 0:
         return draft
-    typical = straightened_ink(draft, ink, around=0.5).share(-0.5, 0.5)
-    if not typical.any():
-        return draft
-    band = straightened_ink(tail, ink)
     half_pitch = pitch / draft.body / 2
-    between = (
-        band.share(-half_pitch - 0.15, -half_pitch + 0.15) + band.share(half_pitch - 0.15, half_pitch + 0.15)
-    ) / 2
-    columns = band.share(-0.5, 0.5)
+    own = straightened_ink(draft, ink, around=half_pitch + _STRIP)
+    typical, between = float(own.share(-0.5, 0.5).mean()), max(s.mean() for s in _between(own, half_pitch))
+    if not typical:
+        return draft
+    contrast = min(_WHOLE_CONTRAST, _OF_OWN * typical / between) if between else _WHOLE_CONTRAST
+    band = without_guides(straightened_ink(tail, ink, around=half_pitch + _STRIP))
+    columns, above, below = band.share(-0.5, 0.5), *_between(band, half_pitch)
     if direction < 0:
-        columns, between = columns[::-1], between[::-1]
-    reach = _ink_run(columns, between, draft.body / HALF, float(typical.mean()))
+        columns, above, below = columns[::-1], above[::-1], below[::-1]
+    reach = _ink_run(columns, (above, below), draft.body / HALF, typical, contrast)
     stations = -(-reach * HALF // STATION)
     if stations == 0:
         return draft
@@ -111,13 +123,25 @@ def _free_stations(tail: Draft, others: Sequence[Draft], direction: int) -> int:
     return int(in_order.argmax()) if in_order.any() else int(blocked.size)
 
 
-def _ink_run(columns: Doubles, between: Doubles, body: float, typical: float) -> int:
+def _between(band: BandInk, half_pitch: float) -> tuple[Doubles, Doubles]:
+    """Share of ink per column half way to the next lines, above and below."""
+    above = band.share(-half_pitch - _STRIP, -half_pitch + _STRIP)
+    return above, band.share(half_pitch - _STRIP, half_pitch + _STRIP)
+
+
+def _ink_run(
+    columns: Doubles, between: tuple[Doubles, Doubles], body: float, typical: float, contrast: float
+) -> int:
     """Columns (half-size), from the line's end on, over which letters go on without too wide a gap."""
-    near, apart = running_mean(columns, 2 * body), running_mean(between, 2 * body)
-    solid = np.flatnonzero((columns > 0) & (near > _FAINTEST * typical) & (near > _CONTRAST * apart))
-    reach = 0
-    for place in solid.tolist():
-        if place - reach > _GAP * body:
+    near = running_mean(columns, 2 * body)
+    apart = np.maximum(*(running_mean(side, _WIDE * body) for side in between))
+    solid = (columns > 0) & (near > _FAINTEST * typical) & (near > _CONTRAST * apart)
+    # Here and there a picture has less ink between the lines than in them, on the whole it has not.
+    whole = np.cumsum(columns) > contrast * np.maximum(*(np.cumsum(side) for side in between))
+    reach = last = 0
+    for place in np.flatnonzero(solid).tolist():
+        if place - last > _GAP * body:
             break
-        reach = place + 1
+        last = place + 1
+        reach = last if whole[place] else reach
     return reach

@@ -15,6 +15,7 @@ from bec_ldv1.lines.drafts import Course, Doubles, Draft, join
 from bec_ldv1.lines.fragments import STATION
 
 _END_SPANS = (20, 60)  # stations that fix where a draft ends: its course near by, and on the whole
+_ALONE = 0.8  # bodies that pieces of a title may be off each other's course
 _OVERLAP = 0.3  # pieces of one line may overlap by this share of the shorter one
 
 
@@ -39,19 +40,30 @@ def link(
         return list(drafts)
     body = np.array([d.body for d in drafts])
     unit = (body[:, None] + body[None, :]) / 2 if pitch is None else np.full((len(drafts),) * 2, pitch)
-    gap, missed_by = _gaps(drafts, course)
+    gap = _gaps(drafts)
     likeness = np.maximum(body[:, None], body[None, :]) / np.minimum(body[:, None], body[None, :])
-    allowed = (
-        (gap >= -_overlap(drafts))
-        & (gap <= max_gap)
-        & (missed_by <= offset * unit)
-        & ((likeness <= max_ratio) | (gap <= unit))
-    )
+    allowed = (gap >= -_overlap(drafts)) & (gap <= max_gap) & ((likeness <= max_ratio) | (gap <= unit))
     allowed &= _rightwards(drafts) & ~_separated(drafts, barriers)
+    if not allowed.any():  # as on most pages at the second time
+        return list(drafts)
+    missed_by = _missed_by(drafts, course, gap)
+    allowed &= missed_by <= offset * unit
     cost = missed_by / (offset * unit) + np.maximum(gap, 0) / (20 * unit)
     left, right = np.nonzero(allowed)
     order = np.argsort(cost[left, right], kind="stable")
     return _chained(drafts, zip(left[order].tolist(), right[order].tolist(), strict=True))
+
+
+def joined_alone(drafts: Sequence[Draft], course: Course, max_gap: float) -> list[Draft]:
+    """Join the pieces of lines that stand alone, as titles do: no neighbours tell their course or their distance.
+
+    Large letters apart are found each by its own height, and the course is a guess from little; so a piece may be off
+    it, or off the level, by less than two lines that touch.
+    """
+    for way in (course, Course((), (1, 1))):
+        touching = max((d.body for d in drafts), default=0.0)
+        drafts = link(drafts, way, (), max_gap=max_gap, max_ratio=np.inf, offset=_ALONE, pitch=touching)
+    return list(drafts)
 
 
 def _chained(drafts: Sequence[Draft], pairs: Iterable[tuple[int, int]]) -> list[Draft]:
@@ -72,15 +84,21 @@ def _chained(drafts: Sequence[Draft], pairs: Iterable[tuple[int, int]]) -> list[
     return lines
 
 
-def _gaps(drafts: Sequence[Draft], course: Course) -> tuple[Doubles, Doubles]:
-    """For all pairs (left, right): the gap in x, and by how much the right one's start misses the course.
+def _gaps(drafts: Sequence[Draft]) -> Doubles:
+    """For all pairs (left, right) the gap in x."""
+    x_left = np.array([d.first * STATION for d in drafts], np.float64)
+    x_right = np.array([(d.last + 1) * STATION for d in drafts], np.float64)
+    return np.asarray(x_left[None, :] - x_right[:, None], dtype=np.float64)
+
+
+def _missed_by(drafts: Sequence[Draft], course: Course, gap: Doubles) -> Doubles:
+    """For all pairs (left, right) by how much the right one's start misses the course.
 
     An end can lie off its line's course where only the letters' heads or feet were found; so the smaller miss
     of a near and a far look counts.
     """
     x_left = np.array([d.first * STATION for d in drafts], np.float64)
     x_right = np.array([(d.last + 1) * STATION for d in drafts], np.float64)
-    gap = x_left[None, :] - x_right[:, None]
     middle_x = (x_left[None, :] + x_right[:, None]) / 2
     missed_by = np.full(gap.shape, np.inf)
     for span in _END_SPANS:
@@ -89,7 +107,7 @@ def _gaps(drafts: Sequence[Draft], course: Course) -> tuple[Doubles, Doubles]:
         middle_y = (y_left[None, :] + y_right[:, None]) / 2
         expected = y_right[:, None] + course.slope(middle_x, middle_y) * gap
         missed_by = np.minimum(missed_by, np.abs(y_left[None, :] - expected))
-    return gap, missed_by
+    return missed_by
 
 
 def _overlap(drafts: Sequence[Draft]) -> Doubles:

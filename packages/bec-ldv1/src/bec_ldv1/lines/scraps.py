@@ -38,7 +38,7 @@ def _crowds(draft: Draft, other: Draft, pitch: float | None) -> bool:
     distance = _TOO_NEAR * max(draft.body, other.body)
     if pitch is not None and draft.length < _NOTE_LENGTH * other.length:
         distance = max(distance, _NOTE_DISTANCE * pitch)
-    return _nearness(draft, other, distance) > 0.5
+    return nearness(draft, other, distance) > 0.5
 
 
 def without_ink_twins(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> list[Draft]:
@@ -59,7 +59,7 @@ def without_ink_twins(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> list[D
 
 def _is_twin(draft: Draft, other: Draft, farthest: float, ink: NDArray[np.uint8]) -> bool:
     body = max(draft.body, other.body)
-    if _nearness(draft, other, min(_NEAR * body, farthest)) <= 0.5:
+    if nearness(draft, other, min(_NEAR * body, farthest)) <= 0.5:
         return False
     return _ink_between(draft, other, ink) > _CONTINUOUS
 
@@ -98,7 +98,7 @@ def _common(draft: Draft, other: Draft) -> tuple[slice, slice] | None:
     return mine, slice(first - other.first, last - other.first + 1)
 
 
-def _nearness(draft: Draft, other: Draft, distance: float) -> float:
+def nearness(draft: Draft, other: Draft, distance: float) -> float:
     """Share of the draft's stations in which its centre is within ``distance`` pixels of the other's."""
     parts = _common(draft, other)
     if parts is None:

@@ -77,6 +77,32 @@ def straightened_ink(draft: Draft, ink: NDArray[np.uint8], around: float = _AROU
     return BandInk(np.asarray(rows, dtype=np.bool_), draft.body / HALF)
 
 
+_GUIDE_LENGTH = 4.0  # bodies from which on a thin straight stroke along a line is a guide line …
+_GUIDE_THICKNESS = 0.2  # … and its greatest thickness
+
+
+def without_guides(band: BandInk) -> BandInk:
+    """The band without the ruled lines that run along it, which a page's skew or bend hides from ``without_rules``.
+
+    Where letters stand on or hang from a guide line, they stay.
+    """
+    rows = band.rows.astype(np.uint8)
+    thickness = max(2, round(_GUIDE_THICKNESS * band.body) + 1)
+    thin = _no_higher_than(rows, thickness)
+    # A break or a step of a pixel ends no guide line; strokes that fill the height with each other are none.
+    wider = np.asarray(cv2.dilate(thin, np.ones((3, 5), np.uint8)), dtype=np.uint8)
+    whole = _no_higher_than(wider, thickness + 3)
+    length = max(9, round(_GUIDE_LENGTH * band.body))
+    along = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
+    return BandInk(band.rows & ~((thin > 0) & (along > 0)), band.body)
+
+
+def _no_higher_than(rows: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
+    """What is not part of a run of ``most`` rows or more."""
+    high = cv2.morphologyEx(rows, cv2.MORPH_OPEN, np.ones((most, 1), np.uint8))
+    return np.asarray(cv2.subtract(rows, high), dtype=np.uint8)
+
+
 def running_mean(values: Doubles, width: float) -> Doubles:
     """The mean of about ``width`` neighbours of each value; beyond the ends are zeros."""
     half = max(1, round(width / 2))
@@ -112,6 +138,13 @@ def ink_spread(band: BandInk) -> float:
     places = np.arange(profile.size)
     mean = (profile * places).sum() / total
     return float(np.sqrt((profile * (places - mean) ** 2).sum() / total)) / band.body
+
+
+def ink_height(band: BandInk) -> float:
+    """From the highest to the lowest ink within the band, in bodies."""
+    middle, half = band.rows.shape[0] // 2, max(1, round(band.body / 2))
+    rows = np.flatnonzero(band.rows[max(0, middle - half) : middle + half + 1].any(axis=1))
+    return float(rows[-1] + 1 - rows[0]) / band.body if rows.size else 0.0
 
 
 def ink_reach(band: BandInk) -> tuple[float, float]:

@@ -37,7 +37,7 @@ class Evidence:
     """What a look at a page in one direction gives.
 
     Attributes:
-        sure: share of the page that is line with a probability above 0.9.
+        sure: share of the page's frame that is line with a probability above 0.9.
         confidence: mean probability of what is rather line than not; 0 where nothing is.
         read: share of the page's ink that lies in or close to what is rather line than not.
     """
@@ -46,11 +46,24 @@ class Evidence:
     confidence: float
     read: float
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether so little is read, or so unsurely, that the page may lie otherwise."""
+        return self.read < _READ or self.confidence < _CONFIDENT
 
-def evidence(probabilities: npt.NDArray[np.float32], ink: Plane) -> Evidence:
-    """What probabilities (float32 height × width) say of a page with this ink (same size, 0 is ink)."""
+    @property
+    def weight(self) -> float:
+        """How much writing it shows; upside-down writing is found nearly as often, but less surely."""
+        return self.sure * self.confidence**4
+
+
+def evidence(probabilities: npt.NDArray[np.float32], ink: Plane, pixels: int | None = None) -> Evidence:
+    """What probabilities (float32 height × width) say of a page with this ink (same size, 0 is ink).
+
+    ``pixels`` is how many the page's frame has, where they show another part of it.
+    """
     likely = probabilities > _LIKELY
-    sure = float(np.count_nonzero(probabilities > _SURE)) / max(1, probabilities.size)
+    sure = float(np.count_nonzero(probabilities > _SURE)) / max(1, pixels or probabilities.size)
     if not likely.any():
         return Evidence(sure, 0.0, 0.0)
     near = cv2.dilate(likely.astype(np.uint8), _AROUND_BAND)
@@ -63,9 +76,7 @@ def turns_to_try(upright: Evidence) -> tuple[int, ...]:
     """The quarter turns, counter-clockwise, that a page should be looked at in besides as it is."""
     if upright.read < _HARDLY_READ:
         return (UPSIDE_DOWN, *ON_A_SIDE)
-    if upright.read < _READ or upright.confidence < _CONFIDENT:
-        return (UPSIDE_DOWN,)
-    return ()
+    return (UPSIDE_DOWN,) if upright.doubtful else ()
 
 
 def best_turn(looks: Mapping[int, Evidence]) -> int:
@@ -74,14 +85,9 @@ def best_turn(looks: Mapping[int, Evidence]) -> int:
     Args:
         looks: quarter turns → what was seen; 0 is among them.
     """
-    turn = max(looks, key=lambda turns: _weight(looks[turns]))
+    turn = max(looks, key=lambda turns: looks[turns].weight)
     found, upright = looks[turn], looks[0]
     better = _ON_A_SIDE if turn in ON_A_SIDE else _BETTER
-    if found.sure < _LEAST or _weight(found) < better * _weight(upright):
+    if found.sure < _LEAST or found.weight < better * upright.weight:
         return 0
     return turn
-
-
-def _weight(seen: Evidence) -> float:
-    """How much writing a look shows; upside-down writing is found nearly as often, but less surely."""
-    return seen.sure * seen.confidence**4

@@ -14,10 +14,9 @@ import numpy as np
 from bec_ldv1.page.binarize import adaptive_threshold, linear_light
 from bec_ldv1.page.decode import PageImage, Plane
 from bec_ldv1.page.light import even_light, light_on_dark, lost_strokes
-from bec_ldv1.page.scale import enlarged_size, shrink
+from bec_ldv1.page.scale import detection_size, enlarged_size, shrink
 from bec_ldv1.page.skew import MAX_ANGLE
 
-_SMOOTH = cv2.INTER_CUBIC
 _INK_LEVEL = (
     150  # of 255: an averaged pixel of a bilevel page that is darker is ink, so that thin strokes stay whole
 )
@@ -32,13 +31,19 @@ class Preparation:
         even_light: lift dark pages to the brightness of good scans, place by place, before the threshold; turn
             light writing on dark ground round; average bilevel pages when they shrink instead of picking pixels.
         turns: where little is found, try the page turned by 90, 180 and 270 degrees.
-        steepest: lines that are askew by up to so many degrees are made level.
+        steepest: lines that are askew by up to so many degrees are made level. Beyond the contract's 5, pages of which
+            little is read are also tried level, and what is level is looked at as large as an upright leaf is.
     """
 
     enlarge: bool = False
     even_light: bool = False
     turns: bool = False
     steepest: float = MAX_ANGLE
+
+    @property
+    def levels(self) -> bool:
+        """Whether askew pages are looked at level, at the scale of the leaf alone."""
+        return self.steepest > MAX_ANGLE
 
 
 @attrs.frozen(eq=False)
@@ -56,9 +61,9 @@ class Prepared:
     faint: bool
 
 
-def prepare(page: PageImage, wanted: Preparation) -> Prepared:
-    """The page as a model with these wishes sees it."""
-    small = _resized(page, wanted)
+def prepare(page: PageImage, wanted: Preparation, size: tuple[int, int] | None = None) -> Prepared:
+    """The page as a model with these wishes sees it; ``size`` is what to detect it at, if not as large as usual."""
+    small = _resized(page, wanted) if size is None else _at(page, size)
     if page.bilevel:
         ink = np.where(small < _INK_LEVEL, 0, 255).astype(np.uint8)
         if wanted.even_light and light_on_dark(ink):
@@ -71,17 +76,20 @@ def prepare(page: PageImage, wanted: Preparation) -> Prepared:
     return Prepared(light, ink, faint=lost_strokes(small, ink))
 
 
+def working_size(width: int, height: int, wanted: Preparation) -> tuple[int, int]:
+    """The size, in detection pixels, that a page of so many original ones is detected at."""
+    larger = enlarged_size(width, height) if wanted.enlarge else None
+    return larger or detection_size(width, height)
+
+
 def _resized(page: PageImage, wanted: Preparation) -> Plane:
     """The page at its detection size; a bilevel one may come back with greys."""
-    larger = _enlarged(page) if wanted.enlarge else None
-    if larger is not None:
-        return larger
+    size = working_size(page.width, page.height, wanted)
+    if size[0] > page.width:
+        return _at(page, size)
     return shrink(attrs.evolve(page, bilevel=False) if wanted.even_light else page)
 
 
-def _enlarged(page: PageImage) -> Plane | None:
-    """The page enlarged to the size it is detected at; None where it is large enough."""
-    size = enlarged_size(page.width, page.height)
-    if size is None:
-        return None
-    return np.asarray(cv2.resize(page.plane, size, interpolation=_SMOOTH), np.uint8)
+def _at(page: PageImage, size: tuple[int, int]) -> Plane:
+    how = cv2.INTER_CUBIC if size[0] > page.width else cv2.INTER_AREA
+    return np.asarray(cv2.resize(page.plane, size, interpolation=how), np.uint8)

@@ -12,6 +12,25 @@ from bec_ldv1.page.decode import Plane
 from bec_ldv1.page.tps import ALPHA, ControlPoints, Spline
 
 
+@attrs.frozen
+class Window:
+    """The part of a rectified page that a plane shows, in pixels; it may reach beyond the page.
+
+    Attributes:
+        left, top: where its upper left pixel lies.
+        width, height: of the plane.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def to_page(self, points: npt.NDArray[np.number]) -> Points:
+        """Points of the plane on the whole rectified page."""
+        return np.asarray(points + np.array([self.left, self.top]), dtype=np.float64)
+
+
 @attrs.frozen(eq=False)
 class Rectification:
     """What makes a page's lines level and straight: a rotation about the centre, then a spline.
@@ -70,14 +89,34 @@ class Rectification:
         matrix = np.asarray(cv2.invertAffineTransform(self._rotation()))
         return turned @ matrix[:, :2].T + matrix[:, 2]
 
-    def warp(self, plane: Plane) -> Plane:
-        """The rectified page: bilinear both times, black where nothing of the page lies."""
-        size = (self.width, self.height)
-        if self.angle:
-            plane = np.asarray(cv2.warpAffine(plane, self._rotation(), size, flags=cv2.INTER_LINEAR))
-        if self.spline is not None:
-            map_x, map_y = self.spline.input_maps(*size)
+    @property
+    def whole(self) -> Window:
+        """The window that shows the page's own frame."""
+        return Window(0, 0, self.width, self.height)
+
+    def warp(self, plane: Plane, window: Window | None = None, ground: int = 0) -> Plane:
+        """The rectified page, or what a window shows of it: bilinear both times.
+
+        Where nothing of the page lies it has the brightness ``ground``, by default black.
+        """
+        window = window or self.whole
+        size, origin = (window.width, window.height), np.array([window.left, window.top])
+        if self.angle or window != self.whole:
+            matrix = self._rotation()
+            matrix[:, 2] -= origin
             plane = np.asarray(
-                cv2.remap(plane, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+                cv2.warpAffine(plane, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(ground,))
+            )
+        if self.spline is not None:
+            map_x, map_y = self.spline.input_maps(window.width, window.height, window.left, window.top)
+            plane = np.asarray(
+                cv2.remap(
+                    plane,
+                    map_x - np.float32(window.left),
+                    map_y - np.float32(window.top),
+                    cv2.INTER_LINEAR,
+                    borderMode=cv2.BORDER_CONSTANT,
+                    borderValue=(ground,),
+                )
             )
         return plane

@@ -118,17 +118,22 @@ class Spline:
         bent = np.einsum("pna,nb->pba", kernel, self.weights)
         return np.asarray(bent + self.affine[1:].T, dtype=np.float64)
 
-    def input_maps(self, width: int, height: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """For every pixel of the straightened page the x and y to sample: two planes, height × width."""
-        columns = np.arange(width, dtype=np.float32)
-        rows = np.arange(height, dtype=np.float32)[:, None]
+    def input_maps(
+        self, width: int, height: int, left: int = 0, top: int = 0
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """For every pixel of the straightened page the x and y to sample: two planes, height × width.
+
+        ``left`` and ``top`` are where the first pixel lies.
+        """
+        columns = np.arange(left, left + width, dtype=np.float32)
+        rows = np.arange(top, top + height, dtype=np.float32)[:, None]
         constant, by_x, by_y = self.affine.astype(np.float32)
         halves = self.weights.astype(np.float32) / 2
         apart = [((columns - x) ** 2, (rows - y) ** 2) for x, y in self.nodes.astype(np.float32)]
         map_x = np.empty((height, width), dtype=np.float32)
         map_y = np.empty((height, width), dtype=np.float32)
-        for top in range(0, height, _STRIP):
-            strip = slice(top, top + _STRIP)
+        for first in range(0, height, _STRIP):
+            strip = slice(first, first + _STRIP)
             x = constant[0] + by_x[0] * columns + by_y[0] * rows[strip]
             y = constant[1] + by_x[1] * columns + by_y[1] * rows[strip]
             for (squared_x, squared_y), (half_x, half_y) in zip(apart, halves, strict=True):
