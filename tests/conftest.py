@@ -17,7 +17,9 @@ from support.services import PostgresServer, moto_server, postgres_server
 
 SLOW_ROOMS = (
     "tests/cli/test_chains.py",
+    "tests/cli/test_doctor.py",
     "tests/cli/test_every_state.py",
+    "tests/cli/test_last_words.py",
     "tests/cli/test_plugins_check.py",
     "tests/cli/test_plugins_new.py",
     "tests/crash/",
@@ -28,6 +30,7 @@ SLOW_ROOMS = (
     "tests/core/db/test_locks.py",
     "tests/core/db/test_silent_worker.py",
     "tests/core/db/test_upgrading.py",
+    "tests/core/observers/",
     "tests/core/queues/",
     "tests/core/test_security.py",
     "tests/core/db/test_old_code.py",

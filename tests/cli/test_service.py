@@ -1,16 +1,13 @@
-"""What ships for deployment: the systemd template, its environment file, the log agent's config."""
+"""What ships for deployment: the systemd units, their environment file, the log agent's and logrotate's config."""
 
 from __future__ import annotations
 
-import configparser
 import io
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import sys
-import time
 from datetime import datetime
 from pathlib import Path
 
@@ -22,86 +19,114 @@ from bec_cli.worker import worker
 from bec_core.logs import CONTEXT, configure_logging
 from bec_core.plugins import load_plugins
 from bec_core.settings import core_fields, load_settings
-from support import real_systemd
 from support.places import ROOT
 
 SYSTEMD = ROOT / "systemd"
-UNIT = SYSTEMD / "bec-worker@.service"
+TEMPLATE = SYSTEMD / "bec-worker@.service"
+UNITS = (TEMPLATE, SYSTEMD / "bec-worker.service")
+NEEDS_SYSTEMD = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
 
 
-def service(name: str) -> str:
-    """A setting of the unit that is given once."""
-    parser = configparser.RawConfigParser(strict=False, delimiters=("=",))
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # systemd's names have capitals
-    parser.read(UNIT)
-    return parser["Service"][name]
+def service(name: str) -> list[str]:
+    """What the template says for a setting, each time it is given."""
+    return [
+        line.partition("=")[2] for line in TEMPLATE.read_text().splitlines() if line.startswith(f"{name}=")
+    ]
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
-@pytest.mark.parametrize("instance", ["ldv1", "ldv1-2"])
-def test_systemd_accepts_the_unit(tmp_path: Path, instance: str) -> None:
-    text = UNIT.read_text().replace("/opt/bec/bin/bec", sys.executable)
-    unit = tmp_path / f"bec-worker@{instance}.service"
-    unit.write_text(text)
-    ended = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
-    )
-    ours = [line for line in ended.stderr.splitlines() if "bec-worker" in line]
-    assert (ended.returncode, ours) == (0, [])
+def lines_of(unit: Path) -> list[str]:
+    return [line for line in unit.read_text().splitlines() if line and not line.startswith("#")]
 
 
-def test_the_unit_knows_our_exit_statuses() -> None:
-    assert service("Restart") == "on-failure"
-    assert {int(word) for word in service("SuccessExitStatus").split()} == {
-        129, Exit.INTERRUPTED, Exit.TERMINATED,
-    }  # fmt: skip
-    assert {int(word) for word in service("RestartForceExitStatus").split()} == {
-        Exit.STUCK, Exit.WORK_LEFT, Exit.FAULT,
-    }  # fmt: skip
-    assert {int(word) for word in service("RestartPreventExitStatus").split()} == {
-        Exit.USAGE, Exit.NOT_FOUND, Exit.CONFLICT,
-    }  # fmt: skip
+def analyze(tmp_path: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    unit = tmp_path / name
+    template = re.sub(r"@.*\.", "@.", name)
+    unit.write_text((SYSTEMD / template).read_text().replace("/opt/bec/bin/bec", sys.executable))
+    command = ["systemd-analyze", *arguments, str(unit)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@NEEDS_SYSTEMD
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bec-worker.service",
+        "bec-worker@ldv1.service",
+    ],
+)
+def test_systemd_accepts_the_unit(tmp_path: Path, name: str) -> None:
+    ended = analyze(tmp_path, name, "verify", "--man=no")
+    assert (ended.returncode, [line for line in ended.stderr.splitlines() if "bec-worker" in line]) == (0, [])
+
+
+@NEEDS_SYSTEMD
+def test_a_worker_has_few_rights(tmp_path: Path) -> None:
+    ended = analyze(tmp_path, "bec-worker.service", "security", "--offline=true", "--threshold=25")
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_the_two_units_differ_in_the_job_alone() -> None:
+    template, one = (lines_of(unit) for unit in UNITS)
+    assert [line for line in one if line not in template] == [
+        "Description=BEC worker",
+        "Environment=BEC_JOB=ldv1",
+        "Environment=BEC_LOG_FORMAT=journal BEC_LOG_FILE=/var/log/bec/worker.jsonl",
+    ]
+    assert [line for line in template if line not in one] == [
+        "Description=BEC worker of %i",
+        "Environment=BEC_JOB=%i",
+        "Environment=BEC_LOG_FORMAT=journal BEC_LOG_FILE=/var/log/bec/%i.jsonl",
+        "EnvironmentFile=-/etc/bec/worker-%i.env",
+    ]
+
+
+def test_a_worker_is_started_again_unless_it_would_only_fail_again() -> None:
+    assert service("Restart") == ["always"]
+    (success,) = service("SuccessExitStatus")
+    assert {int(word) for word in success.split()} == {129, Exit.WORK_LEFT, Exit.INTERRUPTED, Exit.TERMINATED}
+    (prevent,) = service("RestartPreventExitStatus")
+    assert {int(word) for word in prevent.split()} == {Exit.USAGE, Exit.NOT_FOUND}
 
 
 def test_no_limit_of_starts_leaves_a_fleet_down() -> None:
-    assert "StartLimitIntervalSec=0\n" in UNIT.read_text()
-    assert "StartLimitBurst" not in UNIT.read_text()
+    assert service("StartLimitIntervalSec") == ["0"]
+    assert service("StartLimitBurst") == []
 
 
 def test_systemd_opens_no_file_before_it_makes_its_folder() -> None:
     """``StandardError=append:`` is opened before ``LogsDirectory`` is made: status 222 on a fresh machine."""
-    assert not re.search(r"^Standard\w+=(append|file|truncate):", UNIT.read_text(), re.MULTILINE)
+    assert not re.search(r"^Standard\w+=(append|file|truncate):", TEMPLATE.read_text(), re.MULTILINE)
 
 
-def test_the_shell_gives_the_worker_its_arguments_and_its_log(tmp_path: Path) -> None:
-    """What systemd makes of ``ExecStart``, run: the program replaces the shell, its stderr goes to the file."""
-    program = tmp_path / "bec"
-    program.write_text('#!/bin/sh\necho "$$ $*"\necho \'{"level": "INFO"}\' >&2\nexit 75\n')
-    program.chmod(0o755)
-    line = service("ExecStart").replace("%i", "ldv1").replace("/opt/bec/bin/bec", str(program))
-    line = (
-        line.replace("${BEC_JOB}", "ldv1").replace(" $BEC_WORKER_ARGS", " --concurrency 2").replace("$$", "$")
-    )
-    process = subprocess.Popen(
-        shlex.split(line),
-        stdout=subprocess.PIPE,
-        text=True,
-        env={"LOGS_DIRECTORY": str(tmp_path), "PATH": "/bin"},
-    )
-    out, _ = process.communicate(timeout=30)
-    assert process.returncode == 75
-    assert out == f"{process.pid} worker --job-name ldv1 --grace 60 --concurrency 2\n"
-    assert (tmp_path / "ldv1.jsonl").read_text() == '{"level": "INFO"}\n'
+@pytest.mark.parametrize(("result", "said"), [("success", 0), ("watchdog", 1)])
+def test_what_the_worker_cant_say_itself_is_said_as_json(tmp_path: Path, result: str, said: int) -> None:
+    """``ExecStopPost`` as systemd reads it: escapes and doubled signs are undone, then the shell runs it."""
+    (line,) = service("ExecStopPost")
+    script = re.fullmatch(r'/bin/sh -c "(.*)"', line)
+    assert script
+    text = re.sub(r"\\(.)", lambda found: {"n": "\n"}.get(found[1], found[1]), script[1])
+    log = tmp_path / "ldv1.jsonl"
+    environment = {
+        "SERVICE_RESULT": result, "EXIT_CODE": "killed", "EXIT_STATUS": "ABRT", "BEC_LOG_FILE": str(log),
+        "PATH": "/usr/bin:/bin",
+    }  # fmt: skip
+    command = ["/bin/sh", "-c", text.replace("$$", "$").replace("%%", "%")]
+    subprocess.run(command, env=environment, check=True)
+    lines = [json.loads(one) for one in log.read_text().splitlines()] if log.exists() else []
+    assert len(lines) == said
+    for one in lines:
+        assert one["message"] == "systemd: the worker ended by watchdog (killed ABRT)"
+        assert datetime.fromisoformat(one["time"]).utcoffset() is not None
 
 
 def test_the_unit_stops_no_sooner_than_the_worker_hands_back() -> None:
-    grace = float(re.findall(r"--grace (\d+)", service("ExecStart"))[0])
-    assert float(service("TimeoutStopSec").removesuffix("s")) >= grace + 20
+    grace = float(re.findall(r"--grace (\d+)", service("ExecStart")[0])[0])
+    assert float(service("TimeoutStopSec")[0].removesuffix("s")) >= grace + 20
 
 
 def test_the_unit_calls_options_that_exist() -> None:
     known = {option for parameter in worker.params for option in parameter.opts}
-    assert set(re.findall(r"--[a-z-]+", service("ExecStart"))) <= known
+    assert set(re.findall(r"--[a-z-]+", service("ExecStart")[0])) <= known
 
 
 def test_the_environment_file_sets_what_bec_reads() -> None:
@@ -111,7 +136,7 @@ def test_the_environment_file_sets_what_bec_reads() -> None:
     )
     known = {name for names in core_fields().values() for name in names}
     known |= {one.environment for one in load_plugins().job_type("ldv1").resources if one.environment}
-    assert set(values) - {"BEC_WORKER_ARGS"} <= known
+    assert set(values) - {"BEC_JOB", "BEC_WORKER_ARGS"} <= known
     settings = load_settings(values)
     assert settings.queue_kind == "sqs"
     assert settings.dest_location == "s3://bdrc-artifacts"
@@ -119,7 +144,7 @@ def test_the_environment_file_sets_what_bec_reads() -> None:
 
 def test_the_log_agent_reads_our_log_lines() -> None:
     stream = io.StringIO()
-    configure_logging(json_lines=True, stream=stream)
+    configure_logging(form="json", stream=stream)
     try:
         with logger.contextualize(job="ldv1", volume="W1/I1", worker=3, task=4, attempt=1):
             logger.info("done")
@@ -134,39 +159,9 @@ def test_the_log_agent_reads_our_log_lines() -> None:
     moment = datetime.fromisoformat(line["time"])
     assert moment.utcoffset() is not None
     assert line["time"].startswith(moment.strftime(file["timestamp_format"])[:-3])
-    assert "$$LOGS_DIRECTORY/%i.jsonl" in service("ExecStart")
-    assert f"/var/log/{service('LogsDirectory')}" == str(Path(file["file_path"]).parent)
-
-
-@pytest.mark.skipif(real_systemd.why_not() is not None, reason=str(real_systemd.why_not()))
-def test_the_unit_starts_on_a_machine_without_any_state_and_again_while_work_is_left(tmp_path: Path) -> None:
-    """After the documented steps alone: user, environment file, program. 75, 76, 70 and 1 start it again; 0 not."""
-    lab = tmp_path / "lab"
-    program = lab / "opt/bec/bin/bec"
-    program.parent.mkdir(parents=True)
-    program.write_text(
-        "#!/bin/sh\n"
-        'if [ "$1" = queue ]; then echo "$*" >>/var/lib/bec/waits; exit 5; fi\n'
-        'echo "{\\"message\\": \\"$* as $(id -un)\\"}" >&2\n'
-        "runs=$(wc -l </var/log/bec/ldv1.jsonl)\n"
-        "set -- 75 76 70 1 0; shift $((runs - 1)); exit $1\n"
-    )
-    program.chmod(0o755)
-    (lab / "etc/bec").mkdir(parents=True)
-    (lab / "etc/bec/worker.env").write_text("BEC_WORKER_ARGS=--concurrency 2\n")
-    units = {
-        UNIT.name: UNIT.read_text(),
-        f"{UNIT.name}.d/quick.conf": "[Service]\nRestartSec=100ms\n",
-    }
-    log = lab / "var/log/bec/ldv1.jsonl"
-    with real_systemd.systemd(lab, units, wants="bec-worker@ldv1.service", users={"bec": 6543}) as said:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (log.exists() and len(log.read_text().splitlines()) >= 5):
-            time.sleep(0.2)
-        time.sleep(2)  # another start after status 0 would be seen
-        what = said.read_text(errors="replace")
-    assert log.exists(), what
-    message = {"message": "worker --job-name ldv1 --grace 60 --concurrency 2 as bec"}
-    assert [json.loads(line) for line in log.read_text().splitlines()] == [message] * 5, what
-    assert (lab / "var/lib/bec/waits").read_text().splitlines() == ["queue wait --job-name ldv1"] * 5
-    assert (log.stat().st_uid, log.stat().st_mode & 0o777) == (6543, 0o640)
+    folder = Path(file["file_path"]).parent
+    assert [f"/var/log/{name}" for name in service("LogsDirectory")] == [str(folder)]
+    for unit in UNITS:
+        assert re.search(rf"BEC_LOG_FILE={folder}/\S+\.jsonl$", unit.read_text(), re.MULTILINE)
+    assert file["publish_multi_logs"]  # else the agent reads the one file that was written to last
+    assert (SYSTEMD / "bec.logrotate").read_text().splitlines()[1].split()[0] == file["file_path"]

@@ -19,7 +19,7 @@ def _restore():
 
 def test_json_lines_carry_time_level_and_context():
     stream = io.StringIO()
-    configure_logging(json_lines=True, stream=stream)
+    configure_logging(form="json", stream=stream)
     with logger.contextualize(job="ldv1", volume="W1/I1", task=7, attempt=2):
         logger.info("done\nwith it")
     line = json.loads(stream.getvalue())
@@ -29,7 +29,7 @@ def test_json_lines_carry_time_level_and_context():
 
 def test_a_traceback_shows_no_values():
     stream = io.StringIO()
-    configure_logging(json_lines=True, stream=stream)
+    configure_logging(form="json", stream=stream)
     password = "hunter2"
     try:
         raise ValueError(f"length {len(password)}")
@@ -41,10 +41,38 @@ def test_a_traceback_shows_no_values():
 
 def test_console_lines_show_where():
     stream = io.StringIO()
-    configure_logging(json_lines=False, stream=stream)
+    configure_logging(form="console", stream=stream)
     with logger.contextualize(volume="W1/I1"):
         logger.warning("odd {}", "<page>")
     assert "[W1/I1] odd <page>" in stream.getvalue()
+
+
+def test_lines_for_the_journal_have_its_sign_for_the_level_and_no_time():
+    stream = io.StringIO()
+    configure_logging(form="journal", stream=stream)
+    with logger.contextualize(volume="W1/I1"):
+        logger.warning("odd {}", "<page>\nof two lines")
+        try:
+            raise ValueError("bad")
+        except ValueError:
+            logger.exception("failed")
+    lines = stream.getvalue().splitlines()
+    assert lines[:4] == [
+        "<4>[W1/I1] odd <page>",
+        "<4>of two lines",
+        "<3>[W1/I1] failed",
+        "<3>Traceback (most recent call last):",
+    ]
+    assert lines[-1] == "<3>ValueError: bad"
+
+
+def test_a_file_gets_json_and_stderr_the_form_that_was_asked_for(tmp_path):
+    stream = io.StringIO()
+    path = tmp_path / "bec.jsonl"
+    configure_logging(form="console", stream=stream, file=path)
+    logger.info("both")
+    assert json.loads(path.read_text())["message"] == "both"
+    assert "both" in stream.getvalue()
 
 
 # -- one log ------------------------------------------------------------------------------------------------
@@ -55,7 +83,7 @@ from concurrent.futures import ThreadPoolExecutor
 from loguru import logger
 from pathlib import Path
 from bec_core.logs import configure_logging, in_context, within
-configure_logging(json_lines=True, capture=True, file=Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+configure_logging(form="json", capture=True, file=Path(sys.argv[1]) if len(sys.argv) > 1 else None)
 with within(job="ldv1", volume="W1/I1"):
     with ThreadPoolExecutor(1) as pool:
         pool.submit(in_context(lambda: logger.info("from a pool"))).result()
@@ -104,7 +132,7 @@ def test_no_control_character_reaches_the_console_or_a_json_line_raw():
     nasty = "\x1b[2J\x9b\u202e\ud800\rx"
     for as_json in (True, False):
         stream = io.StringIO()
-        configure_logging(json_lines=as_json, stream=stream)
+        configure_logging(form="json" if as_json else "console", stream=stream)
         try:
             raise ValueError(nasty)
         except ValueError:
@@ -116,7 +144,7 @@ def test_where_a_crashed_process_stood_is_told_past_the_captured_stderr():
     script = (
         "import ctypes\n"
         "from bec_core.logs import configure_logging\n"
-        "configure_logging(json_lines=True, capture=True)\n"
+        "configure_logging(form='json', capture=True)\n"
         "ctypes.string_at(0)\n"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -8,20 +8,7 @@ import zipfile
 
 import pytest
 
-from support.places import ROOT
-
-PACKAGES = ("bec-core", "bec-cli", "bec-ldv1", "bec-ocrv1", "bec-ocreval", "bec-iiif", "bec-pdf")
-
-
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheels")
-    sources = [ROOT / "packages" / name for name in PACKAGES]
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, *sources],
-        check=True,
-    )
-    return sorted(folder.glob("*.whl"))
+from support.places import PACKAGES, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +45,13 @@ def test_each_wheel_is_typed_and_none_is_large(wheels):
         names = zipfile.ZipFile(wheel).namelist()
         assert any(name.endswith("/py.typed") for name in names), wheel.name
         assert wheel.stat().st_size < 15_000_000, wheel.name
+
+
+def test_the_units_come_with_the_command_line(wheels):
+    cli = next(wheel for wheel in wheels if wheel.name.startswith("bec_cli"))
+    names = zipfile.ZipFile(cli).namelist()
+    for path in (ROOT / "systemd").iterdir():
+        assert f"bec_cli-0.1.0.data/data/share/bec/systemd/{path.name}" in names
 
 
 def test_the_schema_is_in_the_wheel(wheels):

@@ -107,7 +107,7 @@ def fill_the_disk(times: int) -> None:
 
 def main() -> None:
     job_name, plan = sys.argv[1], json.loads(sys.argv[2])
-    configure_logging(level="INFO", json_lines=True)
+    configure_logging(level="INFO", form="json")
     settings = load_settings()
     with Session(settings) as session:
         session.__dict__["s3"] = S3Options(

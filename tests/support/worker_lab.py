@@ -16,7 +16,15 @@ from bec_core.models import Job, OutgoingMessage, VolumeRef, encode_message
 from bec_core.queues.base import TaskQueue
 from bec_core.storage import Store
 from bec_core.testing.checksum_job import CHECKSUM
-from bec_core.worker import BECWorker, Services, WorkerObserver, WorkerOptions, WorkerSummary, open_worker
+from bec_core.worker import (
+    BECWorker,
+    Life,
+    Services,
+    WorkerObserver,
+    WorkerOptions,
+    WorkerSummary,
+    open_worker,
+)
 from support.sources import stored_sources
 
 QUICK = WorkerOptions(
@@ -90,6 +98,7 @@ class Lab:
         options: WorkerOptions = QUICK,
         observer: WorkerObserver | None = None,
         job_type: JobType | None = None,
+        life: Life | None = None,
     ) -> Iterator[BECWorker]:
         services = Services(
             self.database, self.tasks, self.dead_letters, self.sources, self.store, self.open_queue
@@ -101,6 +110,7 @@ class Lab:
             options=options,
             name="lab",
             observers=[observer] if observer else [],
+            life=life,
         ) as worker:
             yield worker
 

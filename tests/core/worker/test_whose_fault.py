@@ -570,7 +570,7 @@ def set_status(lab, status):
 
 
 def test_two_models_never_work_at_one_job(lab, monkeypatch):
-    from bec_core.errors import SettingsError
+    from bec_core.errors import ConflictError
     from bec_core.job import Ingredients
 
     with lab.worker():
@@ -580,7 +580,7 @@ def test_two_models_never_work_at_one_job(lab, monkeypatch):
             property(lambda self: Ingredients({"model": "ab" * 32})),
             raising=False,
         )
-        with pytest.raises(SettingsError, match=r"works with no model, this one has model abababababab"):
+        with pytest.raises(ConflictError, match=r"works with no model, this one has model abababababab"):
             lab.work()
     lab.work()  # the other one has stopped
 

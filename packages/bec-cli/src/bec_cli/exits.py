@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     from bec_core.errors import BecError
 
 
+class StoppedBySignal(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, raised as Ctrl-C is where there is nothing at hand yet that would have to be handed back."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by signal {number}")
+        self.number = number
+
+
 class Exit(IntEnum):
     """What a status means. 2 is also click's own status for a wrong command line."""
 
@@ -25,9 +33,9 @@ class Exit(IntEnum):
     UNAVAILABLE = 5
     """The database, the queue or the object store can't be reached: the same call may work later."""
     SOME_FAILED = 6
-    """The command did its work, but part of it failed: volumes, messages, or what an audit found."""
+    """The command did its work, but part of it failed: volumes, messages; or what an audit or an alarm found."""
     STUCK = 70
-    """Of ``bec worker``: a job did not come back when told to stop; a new process must take over."""
+    """Of ``bec worker``: a job did not come back, or a slot was not heard of in time; a new process must take over."""
     WORK_LEFT = 75
     """Of ``bec worker``: volumes wait that can't be worked on now (in back-off, running elsewhere): start it again."""
     FAULT = 76

@@ -94,6 +94,11 @@ def _print(figures: JobStatistics, estimate: Estimate | None, stages: list[Stage
     say(f"  Total Errors: {figures.total_errors}")
     say(f"  Avg Duration per Task: {_ms(figures.avg_duration_per_task_ms)}")
     say(f"  Avg Duration per Page: {_ms(figures.avg_duration_per_page_ms)}")
+    say("  (durations are page time: the pages' times added up, over all threads; what never ran has none)")
+    wall_clock = figures.avg_wall_clock_per_task_ms
+    say(
+        f"  Avg Wall Clock per Task: {_ms(wall_clock)}{'' if wall_clock is None else ' (of the latest 1,000 done)'}"
+    )
     _print_progress(figures)
     print_estimate(estimate, figures.cost.hourly_price if figures.cost else None)
     if figures.metrics:
@@ -156,7 +161,7 @@ def _print_stages(stages: list[StageFigures]) -> None:
         (s.stage, f"{s.total_ms / s.pages:.2f}" if s.pages else None, f"{s.total_ms / total:.0%}", s.errors)
         for s in stages
     ]
-    print_table("Stages (latest 1,000 tasks)", columns, rows)
+    print_table("Stages (page time; latest 1,000 tasks)", columns, rows)
 
 
 @click.command()
@@ -166,7 +171,7 @@ def _print_stages(stages: list[StageFigures]) -> None:
 @json_option
 @click.pass_context
 def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_json: bool) -> None:
-    """Show the tasks that started last, newest first.
+    """Show the tasks that started last, newest first. Durations are wall clock.
 
     \b
     Examples:

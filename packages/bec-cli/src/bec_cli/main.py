@@ -6,22 +6,23 @@ import importlib
 import io
 import os
 import sys
-import traceback
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import click
 
-from bec_cli.exits import Exit
-from bec_cli.printing import say
+from bec_cli.exits import Exit, StoppedBySignal
 
 COMMANDS = {
     "audit": ("bec_cli.audit:audit", "Compare database, artifacts and queue; repair."),
     "compare": ("bec_cli.compare:compare", "Show what differs between two runs."),
     "completion": ("bec_cli.completion:completion", "Print a shell's completion script."),
     "db": ("bec_cli.db:db", "The database."),
+    "doctor": ("bec_cli.doctor:doctor", "Is everything there that a run needs?"),
     "errors": ("bec_cli.errors:errors", "What failed and why."),
+    "gc": ("bec_cli.gc:gc", "List what a job left behind; remove it."),
+    "health": ("bec_cli.health:health", "What is wrong with the jobs, for alarms."),
     "jobs": ("bec_cli.jobs:jobs", "Create, change and mark jobs; see how they stand."),
     "plan": ("bec_cli.plan:plan", "Say what a run will take: hours, costs, storage."),
     "plugins": ("bec_cli.plugins:plugins", "The installed job types and sources, and new ones."),
@@ -29,6 +30,7 @@ COMMANDS = {
     "report": ("bec_cli.report:report", "Write a job's report for people."),
     "run": ("bec_cli.run:run", "Run a job over a folder of scans, a PDF, a URL."),
     "run-volume": ("bec_cli.run_volume:run_volume", "Run a job on one volume, here and now."),
+    "scale": ("bec_cli.scale:scale", "Let a group of instances follow the backlog."),
     "top": ("bec_cli.top:top", "A live screen of everything."),
     "volumes": ("bec_cli.volumes:volumes", "Which volumes are done for which jobs."),
     "worker": ("bec_cli.worker:worker", "Run a worker of a job."),
@@ -136,7 +138,9 @@ def main() -> None:
 
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Python's last words; the error's text may be a stranger's."""
-    say("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"), err=True)
+    from bec_cli.last_words import say_the_end
+
+    say_the_end(f"bec: {kind.__name__}: {error}", Exit.FAILED, exception=error.with_traceback(trace))
 
 
 def _reader_gone() -> bool:
@@ -164,14 +168,16 @@ def run(arguments: list[str]) -> int:
         result: Any = cli.main(arguments, prog_name="bec", standalone_mode=False)
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        say("stopped", err=True)
-        return Exit.INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as stopped:
+        cause = (
+            stopped.__cause__ if isinstance(stopped, click.Abort) else stopped
+        )  # click makes one of the other
+        status = 128 + cause.number if isinstance(cause, StoppedBySignal) else Exit.INTERRUPTED
+        return _ended("stopped", status, level="INFO")
     except click.ClickException as error:
         text = io.StringIO()
         error.show(text)
-        say(text.getvalue().rstrip("\n"), err=True)
-        return error.exit_code
+        return _ended(text.getvalue().rstrip("\n"), error.exit_code)
     except BrokenPipeError:
         _reader_gone()  # who read our output has seen enough
         return Exit.OK
@@ -188,8 +194,15 @@ def run(arguments: list[str]) -> int:
         if "--debug" in arguments or ("worker" in arguments and not isinstance(error, BecError)):
             raise
         if isinstance(error, BecError):
-            say(f"bec: {error}", err=True)
-            return Exit.of(error)
-        say(f"bec: {type(error).__name__}: {error} (not foreseen; --debug shows where)", err=True)
-        return Exit.FAILED
+            return _ended(f"bec: {error}", Exit.of(error))
+        return _ended(
+            f"bec: {type(error).__name__}: {error} (not foreseen; --debug shows where)", Exit.FAILED
+        )
     return result if isinstance(result, int) else Exit.OK
+
+
+def _ended(text: str, status: int, *, level: str = "CRITICAL") -> int:
+    from bec_cli.last_words import say_the_end  # here: a command that ends well needs nothing of it
+
+    say_the_end(text, status, level=level)
+    return status

@@ -8,8 +8,6 @@ import click
 
 from bec_cli.common import job_option, session_and_job
 
-_LOOK_S = 15.0
-
 
 @click.command()
 @job_option
@@ -22,7 +20,7 @@ _LOOK_S = 15.0
 )
 @click.pass_context
 def wait(ctx: click.Context, job_name: str, at_most: float) -> None:
-    """Wait while all that is left of a job is in back-off, running elsewhere, or blocked by inputs on their way.
+    """Wait while a job is paused, or all that is left is in back-off, running elsewhere or blocked for now.
 
     Returns at once if anything is due, or nothing is known to be left (messages that nobody enqueued here may
     be in the queue). For units that start a worker again: no model is loaded before there is something to do.
@@ -31,13 +29,14 @@ def wait(ctx: click.Context, job_name: str, at_most: float) -> None:
     Examples:
       bec queue wait --job-name ldv1 && bec worker --job-name ldv1
     """
-    from bec_core.admin.statistics import what_is_left
+    from bec_core.admin.jobs import find_job
+    from bec_core.admin.waiting import outlook
 
     session, job = session_and_job(ctx, job_name)
     ends = time.monotonic() + at_most
     while time.monotonic() < ends:
-        left = what_is_left(session, job)
-        if left.due or left.ready or not (left.total or left.coming):
+        found = outlook(session, job)
+        if found.pause_s is None or found.nothing_left:
             break
-        pause = min(_LOOK_S, left.next_s if left.next_s is not None else _LOOK_S, ends - time.monotonic())
-        time.sleep(max(0.1, pause))
+        time.sleep(max(0.1, min(found.pause_s, ends - time.monotonic())))
+        job = find_job(session, job.name)

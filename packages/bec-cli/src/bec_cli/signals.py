@@ -7,9 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from bec_cli.exits import StoppedBySignal
 from bec_core.worker import BECWorker
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@contextmanager
+def interrupting_on_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP interrupt the block as Ctrl-C does, so that whatever is open is closed.
+
+    Raises:
+        StoppedBySignal: one came.
+    """
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        raise StoppedBySignal(number)
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
-from bec_cli.common import ago, count, job_option, local_time, note, session_of
+from bec_cli.common import ago, count, local_time, note, session_of
+from bec_cli.completion import complete_job
 from bec_cli.exits import Exit
+from bec_cli.last_words import say_the_end
 from bec_cli.resource_options import WorkerCommand, named_resources
+from bec_cli.worker_place import WorkerPlace
 from bec_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from bec_core.admin.session import Session
     from bec_core.models import Job
     from bec_core.resources import NamedResources
-    from bec_core.worker import WorkerOptions, WorkerSummary
+    from bec_core.worker import Watchdog, WorkerOptions, WorkerSummary
 
 
 @click.command(cls=WorkerCommand)
-@job_option
+@click.option(
+    "--job-name",
+    required=True,
+    metavar="JOB[:GPU]",
+    shell_complete=complete_job,
+    help="The job's name or id; with a number, this worker sees that GPU alone.",
+)
 @click.option(
     "--poll-wait",
     type=click.FloatRange(0),
@@ -42,6 +53,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="End after this many empty polls in a row; 0: never.",
 )
+@click.option("--wait", is_flag=True, help="Load nothing before there is something to do.")
 @click.option("--stay", is_flag=True, help="Don't end when nothing is left: wait for more.")
 @click.option(
     "--s3-source-bucket",
@@ -80,6 +92,11 @@ if TYPE_CHECKING:
 @click.option(
     "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Kept in the worker's row; may be given often."
 )
+@click.option(
+    "--metrics-port",
+    metavar="[HOST:]PORT",
+    help="Tell metrics to Prometheus at this port; without a host, only to this machine.  [env: BEC_PROMETHEUS_PORT]",
+)
 @click.pass_context
 def worker(
     ctx: click.Context,
@@ -87,6 +104,7 @@ def worker(
     poll_wait: float,
     visibility_timeout: float,
     shutdown_after_empty: int,
+    wait: bool,
     stay: bool,
     s3_source_bucket: str | None,
     s3_dest_bucket: str | None,
@@ -97,6 +115,7 @@ def worker(
     stall_timeout: float,
     name: str | None,
     tags: tuple[str, ...],
+    metrics_port: str | None,
 ) -> int:
     """Run a worker of a job: it takes volumes from the job's queue until nothing is left.
 
@@ -109,9 +128,9 @@ def worker(
       bec worker --job-name ldv1
       bec worker --job-name ldv1 --model-path /path/to/model.pth --shutdown-after-empty 0
     """
-    from bec_core.admin.jobs import find_job
     from bec_core.worker import WorkerOptions
 
+    place = WorkerPlace.parse(job_name)
     options = WorkerOptions(
         poll_wait_s=poll_wait,
         lease_s=visibility_timeout,
@@ -119,24 +138,66 @@ def worker(
         concurrency=concurrency,
         grace_s=grace,
         stall_timeout_s=stall_timeout,
-        tags=_tags(tags),
+        tags={**({"part": place.part} if place.part else {}), **_tags(tags)},
         job_options={"threads": threads} if threads else {},
     )
-    session = session_of(
-        ctx,
-        connections=concurrency + 3,  # a slot that waits for a message holds one
-        region=region,
-        worker_name=name,
-        source_url=_url(s3_source_bucket),
-        dest_url=_url(s3_dest_bucket),
-    )
-    named = named_resources(ctx)
-    while (status := _work(session, find_job(session, job_name), options, named)) is None:
-        note("the job's config has changed: loading it anew")
-    return status
+    with _watched() as watchdog:
+        place.take()
+        session = session_of(
+            ctx,
+            connections=concurrency + 3,  # a slot that waits for a message holds one
+            region=region,
+            worker_name=name,
+            source_url=_url(s3_source_bucket),
+            dest_url=_url(s3_dest_bucket),
+        )
+        named, for_observers = named_resources(ctx), _for_observers(metrics_port)
+        while True:
+            job = _job(session, place.job, watchdog, poll_s=poll_wait if wait else None)
+            if (status := _work(session, job, options, named, for_observers, watchdog)) is not None:
+                return status
+            note("the job's config has changed: loading it anew")
 
 
-def _work(session: Session, job: Job, options: WorkerOptions, named: NamedResources) -> int | None:
+@contextmanager
+def _watched() -> Iterator[Watchdog]:
+    """The service manager is told how the block stands and why it failed; SIGTERM ends it as Ctrl-C does."""
+    from bec_cli.signals import interrupting_on_signals
+    from bec_core.settings import load_supervision
+    from bec_core.worker import Life, ServiceManager, Watchdog
+
+    watchdog = Watchdog(ServiceManager(load_supervision()), Life())
+    watchdog.starting("starting")
+    watchdog.start()
+    try:
+        with interrupting_on_signals():
+            yield watchdog
+    except BaseException as error:
+        watchdog.stopping("stopped" if isinstance(error, KeyboardInterrupt) else f"failed: {error}")
+        raise
+    finally:
+        watchdog.close()
+
+
+def _job(session: Session, name_or_id: str, watchdog: Watchdog, *, poll_s: float | None) -> Job:
+    """The job; if it is to be waited for (``poll_s`` is given), once there is something to do."""
+    if poll_s is None:
+        from bec_core.admin.jobs import find_job
+
+        return find_job(session, name_or_id)
+    from bec_cli.worker_waiting import wait_for_work
+
+    return wait_for_work(session, name_or_id, watchdog, poll_s=poll_s)
+
+
+def _work(
+    session: Session,
+    job: Job,
+    options: WorkerOptions,
+    named: NamedResources,
+    for_observers: dict[str, str],
+    watchdog: Watchdog,
+) -> int | None:
     """Run one worker; its exit status, or None if it must be opened anew with the job's present config."""
     from bec_cli.signals import stopping_on_signals
     from bec_cli.worker_lines import WorkerLines
@@ -151,24 +212,48 @@ def _work(session: Session, job: Job, options: WorkerOptions, named: NamedResour
     lines.say(f"Region: {settings.region or '-'}")
     lines.say(f"Source bucket: {settings.source_location.removeprefix('s3://')}")
     lines.say(f"Dest bucket: {settings.dest_location.removeprefix('s3://')}")
-    with worker_for(session, job, options, observers=[lines], resources=named) as running:
+    with ExitStack() as stack:
+        with watchdog.loading(f"loading job {job.name}"):
+            running = stack.enter_context(
+                worker_for(
+                    session,
+                    job,
+                    options,
+                    observers=[lines],
+                    resources=named,
+                    for_observers=for_observers,
+                    life=watchdog.life,
+                )
+            )
+        watchdog.ready()
         lines.say(f"Worker initialized: worker_id={running.worker_id}, job_id={job.id}")
         lines.say(f"Queue: {job.queue_url}")
         lines.say(f"DLQ: {job.dlq_url}")
         with stopping_on_signals(running) as received:
             summary = running.run()
+        watchdog.starting("closing")
     if summary.end is End.RELOAD and not received:
         return None
+    watchdog.stopping(f"ended: {summary.end.value}")
+    status = _status(summary, received)
     if summary.end in (End.NOTHING_LEFT, End.COMPLETED):
         lines.say("Worker completed successfully")
         if summary.left is not None and summary.left.blocked:
             them = count(summary.left.blocked, "volume")
             note(f"{them} blocked by inputs that nobody is doing: bec jobs stats {job.name}")
     else:
-        note(f"the worker ended: {summary.end.value}{_what_waits(summary)}")
+        level = "CRITICAL" if summary.end in (End.FAULT, End.DELETED) else "INFO"
+        say_the_end(f"the worker ended: {summary.end.value}{_what_waits(summary)}", status, level=level)
     lines.say("Worker shutdown complete")
+    return status
+
+
+def _status(summary: WorkerSummary, received: list[int]) -> int:
+    """The exit status that says how it ended."""
+    from bec_core.worker import End
+
     if summary.end is End.STOPPED:
-        return Exit(128 + received[0]) if received else Exit.TERMINATED
+        return 128 + received[0] if received else Exit.TERMINATED
     return {
         End.WORK_LEFT: Exit.WORK_LEFT,
         End.RELOAD: Exit.WORK_LEFT,
@@ -196,6 +281,19 @@ def _what_waits(summary: WorkerSummary) -> str:
     if left.next_s is not None:
         until = f"; the first in {ago(left.next_s)} ({local_time(datetime.now(UTC) + timedelta(seconds=left.next_s))})"
     return f": {', '.join(parts)}{until}"
+
+
+def _for_observers(metrics_port: str | None) -> dict[str, str]:
+    """Settings of observers that the command line has, by their variables."""
+    if metrics_port is None:
+        return {}
+    from bec_core.observers.settings import address_of
+
+    try:
+        address_of(metrics_port)
+    except ValueError as error:
+        raise SettingsError(f"--metrics-port: {error}") from None
+    return {"BEC_PROMETHEUS_PORT": metrics_port}
 
 
 def _url(place: str | None) -> str | None:

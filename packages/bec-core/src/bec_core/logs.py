@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TextIO, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, ParamSpec, TextIO, TypeVar
 
 from loguru import logger
 
@@ -37,6 +37,7 @@ CONTEXT = ("job", "volume", "worker", "task", "attempt")
 """The names that the runtime binds, in the order in which the console shows them."""
 
 _STDERR = 2
+_PRIORITIES = ((50, 2), (40, 3), (30, 4), (20, 6))  # loguru's levels, and syslog's from which on
 _at_hand: list[dict[str, object]] = []
 _at_hand_lock = threading.Lock()
 
@@ -44,34 +45,37 @@ _at_hand_lock = threading.Lock()
 def configure_logging(
     *,
     level: str = "INFO",
-    json_lines: bool | None = None,
+    form: Literal["console", "json", "journal"] | None = None,
     stream: TextIO | None = None,
     file: Path | None = None,
     capture: bool = False,
 ) -> None:
-    """Replace all handlers by one on ``stream`` (default stderr); ``json_lines`` None: unless a terminal.
+    """Replace all handlers by one on ``stream`` (default stderr); with a ``file``, JSON goes there and no other form.
 
     Args:
         level: the least level that is logged.
-        json_lines: JSON or console lines; a ``file`` always gets JSON.
+        form: how lines look; None: JSON unless on a terminal. ``journal``: no time and no colour, and systemd's sign
+            for the level before each.
         stream: where lines go.
-        file: where lines go instead: opened here (its folder is created), and again after a rotation.
+        file: where JSON goes: opened here (its folder is created), and again after a rotation.
         capture: let what anything else writes to the process's stderr become lines of the JSON log too.
 
     Raises:
         SettingsError: ``file`` can't be written.
     """
     target = stream or sys.stderr
-    as_json = file is not None or (not target.isatty() if json_lines is None else json_lines)
+    if form is None and not file:
+        form = "console" if target.isatty() else "json"
     logger.remove()
-    if as_json:
-        opened = _RotatedFile(file) if file else None  # first: that it can't be is said on the real stderr
-        original = _capture.start() if capture and stream is None else None
-        sink = _JsonLog(opened or original or target)
-        _capture.to(sink, echo=file is not None)
+    opened = _RotatedFile(file) if file else None  # first: that it can't be is said on the real stderr
+    if opened or form == "json":
+        target = (_capture.start() if capture and stream is None else None) or target
+        sink = _JsonLog(opened or target, is_stderr=opened is None, whole=capture)
+        _capture.to(sink, echo=opened is not None)
         logger.add(sink, level=level, backtrace=False, diagnose=False)
-    else:
-        logger.add(target, level=level, format=_console_format, backtrace=False, diagnose=False)
+    if form in ("console", "journal"):
+        shape = _console_format if form == "console" else _journal_format
+        logger.add(target, level=level, format=shape, backtrace=False, diagnose=False)
     root = logging.getLogger()
     for handler in [one for one in root.handlers if isinstance(one, _FromStandardLogging)]:
         root.removeHandler(handler)
@@ -103,6 +107,33 @@ def in_context(function: Callable[P, T]) -> Callable[P, T]:
         return context.copy().run(function, *arguments, **keywords)
 
     return call
+
+
+def has_json_log() -> bool:
+    """Whether a JSON log is kept that has all that the process says."""
+    return bool(_JsonLog.whole_ones())
+
+
+def last_words(
+    text: str, *, level: str = "CRITICAL", exception: BaseException | None = None, **bound: object
+) -> bool:
+    """Say why the process ends in the JSON log that has all it says, if there is one, whatever its level.
+
+    From here on nothing that is written to stderr becomes a line of the log. True if stderr itself is that log, so
+    that nothing more is to be said there.
+    """
+    _capture.end()
+    sinks = _JsonLog.whole_ones()
+    line: dict[str, object] = {"time": _now(), "level": level, "message": text, **_what_is_at_hand(), **bound}
+    if exception is not None:
+        line["exception"] = "".join(traceback.format_exception(exception))
+    for sink in sinks:
+        sink.put(line)
+    return any(sink.is_stderr for sink in sinks)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class _FromStandardLogging(logging.Handler):
@@ -155,12 +186,23 @@ class _RotatedFile:
 class _JsonLog:
     """Writes one JSON object a line, from any thread."""
 
-    def __init__(self, target: TextIO | _RotatedFile) -> None:
+    _at_work: ClassVar[list[_JsonLog]] = []
+
+    def __init__(self, target: TextIO | _RotatedFile, *, is_stderr: bool, whole: bool) -> None:
         self._target = target
+        self.is_stderr = is_stderr
+        self.whole = whole
         self._lock = threading.Lock()
+        self._at_work.append(self)
+
+    @classmethod
+    def whole_ones(cls) -> list[_JsonLog]:
+        """Those handlers of now that have all that the process says."""
+        return [log for log in cls._at_work if log.whole]
 
     def stop(self) -> None:
         """The handler is removed: close a file of ours."""
+        self._at_work.remove(self)
         if isinstance(self._target, _RotatedFile):
             self._target.close()
 
@@ -192,6 +234,7 @@ class _Capture:
         self._echo = False
         self._original: TextIO | None = None
         self._reader: threading.Thread | None = None
+        self._ended = False
 
     def start(self) -> TextIO | None:
         """Take stderr over; the real one. None where ``sys.stderr`` is not the process's stderr."""
@@ -211,7 +254,7 @@ class _Capture:
         self._reader.start()
         # the reader dies with the process: where its threads stood at a SIGSEGV is told past it
         faulthandler.enable(self._original)
-        atexit.register(self._end)
+        atexit.register(self.end)
         return self._original
 
     def to(self, sink: _JsonLog, *, echo: bool) -> None:
@@ -230,15 +273,21 @@ class _Capture:
             self._original.write(shown(text) + "\n")
             self._original.flush()
         if text.strip() and self._sink:
-            now = datetime.now(UTC).isoformat(timespec="milliseconds")
             self._sink.put(
-                {"time": now, "level": "WARNING", "message": text, "logger": "stderr", **_what_is_at_hand()}
+                {
+                    "time": _now(),
+                    "level": "WARNING",
+                    "message": text,
+                    "logger": "stderr",
+                    **_what_is_at_hand(),
+                }
             )
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """Give stderr back; what was written before is logged."""
-        if self._original is None or self._reader is None:
+        if self._original is None or self._reader is None or self._ended:
             return
+        self._ended = True
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.flush()
         os.dup2(self._original.fileno(), _STDERR)
@@ -267,14 +316,30 @@ def _told(record: Record) -> str:
 
 
 def _console_format(record: Record) -> str:
+    _prepare(record)
+    return (
+        "<dim>{time:HH:mm:ss}</dim> <level>{level: <7}</level> "
+        "<cyan>{extra[_where]}</cyan>{extra[_message]}\n{extra[_exception]}"
+    )
+
+
+def _journal_format(record: Record) -> str:
+    """Lines for systemd's journal, which adds the time and reads the level's sign off."""
+    _prepare(record)
+    number = next((priority for level, priority in _PRIORITIES if record["level"].no >= level), 7)
+    record["extra"]["_lines"] = "\n".join(
+        f"<{number}>{line}"
+        for key in ("_message", "_exception")
+        for line in str(record["extra"][key]).rstrip("\n").split("\n")
+        if line
+    ).replace(f"<{number}>", f"<{number}>{record['extra']['_where']}", 1)
+    return "{extra[_lines]}\n"
+
+
+def _prepare(record: Record) -> None:
+    """What both formats show of a line, with no control character."""
     extra = record["extra"]
     where = " ".join(shown(str(extra[name])) for name in CONTEXT if name in extra)
     extra["_where"] = f"[{where}] " if where else ""
     extra["_message"] = shown(record["message"])
     extra["_exception"] = shown(_told(record)) if record["exception"] is not None else ""
-    place = "<cyan>{extra[_where]}</cyan>"
-    return (
-        "<dim>{time:HH:mm:ss}</dim> <level>{level: <7}</level> "
-        + place
-        + "{extra[_message]}\n{extra[_exception]}"
-    )

@@ -27,10 +27,10 @@ from bec_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from bec_core.job import JobType
+    from bec_core.observer import ObserverType
     from bec_core.source import SourceType
 
 QueueKind = Literal["postgres", "sqs"]
-LogFormat = Literal["console", "json"]
 
 
 class Secret:
@@ -98,7 +98,9 @@ class Settings:
     region: str | None = _env(
         "BEC_REGION", "AWS_REGION", "AWS_DEFAULT_REGION", doc="AWS region.", default=None
     )
-    endpoint_url: str | None = _env("AWS_ENDPOINT_URL", doc="Endpoint of S3 and SQS.", default=None)
+    endpoint_url: str | None = _env(
+        "AWS_ENDPOINT_URL", doc="Endpoint of all of AWS's services.", default=None
+    )
     s3_endpoint_url: str | None = _env("AWS_ENDPOINT_URL_S3", doc="Endpoint of S3 alone.", default=None)
     sqs_endpoint_url: str | None = _env("AWS_ENDPOINT_URL_SQS", doc="Endpoint of SQS alone.", default=None)
 
@@ -132,11 +134,15 @@ class Settings:
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = _env(
         "BEC_LOG_LEVEL", doc="The least level that is logged.", default="INFO"
     )
-    log_format: LogFormat | None = _env(
-        "BEC_LOG_FORMAT", doc="console or json. Default: console on a terminal, json else.", default=None
+    log_format: Literal["console", "json", "journal"] | None = _env(
+        "BEC_LOG_FORMAT",
+        doc="console, json or journal (systemd's). Default: console on a terminal, json else.",
+        default=None,
     )
     log_file: Path | None = _env(
-        "BEC_LOG_FILE", doc="A file for the log, one JSON object a line. Unset: stderr.", default=None
+        "BEC_LOG_FILE",
+        doc="A file for the log, one JSON object a line, in place of stderr; beside it if BEC_LOG_FORMAT is another.",
+        default=None,
     )
     env_file: Path | None = _env(
         "BEC_ENV_FILE", doc="A file of NAME=value lines that may set all of these.", default=None
@@ -239,8 +245,37 @@ class PluginVariables:
     settings: frozenset[str] = frozenset()
 
 
-_OF_OTHERS = frozenset({"BEC_JOB", "BEC_WORKER_ARGS"})
-"""Names that the systemd unit uses."""
+_OF_OTHERS = frozenset({"BEC_JOB", "BEC_WORKER_ARGS", "BEC_FEEDER_ARGS"})
+"""Names that the systemd units use."""
+
+
+def load_log_place(environ: Mapping[str, str] | None = None) -> tuple[Path | None, bool]:
+    """The log's file, and whether stderr is a JSON log: for last words before (or because) the settings are bad."""
+    known = os.environ if environ is None else environ
+    file = known.get("BEC_LOG_FILE")
+    return (Path(file) if file else None, known.get("BEC_LOG_FORMAT") == "json")
+
+
+def see_only_gpu(number: int) -> None:
+    """Let this process, and those that it starts, see one GPU, numbered as nvidia-smi does; unless it was chosen."""
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(number))
+
+
+@frozen
+class Supervision:
+    """What a service manager (systemd) says in the environment: where it listens, how often it must hear of us."""
+
+    notify_socket: str | None = None
+    watchdog_s: float | None = None
+
+
+def load_supervision(environ: Mapping[str, str] | None = None) -> Supervision:
+    """How this process is watched; a watchdog that is another process's (our parent's, say) is none of ours."""
+    known = os.environ if environ is None else environ
+    watched, whose = known.get("WATCHDOG_USEC", ""), known.get("WATCHDOG_PID", "")
+    ours = watched.isdecimal() and int(watched) > 0 and whose in ("", str(os.getpid()))
+    return Supervision(known.get("NOTIFY_SOCKET") or None, int(watched) / 1e6 if ours else None)
 
 
 def load_settings(
@@ -309,13 +344,13 @@ def load_settings(
     return attrs.evolve(settings, home=settings.home.absolute(), environment=known)
 
 
-def setting_fields(brought: JobType | SourceType) -> tuple[Any, ...]:
-    """The fields of a job type's or a source's own settings."""
+def setting_fields(brought: JobType | SourceType | ObserverType) -> tuple[Any, ...]:
+    """The fields of a job type's, a source's or an observer's own settings."""
     return tuple(attrs.fields(attrs.resolve_types(brought.settings))) if brought.settings else ()
 
 
-def plugin_settings(environment: Mapping[str, str], brought: JobType | SourceType) -> Any:
-    """The own settings of a job type or a source, structured as its class; None if it has none.
+def plugin_settings(environment: Mapping[str, str], brought: JobType | SourceType | ObserverType) -> Any:
+    """The own settings of a job type, a source or an observer, structured as its class; None if it has none.
 
     Raises:
         SettingsError: naming every variable that is bad or missing.

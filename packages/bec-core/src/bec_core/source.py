@@ -57,6 +57,30 @@ class Source(Protocol):
 
 
 @frozen
+class ListedVolume:
+    """A volume as a listing shows it; ``etag`` None: the listing does not tell its version."""
+
+    ref: VolumeRef
+    etag: bytes | None
+
+
+class Listable(Protocol):
+    """What a source has besides, if all its volumes can be listed: part after part, so that a walk can go on."""
+
+    def parts(self) -> Sequence[str]:
+        """The parts, in an order that stays the same."""
+        ...
+
+    def list_part(self, part: str) -> Sequence[ListedVolume]:
+        """The volumes of a part.
+
+        Raises:
+            StorageError: what must be asked does not answer.
+        """
+        ...
+
+
+@frozen
 class SourceType:
     """A kind of place where volumes come from, as a plugin declares it.
 

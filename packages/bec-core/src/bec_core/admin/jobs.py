@@ -9,6 +9,7 @@ from typing import Any
 from attrs import field, frozen
 from loguru import logger
 
+from bec_core.admin.actions import record
 from bec_core.admin.binding import Binding, bindings, choose_type, is_folder_run, rebind
 from bec_core.admin.session import Session
 from bec_core.db import inputs as input_rows
@@ -17,6 +18,12 @@ from bec_core.db.reads import job_contents
 from bec_core.errors import ConflictError, NotFoundError, SettingsError
 from bec_core.models import Job, JobStatus
 
+_VERBS = {
+    JobStatus.PAUSED: "pause",
+    JobStatus.ACTIVE: "resume",
+    JobStatus.COMPLETED: "complete",
+    JobStatus.CANCELLED: "cancel",
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
 
@@ -272,6 +279,7 @@ def update_config(
         updated = rows.update_config(
             connection, job.id, config, artifact_root=moved, shares_prefix=share_prefix
         )
+        record(session, connection, updated, "update", config_revision=updated.config_revision)
     return UpdatedJob(updated, changed=True, warnings=warnings)
 
 
@@ -287,6 +295,7 @@ def set_status(session: Session, job: Job, status: JobStatus) -> bool:
         return False
     with session.database.connection() as connection:
         rows.set_status(connection, job.id, status)
+        record(session, connection, job, _VERBS[status], before=job.status.value)
     return True
 
 
@@ -357,7 +366,9 @@ def delete_job(
             except NotFoundError:
                 logger.warning("there is no queue {} to empty", url)
     with session.database.connection() as connection:
+        contents = job_contents.of(connection, job.id)
         rows.delete(connection, job.id)
+        record(session, connection, job, "delete", contents.tasks, purged_queues=purge_queues)
 
 
 def ensure_job(

@@ -349,7 +349,7 @@ _DONE = """
     wall_clock_duration_ms = %(wall_clock_duration_ms)s,
     stage_ms = %(stage_ms)s, errors_by_stage = %(errors_by_stage)s, metrics = %(metrics)s,
     error_stage = NULL, error_type = NULL, error_message = NULL, error_traceback = NULL, error_fingerprint = NULL,
-    page_errors = NULL, alone = false, runtime_faults = 0, first_fault_at = NULL, lost = 0,
+    page_errors = NULL, collected_at = NULL, alone = false, runtime_faults = 0, first_fault_at = NULL, lost = 0,
     artifacts = %(artifacts)s, lineage = %(lineage)s
 """
 
@@ -476,7 +476,8 @@ def fail(
             "retry_s": 0.0 if terminal else retry_s,
             "total_images": outcome.total_images if outcome else None,
             "nb_errors": outcome.nb_errors if outcome else None,
-            "duration": outcome.total_duration_ms if outcome else None,
+            # a failed job that said nothing of its time: unknown, not none
+            "duration": (outcome.total_duration_ms or None) if outcome else None,
             "wall_clock": outcome.wall_clock_duration_ms if outcome else None,
             "errors_by_stage": Jsonb(dict(outcome.errors_by_stage))
             if outcome and outcome.errors_by_stage

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from loguru import logger
 
 from bec_core.artifacts import Marker, ReadyInput, TaskFolder, intact, owner_of, write_artifacts, write_marker
-from bec_core.db import tasks, volumes
+from bec_core.db import ledger, tasks, volumes
 from bec_core.errors import (
     InputArtifactMissing,
     InvalidMessage,
@@ -36,6 +36,7 @@ from bec_core.errors import (
 )
 from bec_core.logs import within
 from bec_core.models import Message, TaskResult, TaskStatus, Volume, VolumeRef, decode_message
+from bec_core.observer import Step
 from bec_core.queues.release import send_released
 from bec_core.worker.alone import Gate
 from bec_core.worker.context import RunningTask
@@ -51,11 +52,10 @@ from bec_core.worker.ending import (
     Retry,
     SetAside,
 )
-from bec_core.worker.failures import describe, is_retryable, page_errors_of
+from bec_core.worker.failures import describe, describe_with_pages, is_retryable, page_errors_of
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.inputs import Found, TaskInputs, Unready, Vanished, changed_input, find
 from bec_core.worker.marker import marker_content, outcome_of
-from bec_core.worker.observer import Step
 from bec_core.worker.workplace import Workplace
 
 GUARDED_FROM = 5
@@ -75,6 +75,18 @@ class Attempt:
         self._held: HeldTask | None = None
         self._context: RunningTask | None = None
         self._stage = "resolve"
+        self._began = time.monotonic()
+
+    def progress(self) -> float:
+        """When it was heard of last, in ``time.monotonic()`` seconds."""
+        return self._held.last_progress if self._held else self._began
+
+    def told(self) -> str:
+        """What it does, in a few words."""
+        if self._held is None:
+            return f"looking at {self._ref or 'a message'}"
+        volume = self._held.volume
+        return f"{volume.ref}: {self._held.pages_done} of {len(volume.pages)} pages"
 
     def run(self) -> Ending:
         """See the message through; never raises an ``Exception``.
@@ -112,6 +124,9 @@ class Attempt:
     def steps(self, ref: VolumeRef) -> Ending:
         """The steps of an attempt, one after the other."""
         place, services = self._place, self._place.services
+        if place.options.by_ledger:
+            with place.database.connection() as connection:
+                ledger.enter_received(connection, place.job.id, volumes.upsert_ref(connection, ref), ref)
         guard = self._guard(ref)
         if isinstance(guard, tasks.NotClaimed):
             return self._left(guard, ref)
@@ -370,20 +385,18 @@ class Attempt:
         may_pass = [failure for failure in context.failures if failure.retryable]
         if not may_pass or held.claim.failures + 1 >= self._place.loaded.runtime.max_attempts:
             return None
-        first = may_pass[0]
         return PagesMayPass(
-            f"{len(may_pass)} of {len(held.volume.pages)} pages failed for a reason that may pass;"
-            f" first {first.img_filename}: {first.error_type}: {first.message[:200]}"
+            f"{len(may_pass)} of {len(held.volume.pages)} pages failed for a reason that may pass"
         )
 
     def _failed(self, held: HeldTask, error: BaseException) -> Retry | Failed:
         """The job or the volume failed: once more, or for good."""
         place = self._place
-        failure = describe(error, stage=self._stage)
+        context = self._context
+        failure = describe_with_pages(error, context.failures if context else (), stage=self._stage)
         failures = held.claim.failures + 1
         most = place.loaded.runtime.max_attempts
-        context = self._context
-        outcome = outcome_of(held, context, TaskResult()) if context else None
+        outcome = outcome_of(held, context, context.timed_result(TaskResult())) if context else None
         page_errors = page_errors_of(context.failures) if context else ()
         terminal = not is_retryable(error) or failures >= most
         logger.opt(exception=error).error(

@@ -273,6 +273,10 @@ class RunningTask:
             ValueError: a metric is weighed by one that was not given.
         """
         self._metrics.check()
+        return self.timed_result(result)
+
+    def timed_result(self, result: TaskResult) -> TaskResult:
+        """``result`` with the times that were counted so far; what it says itself counts."""
         counted = self._times.by_stage
         total = sum(counted.values())
         if len(counted) > 1 and counted.get(RUN, total) < _NEXT_TO_NOTHING * total:

@@ -11,10 +11,11 @@ from loguru import logger
 
 from bec_core.artifacts import probe, recipe_of
 from bec_core.db import Database, inputs, left, recipes, workers
-from bec_core.errors import BecError, JobGone, PluginError, ServiceError, SettingsError
+from bec_core.errors import BecError, ConflictError, JobGone, PluginError, ServiceError
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
 from bec_core.job_config import structure_job
 from bec_core.models import Job
+from bec_core.observer import WorkerObserver
 from bec_core.pages.pools import PagePools
 from bec_core.plugins import load_object
 from bec_core.queues.policy import trouble as policy_trouble
@@ -23,13 +24,11 @@ from bec_core.settings import plugin_settings
 from bec_core.worker import deaths, identity
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import Keeper
-from bec_core.worker.observer import Watchers, WorkerObserver
+from bec_core.worker.life import Life
+from bec_core.worker.observer import Watchers
 from bec_core.worker.options import WorkerOptions
 from bec_core.worker.process import STUCK_AFTER_S, BECWorker
 from bec_core.worker.workplace import LoadedJob, Services, Workplace
-
-ALIVE_S = 45.0
-"""A worker whose heartbeat is older than this is taken for dead (it beats every ten seconds)."""
 
 _OTHER_CONNECTIONS = 3  # the keeper's, the heartbeat's, and one to spare
 _BEFORE_THE_LIMIT = 1  # so many deliveries before the queue's own limit a message is replaced by a copy
@@ -45,16 +44,19 @@ def open_worker(
     name: str,
     finder: ResourceFinder | None = None,
     observers: Sequence[WorkerObserver] = (),
+    life: Life | None = None,
 ) -> Iterator[BECWorker]:
     """Build a worker for a job, register it, and on leaving close everything and mark it as stopped.
 
     ``finder`` gives it its resources and the environment's variables; default: there are none.
+    ``life`` is told what its threads do.
 
     Raises:
         JobConfigError: the job's config does not fit its plugin.
         PluginError: the plugin's worker can't be imported or built.
-        SettingsError: the store takes no conditional writes, a live worker of the job has another model, a resource
-            is missing or another one, or the job type's own settings are bad.
+        SettingsError: the store takes no conditional writes, a resource is missing or another one, or the job type's
+            own settings are bad.
+        ConflictError: a live worker of the job has another model.
         JobGone: the job was deleted.
     """
     # a slot that waits at a queue in PostgreSQL holds one; the keeper must never wait behind them
@@ -89,7 +91,7 @@ def open_worker(
         stack.callback(keeper.close)
         heartbeat.start()
         stack.callback(heartbeat.close)
-        yield BECWorker(place, heartbeat, renew_at=_renew_at(services))
+        yield BECWorker(place, heartbeat, renew_at=_renew_at(services), life=life)
 
 
 def _renew_at(services: Services) -> int | None:
@@ -143,9 +145,9 @@ def _register(database: Database, loaded: LoadedJob, name: str, options: WorkerO
                     one.name, loaded.job.name, one.name,
                 )  # fmt: skip
         ours = loaded.recipe.contents.get("resources", {})
-        for worker, theirs in recipes.living_resources(connection, job_id, alive_s=ALIVE_S):
+        for worker, theirs in recipes.living_resources(connection, job_id, alive_s=workers.ALIVE_S):
             if dict(theirs) != dict(ours):
-                raise SettingsError(
+                raise ConflictError(
                     f"worker {worker} of job {loaded.job.name} works with {_said(theirs)}, this one has {_said(ours)}:"
                     " one job's results must come from one model; stop those workers first, or make a second job"
                 )

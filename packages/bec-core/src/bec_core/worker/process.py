@@ -11,6 +11,7 @@ from enum import StrEnum
 from attrs import define, field, frozen
 from loguru import logger
 
+from bec_core.db import feeding
 from bec_core.db import left as ledger
 from bec_core.db.left import Left as WhatIsLeft
 from bec_core.errors import (
@@ -24,10 +25,13 @@ from bec_core.errors import (
 )
 from bec_core.logs import within
 from bec_core.models import JobStatus, Message, decode_message
+from bec_core.observer import Step
+from bec_core.queues.emptiness import Emptiness
 from bec_core.queues.release import release
 from bec_core.queues.sweep import sweep
 from bec_core.worker.alone import Gate
 from bec_core.worker.attempt import Attempt
+from bec_core.worker.brake import Brake
 from bec_core.worker.ending import (
     AlreadyDone,
     Blocked,
@@ -42,12 +46,10 @@ from bec_core.worker.ending import (
 from bec_core.worker.failures import describe
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import HeldTask
-from bec_core.worker.observer import Step
+from bec_core.worker.life import ANSWER_S, SLOT, Life
 from bec_core.worker.settle import cancelled, fault_in_settling, settle
+from bec_core.worker.watchdog import EXIT_STUCK
 from bec_core.worker.workplace import Workplace
-
-EXIT_STUCK = 70
-"""The process's exit status when a job did not come back after it was told to stop (EX_SOFTWARE)."""
 
 STUCK_AFTER_S = 60.0
 FAULTS_IN_A_ROW = 3
@@ -89,7 +91,6 @@ class _Tally:
     busy: int = 0
     trouble: int = 0
     faults: int = 0
-    queue_empty_since: float | None = None
     swept_at: dict[str, float] = field(factory=dict)
     end: End | None = None
     left: WhatIsLeft | None = None
@@ -99,12 +100,22 @@ class _Tally:
 class BECWorker:
     """Takes a job's tasks until told to stop, or until nothing is left. Made by ``open_worker``."""
 
-    def __init__(self, place: Workplace, heartbeat: Heartbeat, *, renew_at: int | None = None) -> None:
+    def __init__(
+        self,
+        place: Workplace,
+        heartbeat: Heartbeat,
+        *,
+        renew_at: int | None = None,
+        life: Life | None = None,
+    ) -> None:
         self._place = place
+        self._life = life or Life()
         self._heartbeat = heartbeat
         self._renew_at = renew_at
         self._gate = Gate()
+        self._brake = Brake(place)
         self._tally = _Tally()
+        self._emptiness = Emptiness(place.services.queue.exact, place.options.empty_twice_s)
         self._draining = threading.Event()
         self._stopping = threading.Lock()  # taken by the first request to stop, and kept
 
@@ -119,12 +130,14 @@ class BECWorker:
         """Ask the worker to stop: no new tasks; those at hand have the grace period. Callable from anywhere."""
         if self._stopping.acquire(blocking=False):
             self._end(End.STOPPED)
+            self._life.drain()
             threading.Thread(target=self._end_grace, name="bec-grace", daemon=True).start()
 
     def stop_now(self) -> None:
         """Ask the worker to hand its tasks back at once."""
         self._stopping.acquire(blocking=False)
         self._end(End.STOPPED)
+        self._life.drain()
         self._place.database.hurry(_HURRY_S)
         self._place.keeper.stop_all(ShutdownRequested("the worker is stopping"))
 
@@ -145,13 +158,14 @@ class BECWorker:
     def run(self) -> WorkerSummary:
         """Work until told to stop or nothing is left; returns when the last task at hand has ended."""
         slots = [
-            threading.Thread(target=self._slot, name=f"bec-slot-{n}")
+            threading.Thread(target=self._slot, name=f"{SLOT}{n}")
             for n in range(1, self._place.options.concurrency + 1)
         ]
         for slot in slots:
             slot.start()
         for slot in slots:
             while slot.is_alive():
+                self._life.says("watching the slots", ANSWER_S)
                 slot.join(0.1)
                 if stuck := self._place.keeper.stuck:
                     self._end_the_process(stuck)
@@ -187,6 +201,8 @@ class BECWorker:
             except BaseException as error:  # noqa: BLE001 - a slot that dies takes its worker along, with a status
                 logger.opt(exception=error).critical("a slot of the worker died: {}", error)
                 self._end(End.FAULT)
+            finally:
+                self._life.ends()
 
     def _serve(self) -> None:
         said_paused = False
@@ -201,6 +217,7 @@ class BECWorker:
                 if not said_paused:
                     logger.warning("the job is paused: waiting (bec jobs resume {})", self._place.job.name)
                 said_paused = True
+                self._life.says("the job is paused", _PAUSED_POLL_S + ANSWER_S)
                 self._draining.wait(_PAUSED_POLL_S)
             else:
                 said_paused = False
@@ -219,6 +236,7 @@ class BECWorker:
 
     def _take_one(self, *, cancelled: bool) -> None:
         options, queue = self._place.options, self._place.services.queue
+        self._life.says("waiting for a message", options.poll_wait_s + ANSWER_S)
         received = queue.receive(limit=1, wait_s=options.poll_wait_s, visibility_s=options.lease_s)
         if not received:
             self._nothing_received()
@@ -230,8 +248,8 @@ class BECWorker:
         with self._tally.lock:
             self._tally.messages += 1
             self._tally.empty_receives = 0
-            self._tally.queue_empty_since = None
             self._tally.busy += 1
+        self._emptiness.something_came()
         try:
             if self._renew_at is not None and message.receive_count >= self._renew_at:
                 # The queue itself would set it aside soon, without a reason. A fresh copy counts anew.
@@ -264,6 +282,8 @@ class BECWorker:
             case HandedBack(trouble=trouble) if trouble is not None:
                 self._pause_after(trouble)
             case Done() | AlreadyDone() | Failed() | Retry() | SetAside() | Blocked():
+                if isinstance(ending, (Done, Failed, Retry)) and self._brake.look():
+                    self._heartbeat.beat()
                 with self._tally.lock:
                     self._tally.trouble = 0
                     self._tally.faults = 0
@@ -271,7 +291,14 @@ class BECWorker:
                 pass
 
     def _attempt(self, message: Message) -> Ending:
-        return Attempt(self._place, self._gate, message).run()
+        attempt = Attempt(self._place, self._gate, message)
+        self._life.says(attempt.told, self._patience_s, progress=attempt.progress)
+        return attempt.run()
+
+    @property
+    def _patience_s(self) -> float:
+        """For how long a slot at work may go without progress: the keeper gives it up long before."""
+        return self._place.options.stall_timeout_s + STUCK_AFTER_S + ANSWER_S
 
     def _cancelled(self, message: Message) -> SetAside:
         try:
@@ -288,6 +315,7 @@ class BECWorker:
         shortest, longest = _TROUBLE_PAUSE_S
         pause = min(longest, shortest * 2.0 ** min(trouble - 1, 10))
         logger.error("{}; going on in {:.0f} s", error, pause)
+        self._life.says(f"waiting after trouble: {error}", pause + ANSWER_S)
         self._draining.wait(pause)
 
     def _note_fault(self, error: BaseException) -> None:
@@ -311,7 +339,10 @@ class BECWorker:
 
     def _nothing_received(self) -> None:
         """An empty receive says nothing of what is left: the ledger does, and the queue's own figures."""
+        self._life.says("looking what is left", self._patience_s)
         options = self._place.options
+        if options.by_ledger and self._feed():
+            return
         with self._tally.lock:
             self._tally.empty_receives += 1
             quiet = self._tally.busy == 0
@@ -320,8 +351,8 @@ class BECWorker:
         due = limit is not None and empty >= limit * options.concurrency
         if not quiet or not (due or options.until_drained):
             return
-        queue_was_empty = self._queue_is_empty()
-        if not options.by_ledger:
+        queue_was_empty = self._emptiness.look(self._place.services.queue.stats())
+        if not options.by_ledger or self._heartbeat.job_status is JobStatus.CANCELLED:
             if queue_was_empty:
                 self._end(End.NOTHING_LEFT)
             return
@@ -331,16 +362,16 @@ class BECWorker:
         if found.blocked and self._release():
             with self._tally.lock:
                 self._tally.empty_receives = 0
-        elif found.total == 0 and (options.until_drained or not found.coming):
+        elif found.over or (options.until_drained and not found.total):
             if queue_was_empty:
                 logger.info("nothing is left to do: ending")
                 self._end(End.NOTHING_LEFT)
-            elif due and not self._queue_lags():
+            elif due and not self._emptiness.seen_once:
                 self._end(End.WORK_LEFT)
         elif found.due and self._sweep(queue_was_empty):
             with self._tally.lock:
                 self._tally.empty_receives = 0
-        elif due and not options.until_drained and (queue_was_empty or not self._queue_lags()):
+        elif due and not options.until_drained and (queue_was_empty or not self._emptiness.seen_once):
             self._end(End.WORK_LEFT)
         # whoever doesn't end looks again, but not as fast as it can
         self._draining.wait(_LOOK_AGAIN_S if self._place.services.queue.exact else 5 * _LOOK_AGAIN_S)
@@ -360,6 +391,20 @@ class BECWorker:
             )
         )
 
+    def _feed(self) -> int:
+        """In the place of the job's feeder, if it has one that does not live: send what that would."""
+        if self._heartbeat.job_status is not JobStatus.ACTIVE or not self._its_time_to_sweep("fed"):
+            return 0
+        services = self._place.services
+        with services.database.connection() as connection:
+            feeder = feeding.feeder_of(connection, self._place.job.id)
+        if feeder is None or feeder.alive:
+            return 0
+        sent = sweep(services.database, services.queue, self._place.job, queue_was_empty=False)
+        if sent:
+            logger.warning("nothing was heard of the job's feeder: sent {} messages in its place", sent)
+        return sent
+
     def _its_time_to_sweep(self, what: str) -> bool:
         now = time.monotonic()
         with self._tally.lock:
@@ -371,27 +416,7 @@ class BECWorker:
 
     def _sweep(self, queue_was_empty: bool) -> int:
         """Send again what waits although its message is gone; looked for now and then only."""
-        if not self._its_time_to_sweep("sent"):
+        if self._heartbeat.job_status is not JobStatus.ACTIVE or not self._its_time_to_sweep("sent"):
             return 0
         services = self._place.services
         return sweep(services.database, services.queue, self._place.job, queue_was_empty=queue_was_empty)
-
-    def _queue_is_empty(self) -> bool:
-        """Whether the queue says that it holds nothing; one whose figures lag has to say so twice, a minute apart."""
-        stats = self._place.services.queue.stats()
-        with self._tally.lock:
-            if stats.available + stats.in_flight + stats.delayed:
-                self._tally.queue_empty_since = None
-                return False
-            if self._place.services.queue.exact:
-                return True
-            now = time.monotonic()
-            since = self._tally.queue_empty_since
-            if since is None:
-                self._tally.queue_empty_since = now
-                return False
-            return now - since >= self._place.options.empty_twice_s
-
-    def _queue_lags(self) -> bool:
-        """Whether the queue was seen empty once, and is to be looked at again."""
-        return self._tally.queue_empty_since is not None

@@ -13,8 +13,10 @@ from bec_core.artifacts import remember
 from bec_core.db import blocking, left, tasks, volumes
 from bec_core.db.blocking import Released
 from bec_core.db.pool import Connection
+from bec_core.db.tasks import Outcome
 from bec_core.errors import JobGone, RuntimeFault, ServiceError, StorageError
 from bec_core.models import Message, VolumeRef
+from bec_core.observer import Step, TaskFigures
 from bec_core.queues.letters import remove_letters
 from bec_core.queues.release import send_released
 from bec_core.worker.dead_letters import letter
@@ -33,7 +35,6 @@ from bec_core.worker.ending import (
 from bec_core.worker.failures import describe
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.inputs import tell_unlisted
-from bec_core.worker.observer import Step
 from bec_core.worker.workplace import Workplace
 
 FAULTS_OF_ONE = 3
@@ -314,6 +315,15 @@ def _message(place: Workplace, message: Message, ending: Ending) -> None:
 
 def _event(place: Workplace, ending: Ending) -> None:
     match ending:
+        case (
+            Done(held=held, outcome=measured)
+            | Retry(held=held, outcome=measured)
+            | Failed(held=held, outcome=measured)
+        ) if held is not None and measured is not None:
+            place.watchers.task_measured(held.volume, _figures(measured))
+        case _:
+            pass
+    match ending:
         case Done(held=held, outcome=outcome):
             logger.info(
                 "done: {} pages, {} failed, {:.1f} s ({:.1f} pages/s)",
@@ -333,6 +343,16 @@ def _event(place: Workplace, ending: Ending) -> None:
             place.watchers.task_finished(volume, ending.name, ending.why)
         case OurFault(held=held) if held is not None:
             place.watchers.task_finished(held.volume, ending.name, str(ending.error))
+
+
+def _figures(outcome: Outcome) -> TaskFigures:
+    return TaskFigures(
+        pages=outcome.total_images,
+        pages_failed=outcome.nb_errors,
+        wall_clock_ms=outcome.wall_clock_duration_ms,
+        stage_ms=outcome.stage_ms or {},
+        errors_by_stage=outcome.errors_by_stage or {},
+    )
 
 
 def cancelled(job_name: str, ref: VolumeRef | None) -> SetAside:

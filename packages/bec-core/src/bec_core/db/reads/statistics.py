@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 @frozen
 class StatusTotals:
-    """The tasks of one status added up: ``timed`` of them have a duration (the pages' durations over all
-    threads added up), together ``sum_duration_ms`` milliseconds."""
+    """The tasks of one status added up.
+
+    ``timed`` of them have a page time (their pages' durations over all threads added up), together
+    ``sum_duration_ms`` milliseconds for ``timed_images`` pages. What never ran has none, and is in no mean.
+    """
 
     status: TaskStatus
     count: int
@@ -25,16 +28,18 @@ class StatusTotals:
     total_errors: int
     sum_duration_ms: float
     timed: int
+    timed_images: int
 
     @property
     def avg_duration_ms(self) -> float | None:
-        """The mean duration of those that have one."""
+        """The mean page time of those that have one."""
         return self.sum_duration_ms / self.timed if self.timed else None
 
 
 TOTALS = """
     SELECT status, count(*), coalesce(sum(total_images), 0), coalesce(sum(nb_errors), 0),
-           coalesce(sum(total_duration_ms), 0), count(total_duration_ms)
+           coalesce(sum(total_duration_ms), 0), count(total_duration_ms),
+           coalesce(sum(total_images) FILTER (WHERE total_duration_ms IS NOT NULL), 0)
     FROM task_executions WHERE job_id = %s GROUP BY status ORDER BY status
 """
 """An index-only scan of ``task_executions_stats``, in parallel where the server allows it."""
@@ -45,52 +50,15 @@ def totals(connection: Connection, job_id: int) -> list[StatusTotals]:
     return [StatusTotals(TaskStatus(row[0]), *row[1:]) for row in connection.execute(TOTALS, (job_id,))]
 
 
-@frozen
-class Pace:
-    """How fast a job went lately: tasks and pages finished within ``seconds``; and who works on it now.
-
-    ``running`` tasks have a live lease; ``pages_at_hand`` of theirs are done already, as their workers said last.
-    """
-
-    tasks: int
-    pages: int
-    seconds: float
-    running: int
-    live_workers: int
-    pages_at_hand: int
-
-
-def pace(connection: Connection, job_id: int, *, window_s: float, alive_s: float) -> Pace:
-    """The job's pace within the last ``window_s``; a worker lives whose heartbeat is younger than ``alive_s``."""
+def wall_clock_ms(connection: Connection, job_id: int, *, latest: int) -> float | None:
+    """How long a volume took by the clock, on average over the ``latest`` finished ones; None if none was timed."""
     row = connection.execute(
-        """
-        WITH finished AS (
-            SELECT count(*) AS tasks, coalesce(sum(total_images), 0) AS pages,
-                   extract(epoch FROM statement_timestamp() - greatest(min(started_at),
-                           statement_timestamp() - make_interval(secs => %(window)s)))::float8 AS seconds
-            FROM task_executions
-            WHERE job_id = %(job)s AND status = 'done'
-              AND done_at > statement_timestamp() - make_interval(secs => %(window)s)
-        ), running AS (
-            SELECT count(*) AS tasks FROM task_executions
-            WHERE job_id = %(job)s AND status = 'running' AND lease_expires_at > statement_timestamp()
-        ), living AS (
-            SELECT count(*) AS workers, coalesce(sum(at_hand.pages), 0)::bigint AS pages
-            FROM workers w
-            LEFT JOIN LATERAL (
-                SELECT sum((entry ->> 'pages_done')::int) AS pages FROM jsonb_array_elements(w.activity) AS entry
-            ) at_hand ON true
-            WHERE w.job_id = %(job)s AND w.stopped_at IS NULL
-              AND w.last_heartbeat_at > statement_timestamp() - make_interval(secs => %(alive)s)
-        )
-        SELECT finished.tasks, finished.pages, coalesce(finished.seconds, 0)::float8, running.tasks,
-               living.workers, living.pages
-        FROM finished, running, living
-        """,
-        {"job": job_id, "window": window_s, "alive": alive_s},
+        "SELECT avg(wall_clock_duration_ms)::float8 FROM (SELECT wall_clock_duration_ms FROM task_executions"
+        " WHERE job_id = %s AND status = 'done' ORDER BY done_at DESC LIMIT %s) latest",
+        (job_id, latest),
     ).fetchone()
     assert row is not None
-    return Pace(*row)
+    return float(row[0]) if row[0] is not None else None
 
 
 def worker_seconds(connection: Connection, job_id: int) -> float:
@@ -181,7 +149,7 @@ def metrics(
 
 @frozen
 class TaskRow:
-    """A task for a listing; ``duration_s`` by the clock."""
+    """A task for a listing; ``duration_s`` by the clock, None where that is not known."""
 
     id: int
     w_id: str
@@ -210,7 +178,7 @@ def recent_tasks(
     rows = connection.execute(
         """
         SELECT t.id, v.bdrc_w_id, v.bdrc_i_id, t.version, t.status, t.attempt, t.failures, t.total_images,
-               t.nb_errors, coalesce(t.wall_clock_duration_ms, t.total_duration_ms) / 1000, t.worker_id,
+               t.nb_errors, t.wall_clock_duration_ms / 1000, t.worker_id,
                w.worker_name, t.started_at, t.done_at, t.config_revision, t.error_stage, t.error_type,
                t.error_message
         FROM task_executions t JOIN volumes v ON v.id = t.volume_id
