@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
+from bec_core.admin.scaling.rules import Rules, wanted
+from bec_core.db.backlog import Backlog
 from bec_core.job_config import RuntimeConfig
 from bec_core.worker import WorkerOptions
 
@@ -79,18 +81,11 @@ class Scenario:
 
 
 def by_backlog(per_instance: int, most: int) -> Sizing:
-    """The rule of ``bec scale``: an instance for so many volumes of the backlog.
-
-    Raises:
-        ImportError: this version of BEC has no such rules.
-    """
-    from bec_core.admin.scaling.rules import Rules, wanted  # type: ignore[import-not-found, unused-ignore]
-    from bec_core.db.backlog import Backlog  # type: ignore[import-not-found, unused-ignore]
-
+    """The rule of ``bec scale``: an instance for so many volumes of the backlog."""
     rules = Rules(per_instance, most)
 
     def size(waiting: int, running: int, current: int) -> int:
         found = Backlog(waiting, running, 0, current)
-        return int(wanted(rules, found, nobody=found.total == 0, current=current).instances)
+        return wanted(rules, found, nobody=found.total == 0, current=current).instances
 
     return size

@@ -122,7 +122,6 @@ def test_a_message_hides_and_comes_again():
 
 
 def test_a_fleet_that_follows_the_backlog():
-    pytest.importorskip("bec_core.admin.scaling.rules")
     result = simulate(evolve(SMALL, sizing=by_backlog(50, 12)))
     check_laws(result)
     steady = simulate(SMALL)
