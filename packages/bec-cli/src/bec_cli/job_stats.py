@@ -17,11 +17,13 @@ from bec_cli.common import (
     print_table,
     session_and_job,
 )
+from bec_cli.estimate_lines import print_estimate
 from bec_cli.metric_lines import plain_figure, print_metrics
 from bec_cli.printing import say
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
+    from bec_core.admin.estimate import Estimate
     from bec_core.admin.statistics import BlockedOn, JobStatistics, StageFigures, TaskRow
 
 
@@ -45,10 +47,12 @@ def stats(ctx: click.Context, job_name: str, hourly_price: float | None, stages:
       bec jobs stats ldv1
       bec jobs stats ldv1 --hourly-price 0.53 --stages
     """
+    from bec_core.admin.estimate import estimate_left
     from bec_core.admin.statistics import job_statistics, stage_figures
 
     session, job = session_and_job(ctx, job_name)
     figures = job_statistics(session, job, hourly_price=hourly_price)
+    estimate = estimate_left(session, job, figures.progress)
     by_stage = stage_figures(session, job, latest=1000) if stages else None
     if as_json:
         data = attrs.asdict(figures, recurse=True)
@@ -56,15 +60,16 @@ def stats(ctx: click.Context, job_name: str, hourly_price: float | None, stages:
             {**attrs.asdict(t), "avg_duration_ms": t.avg_duration_ms} for t in figures.by_status
         ]
         data["metrics"] = [plain_figure(one) for one in figures.metrics]
+        data["estimate"] = attrs.asdict(estimate) if estimate else None
         data["job"] = {"id": job.id, "name": job.name, "status": job.status}
         print_json(
             {**data, **({"stages": [attrs.asdict(s) for s in by_stage]} if by_stage is not None else {})}
         )
         return
-    _print(figures, by_stage)
+    _print(figures, estimate, by_stage)
 
 
-def _print(figures: JobStatistics, stages: list[StageFigures] | None) -> None:
+def _print(figures: JobStatistics, estimate: Estimate | None, stages: list[StageFigures] | None) -> None:
     job = figures.job
     status = "" if job.status.value == "active" else f" — {job.status.value}"
     say(f"Job Statistics: {job.name} (id={job.id}){status}\n")
@@ -95,6 +100,7 @@ def _print(figures: JobStatistics, stages: list[StageFigures] | None) -> None:
         f"  Avg Wall Clock per Task: {_ms(wall_clock)}{'' if wall_clock is None else ' (of the latest 1,000 done)'}"
     )
     _print_progress(figures)
+    print_estimate(estimate, figures.cost.hourly_price if figures.cost else None)
     if figures.metrics:
         say()
         print_metrics(figures.metrics)

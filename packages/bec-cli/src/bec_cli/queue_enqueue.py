@@ -138,7 +138,7 @@ def enqueue(
     else:
         refs = _done_by(session, done_by) if done_by else []
         if files or volumes or not done_by:
-            refs += _named(session, files, volumes, source, i_version)
+            refs += named_volumes(session, files, volumes, source, i_version)
     upstream = _ask_inputs(session, job, refs) if with_inputs else []
     wanted = Request(want, reasons, dry_run, limit, priority)
     done = _enqueue(session, job, refs, wanted)
@@ -188,9 +188,10 @@ def _ask_inputs(session: Session, job: Job, refs: list[VolumeRef]) -> list[tuple
     return [(one, ask(session, one, refs)) for one in read_by(session, job)]
 
 
-def _named(
+def named_volumes(
     session: Session, files: tuple[str, ...], volumes: tuple[str, ...], source: str, i_version: str | None
 ) -> list[VolumeRef]:
+    """The volumes of ``--file`` and ``--volume``."""
     from bec_core.admin.volume_list import parse_volumes
 
     if not files and not volumes:

@@ -81,8 +81,8 @@ def open_worker(
     with ExitStack() as stack:
         if instance is not None:
             stack.callback(instance.close)  # when all else has ended: then the instance may go
-        loaded = _load(job, job_type, options, finder or ResourceFinder())
-        stack.callback(_close, loaded)
+        loaded = load_job(job, job_type, options, finder or ResourceFinder())
+        stack.callback(close_job, loaded)
         deaths.take_over(
             services.database, services.queue, job_id=job.id, max_attempts=loaded.runtime.max_attempts
         )
@@ -130,7 +130,7 @@ def _renew_at(services: Services) -> int | None:
     return None if limit is None else max(1, limit - _BEFORE_THE_LIMIT)
 
 
-def _load(job: Job, job_type: JobType, options: WorkerOptions, finder: ResourceFinder) -> LoadedJob:
+def load_job(job: Job, job_type: JobType, options: WorkerOptions, finder: ResourceFinder) -> LoadedJob:
     """The job with its plugin's worker; whatever comes out of the plugin is said to be its."""
     config, runtime = structure_job(job.config, job_type)
     setup = WorkerSetup(
@@ -152,7 +152,7 @@ def _load(job: Job, job_type: JobType, options: WorkerOptions, finder: ResourceF
     return LoadedJob(job, job_type, config, runtime, worker, recipe)
 
 
-def _close(loaded: LoadedJob) -> None:
+def close_job(loaded: LoadedJob) -> None:
     """Let the job release what it holds; what goes wrong there is said, and fails nothing."""
     try:
         loaded.worker.close()

@@ -48,7 +48,7 @@ def paces(connection: Connection, job_id: int | None = None) -> Mapping[int, Pac
         """
         WITH done AS (
             SELECT j.id AS job_id, f.* FROM jobs j CROSS JOIN LATERAL (
-                SELECT coalesce(total_images, 0)::float8 AS pages,
+                SELECT coalesce(total_images, 0)::float8 - pages_resumed AS pages,
                        extract(epoch FROM statement_timestamp() - started_at)::float8 AS began_s,
                        extract(epoch FROM statement_timestamp() - done_at)::float8 AS ended_s
                 FROM task_executions t
