@@ -47,7 +47,8 @@ def latest_done(connection: Connection, job_id: int, *, limit: int) -> list[Done
         SELECT v.bdrc_w_id, v.bdrc_i_id, t.s3_etag, t.version, t.artifact_root, t.total_images,
                t.wall_clock_duration_ms / 1000
         FROM task_executions t JOIN volumes v ON v.id = t.volume_id
-        WHERE t.job_id = %s AND t.status = 'done' AND t.total_images > 0 AND t.wall_clock_duration_ms > 0 AND t.pages_resumed = 0
+        WHERE t.job_id = %s AND t.status = 'done' AND t.total_images > 0 AND t.wall_clock_duration_ms > 0
+          AND t.pages_resumed = 0
         ORDER BY t.done_at DESC NULLS LAST LIMIT %s
         """,
         (job_id, limit),
