@@ -17,6 +17,7 @@ from support.services import PostgresServer, moto_server, postgres_server
 
 SLOW_ROOMS = (
     "tests/cli/test_chains.py",
+    "tests/cli/test_doctor.py",
     "tests/cli/test_every_state.py",
     "tests/cli/test_last_words.py",
     "tests/cli/test_plugins_check.py",
@@ -29,6 +30,7 @@ SLOW_ROOMS = (
     "tests/core/db/test_locks.py",
     "tests/core/db/test_silent_worker.py",
     "tests/core/db/test_upgrading.py",
+    "tests/core/observers/",
     "tests/core/queues/",
     "tests/core/test_security.py",
     "tests/core/db/test_old_code.py",
@@ -39,6 +41,7 @@ SLOW_ROOMS = (
     "tests/core/worker/test_task_life_properties.py",
     "tests/core/worker/test_whose_fault.py",
     "tests/core/worker/test_worker_endings.py",
+    "tests/docs/test_aws_page.py",
     "tests/docs/test_ldv1_artifacts_page.py",
     "tests/ldv1/artifacts/test_torch_free.py",
     "tests/ldv1/network/test_traced.py",

@@ -250,3 +250,34 @@ def test_what_an_older_recipe_did_is_counted_and_fits(
     (one,) = ended.json["findings"]
     assert (one["kind"], ended.code) == ("older-recipe", 0)
     assert one["detail"].startswith("2 volumes")
+
+
+def test_kept_pages_that_nobody_needs_are_removed(done: Bec, tmp_path: Path) -> None:
+    def keep(job: str, i_id: str, version: str) -> Path:
+        path = tmp_path / "artifacts/.bec/parts" / job / "W1" / i_id / version / "0000000001-000000.part"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"pages")
+        os.utime(path, (0, 0))
+        return path
+
+    version = folder(tmp_path, "I0001").name
+    left = [keep("checksum", "I0001", version), keep("checksum", "I0009", "abcdef")]
+    young = keep("checksum", "I0002", folder(tmp_path, "I0002").name)
+    os.utime(young)
+    others = keep("another", "I0001", version)
+    assert sorted(found(done)) == [("parts-left", "W1/I0001"), ("parts-left", "W1/I0009")]
+    done.ok(*REPAIR)
+    assert [path.exists() for path in (*left, young, others)] == [False, False, True, True]
+    done.ok("jobs", "delete", "checksum", "--yes")
+    assert [path.exists() for path in (young, others)] == [False, True]
+
+
+def test_kept_pages_of_an_unfinished_volume_stay(
+    done: Bec, tmp_path: Path, sql: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    path = tmp_path / "artifacts/.bec/parts/checksum/W1/I0001" / folder(tmp_path, "I0001").name / "1-1.part"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"pages")
+    os.utime(path, (0, 0))
+    sql.execute("UPDATE task_executions SET status = 'retryable_failed' WHERE volume_id = 1")
+    assert ("parts-left", "W1/I0001") not in found(done)

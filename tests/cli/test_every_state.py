@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg.types.numeric import NumericLoader
 
+from bec_core.admin.doctor import machine
 from bec_core.admin.session import Session
 from bec_core.db.connection import Connection
 from bec_core.settings import load_settings
@@ -58,6 +59,7 @@ _DONE = (
     f"{_FIGURES}, stage_ms, errors_by_stage",
     "now(), 9, 1, 90, 10, 30, '{\"decode\": 4.5}', '{\"decode\": 1}'",
 )
+NO_GPU = 'print(\'{"version": "2.9", "gpus": []}\')'
 _MARK = "UPDATE jobs SET status = '{}'"
 
 STATES: dict[str, list[str]] = {
@@ -132,6 +134,8 @@ LISTINGS = [
     "jobs stats checksum",
     "jobs stats checksum --stages --hourly-price 0.5",
     "jobs tasks checksum",
+    "jobs log",
+    "gc --job-name checksum",
     "queue stats --job-name checksum",
     "queue peek --job-name checksum",
     "queue peek --job-name checksum --dlq",
@@ -143,6 +147,7 @@ LISTINGS = [
     "volumes list",
     "volumes list --job-name checksum",
     "top --once",
+    "top --once --job-name checksum --state dead --sort speed",
 ]
 
 
@@ -193,10 +198,45 @@ def test_every_listing_shows_a_job_in_every_state(
         "audit --job-name checksum",
         "audit --job-name checksum --json",
         "report --job-name checksum",
+        "health",
+        "health --job-name checksum --json",
+        "workers dismiss --dead",
+        "queue enqueue --job-name checksum --new --changed --dry-run",
+        "queue feed --job-name checksum --once",
+        "jobs update checksum --no-feed",
     ):
         ended = bec(*command.split())
         assert ended.code != 1, ended.err
         assert "not foreseen" not in ended.err
+
+
+def test_before_there_is_any_job(bec: Bec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_TORCH", NO_GPU)
+    (tmp_path / "archive").mkdir()
+    for command in ("health", "doctor", "top --once", "workers dismiss --dead"):
+        bec.ok(*command.split())
+        bec.ok(*command.replace("--once", "").split(), "--json")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "nothing asked",
+        "paused while running",
+        "worker's row deleted",
+        "failed for good",
+        "cancelled while waiting",
+    ],
+)
+def test_a_doctor_looks_at_a_job_in_any_state(
+    bec: Bec, put: Callable[[str], Session], state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_TORCH", NO_GPU)
+    put(state)
+    (tmp_path / "archive").mkdir()
+    found = bec.ok("doctor", "--job-name", "checksum", "--json").json
+    told = [one["text"] for one in found if one["name"] == "job checksum" and one["outcome"] == "warning"]
+    assert bool(told) == state.startswith(("paused", "cancelled"))
 
 
 def test_a_running_job_counts_what_its_workers_have_at_hand(bec: Bec, put: Callable[[str], Session]) -> None:

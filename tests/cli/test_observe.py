@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -191,7 +192,30 @@ def test_stopping_a_worker_hands_its_volume_back(long_volume: Bec, tmp_path: Pat
         assert process.wait(30) == 143
     assert "Worker shutdown complete" in rest
     assert "Worker completed successfully" not in rest
-    assert long_volume.ok("queue", "stats", "--job-name", "checksum", "--json").json["available"] == 1
+    bec = long_volume
+    assert bec.ok("queue", "stats", "--job-name", "checksum", "--json").json["available"] == 1
+    assert "handed back" in bec.ok("jobs", "tasks", "checksum").out
+    assert bec.ok("errors", "top", "--json").json == bec.ok("errors", "list", "--json").json == []
+    figures = bec.ok("jobs", "stats", "checksum", "--json").json
+    assert (figures["by_status"], figures["progress"]["waiting"]) == ([], 1)
+    assert "ShutdownRequested" not in bec.ok("top", "--once").out
+
+
+def test_a_volume_that_is_resumed_says_so(bec: Bec, tmp_path: Path) -> None:
+    write_archive_volume(tmp_path / "archive", "W1", "I0001", [b"page %d" % n for n in range(40)])
+    bec.ok("jobs", "create", "--name", "checksum", "--config-text", '{"mapped": true, "page_ms": 100}')
+    bec.ok("queue", "enqueue", "--job-name", "checksum", "--volume", "W1,I0001")
+    with worker_process(tmp_path, "--grace", "0") as process:
+        wait_for_line(process, "Processing message")
+        time.sleep(1.0)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
+    ended = bec.ok("worker", "--job-name", "checksum", "--poll-wait", "0", "--shutdown-after-empty", "1")
+    said = re.search(r"Resuming volume W1/I0001: (\d+) of 40 pages were finished before", ended.out)
+    assert said is not None
+    assert f"done (resumed at {said[1]})" in bec.ok("jobs", "tasks", "checksum").out
+    (task,) = bec.ok("jobs", "tasks", "checksum", "--json").json
+    assert (task["pages_resumed"], task["handed_back"]) == (int(said[1]), False)
 
 
 def test_the_workers_of_a_paused_job_take_nothing(long_volume: Bec, tmp_path: Path) -> None:

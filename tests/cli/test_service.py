@@ -71,11 +71,13 @@ def test_the_two_units_differ_in_the_job_alone() -> None:
         "Description=BEC worker",
         "Environment=BEC_JOB=ldv1",
         "Environment=BEC_LOG_FORMAT=journal BEC_LOG_FILE=/var/log/bec/worker.jsonl",
+        "Environment=BEC_EMF_FILE=/var/log/bec/worker.emf",
     ]
     assert [line for line in template if line not in one] == [
         "Description=BEC worker of %i",
         "Environment=BEC_JOB=%i",
         "Environment=BEC_LOG_FORMAT=journal BEC_LOG_FILE=/var/log/bec/%i.jsonl",
+        "Environment=BEC_EMF_FILE=/var/log/bec/%i.emf",
         "EnvironmentFile=-/etc/bec/worker-%i.env",
     ]
 
@@ -152,9 +154,8 @@ def test_the_log_agent_reads_our_log_lines() -> None:
         logger.remove()
     line = json.loads(stream.getvalue())
     assert set(CONTEXT) | {"time", "level", "message"} <= set(line)
-    file = json.loads((SYSTEMD / "cloudwatch-agent.json").read_text())["logs"]["logs_collected"]["files"][
-        "collect_list"
-    ][0]
+    agent = json.loads((SYSTEMD / "cloudwatch-agent.json").read_text())["logs"]["logs_collected"]
+    file, metrics = agent["files"]["collect_list"]
     assert file["timezone"] == "UTC"
     moment = datetime.fromisoformat(line["time"])
     assert moment.utcoffset() is not None
@@ -163,5 +164,8 @@ def test_the_log_agent_reads_our_log_lines() -> None:
     assert [f"/var/log/{name}" for name in service("LogsDirectory")] == [str(folder)]
     for unit in UNITS:
         assert re.search(rf"BEC_LOG_FILE={folder}/\S+\.jsonl$", unit.read_text(), re.MULTILINE)
-    assert file["publish_multi_logs"]  # else the agent reads the one file that was written to last
-    assert (SYSTEMD / "bec.logrotate").read_text().splitlines()[1].split()[0] == file["file_path"]
+        assert re.search(rf"BEC_EMF_FILE={folder}/\S+\.emf$", unit.read_text(), re.MULTILINE)
+    for one in (file, metrics):
+        assert one["publish_multi_logs"]  # else the agent reads the one file that was written to last
+    rotated = (SYSTEMD / "bec.logrotate").read_text().splitlines()[1].split()[:2]
+    assert rotated == [file["file_path"], metrics["file_path"]]

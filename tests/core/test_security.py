@@ -25,7 +25,8 @@ from support.places import ROOT
 from support.worker_lab import Lab
 
 POLICIES = ROOT / "docs" / "iam"
-PROBE = "/.bec/probe/"
+FOLDERS = ("/.bec/probe/", "/.bec/parts/")
+"""The folders in a bucket in which workers may delete."""
 PLANTED = "PLANTED-c0ffee-secret"
 
 
@@ -49,7 +50,7 @@ def calls(monkeypatch, proxy):
 
     def deleted(self, key):  # the request names the key in its body, which the proxy does not keep
         bucket = self.url.removeprefix("s3://").partition("/")[0]
-        seen.add(("s3:DeleteObject", bucket + PROBE * key.startswith(PROBE[1:])))
+        seen.add(("s3:DeleteObject", bucket + folder_of(key)))
         delete(self, key)
 
     monkeypatch.setattr(S3Store, "delete", deleted)
@@ -60,10 +61,15 @@ def calls(monkeypatch, proxy):
             if method == "POST" and place.query.startswith("delete"):
                 continue
             bucket, _, key = place.path.strip("/").partition("/")
-            seen.add((s3_action(method, key, place.query), bucket + PROBE * key.startswith(PROBE[1:])))
+            seen.add((s3_action(method, key, place.query), bucket + folder_of(key)))
         return seen
 
     return all_calls
+
+
+def folder_of(text):
+    """Which of the folders a key or a resource is in; none: ""."""
+    return next((folder for folder in FOLDERS if folder in f"/{text}"), "")
 
 
 def s3_action(method, key, query):
@@ -108,7 +114,7 @@ def policy(name, source, dest):
             for action in statement["Action"]:
                 if action.startswith("s3:"):
                     bucket = dest if "DEST_BUCKET" in resource else source
-                    allowed.add((action, bucket + PROBE * (PROBE in resource)))
+                    allowed.add((action, bucket + folder_of(resource)))
                 elif resource.endswith("bec_*"):
                     allowed |= {(action, "tasks"), (action, "dlq")}
                 else:
@@ -128,10 +134,12 @@ def test_a_worker_needs_just_what_its_policy_allows(bec, cloud, calls, proxy, mo
     needed, allowed = calls(), policy("worker", source, dest)
     assert needed - allowed == set()
     # A store answers 403 instead of 404 to those who may not list, so listing is needed to see that nothing is there;
+    # volumes of less than a minute keep nothing;
     # hiding a message and renewing it (SendMessage), and reading a queue's size, are for tasks that go less well.
     unused = {
         ("s3:ListBucket", source), ("s3:ListBucket", dest), ("sqs:SendMessage", "tasks"),
         ("sqs:ChangeMessageVisibility", "tasks"), ("sqs:GetQueueAttributes", "tasks"),
+        *((f"s3:{what}Object", dest + "/.bec/parts/") for what in ("Get", "Put", "Delete")),
     }  # fmt: skip
     assert allowed - needed <= unused
 

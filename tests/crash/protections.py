@@ -28,6 +28,8 @@ BEGIN, END = "<!-- protections: begin -->", "<!-- protections: end -->"
 ENDINGS, LIFE, LEASES = "test_worker_endings.py", "test_task_life_properties.py", "test_leases.py"
 FAULT = "test_whose_fault.py"
 INPUTS = "test_inputs.py"
+RESUME = "test_resume.py"
+WORKER = "core/worker/test_worker.py"  # jobs have tests of this name too
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ PROTECTIONS = [
     ),
     Protection(
         "the lease is looked at when a task is claimed", "db/tasks.py",
-        "AND (t.lease_expires_at IS NULL OR t.lease_expires_at <= clock_timestamp())", "", "test_worker.py",
+        "AND (t.lease_expires_at IS NULL OR t.lease_expires_at <= clock_timestamp())", "", WORKER,
         "another_worker_holds",
     ),
     Protection(
@@ -64,7 +66,7 @@ PROTECTIONS = [
     ),
     Protection(
         "the lease is confirmed between look and write", "artifacts/publish.py",
-        "        confirm()  # after the look", "        # after the look", "test_worker.py", "lost_its_lease",
+        "        confirm()  # after the look", "        # after the look", WORKER, "lost_its_lease",
     ),
     Protection(
         "the marker is created only if there is none, or takes the place of the one that stood", "artifacts/publish.py",
@@ -91,21 +93,41 @@ PROTECTIONS = [
     Protection(
         "a message whose task another worker holds is left, not deleted", "worker/settle.py",
         "            queue.extend(message, wait_s or 0.0)", "            queue.delete(message)",
-        "test_worker.py", "another_worker_holds",
+        WORKER, "another_worker_holds",
     ),
     Protection(
         "the letter is sent before the message is deleted", "worker/settle.py",
-        "    _dead_letter(place, message, ending)\n    _message(place, message, ending)\n",
+        "    _dead_letter(place, message, ending)\n    _remove_parts(place, ending)\n    _message(place, message, ending)\n",
         "    _message(place, message, ending)\n    _dead_letter(place, message, ending)\n",
         ENDINGS, "recorded_but_not_set_aside",
     ),
     Protection(
         "leases are renewed", "worker/hold.py",
-        "if now - task.renewed >= self._lease_s / 3:", "if False:", "test_worker.py", "longer_than_its_lease",
+        "if now - task.renewed >= self._lease_s / 3:", "if False:", WORKER, "longer_than_its_lease",
     ),
     Protection(
         "a task without progress is given up", "worker/hold.py",
         "if now - task.last_progress > self._stall_timeout_s:", "if False:", LEASES, "wedged",
+    ),
+    Protection(
+        "kept pages count only if they are of the same work", "worker/parts/shelf.py",
+        "            if of != identity:", "            if False:", RESUME, "forced or another_recipe",
+    ),
+    Protection(
+        "a kept page counts only if its bytes are the same", "worker/parts/task.py",
+        "if place and place.name == page.filename and etags.get(page.filename) == place.etag:", "if place:", RESUME, "bytes_changed",
+    ),
+    Protection(
+        "the lease is confirmed before a part is written", "worker/parts/task.py",
+        "            self._confirm()\n", "            pass\n", RESUME, "taken_over_writes_no_part",
+    ),
+    Protection(
+        "kept pages go when their task ends", "worker/settle.py",
+        "        if place.parts_of(volume).remove():", "        if False:", RESUME, "failed_for_good or goes_on_where",
+    ),
+    Protection(
+        "what was only stopped is no failure", "worker/settle.py",
+        "        return tasks.hand_back(connection, held.claim)\n", "        pass\n", WORKER, "hands_the_task_back",
     ),
     Protection(
         "the keeper survives what nobody thought of", "worker/hold.py",
@@ -117,7 +139,7 @@ PROTECTIONS = [
     ),
     Protection(
         "what a dead process of the machine held is freed", "worker/deaths.py",
-        "        if not identity.is_dead(token):", "        if True:", "test_worker.py", "dead_worker",
+        "        if not identity.is_dead(token):", "        if True:", WORKER, "dead_worker",
     ),
     Protection(
         "its message is shown again", "worker/deaths.py",
@@ -139,11 +161,11 @@ PROTECTIONS = [
     Protection(
         "a malformed message is set aside", "worker/attempt.py",
         '            return SetAside(describe(error, stage="receive"))', "            raise",
-        "test_worker.py", "name_no_volume",
+        WORKER, "name_no_volume",
     ),
     Protection(
         "a missing manifest has a row", "worker/settle.py",
-        "        tasks.fail_unclaimed(", "        dict(", "test_worker.py", "missing_manifest",
+        "        tasks.fail_unclaimed(", "        dict(", WORKER, "missing_manifest",
     ),
     Protection(
         "trouble outside is no failure of the task", "worker/attempt.py",
@@ -193,7 +215,7 @@ PROTECTIONS = [
     ),
     Protection(
         "failures end at max_attempts", "worker/attempt.py",
-        "terminal = not is_retryable(error) or failures >= most", "terminal = not is_retryable(error)", "test_worker.py", "used_up",
+        "terminal = not is_retryable(error) or failures >= most", "terminal = not is_retryable(error)", WORKER, "used_up",
     ),
     Protection(
         "leases that run out too often end the task", "worker/attempt.py",

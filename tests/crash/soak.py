@@ -90,7 +90,7 @@ def soak(
             cell.session,
             name="soak",
             job_type="checksum",
-            config={"max_page_error_rate": 0.5, "page_ms": 10.0},
+            config={"max_page_error_rate": 0.5, "page_ms": 10.0, "mapped": True},
         ).job
         asked = ask(cell, volumes, chance)
         started = time.monotonic()

@@ -18,6 +18,8 @@ from bec_core import hookspecs, logs
 from bec_core.db.migrations import carried
 from bec_core.job_config import config_fields
 from bec_core.models import MESSAGE_KEYS, PageFailure
+from bec_core.observer import OUTCOMES, Step, WorkerObserver
+from bec_core.observers.catalog import CATALOG
 from bec_core.plugins import load_plugins
 from bec_core.settings import Settings, core_fields, setting_fields
 from bec_core.testing.checksum_job import CHECKSUM
@@ -82,6 +84,11 @@ def test_every_setting_is_documented(setting):
         assert f"{row} `{setting.default}` |" in REFERENCE
 
 
+OF_OBSERVERS = {
+    observer.variable(one.name): one
+    for observer in load_plugins().observer_types.values()
+    for one in setting_fields(observer)
+}
 OF_SOURCES = {
     source.variable(one.name): one
     for source in load_plugins().source_types.values()
@@ -92,13 +99,34 @@ OF_SOURCES = {
 def test_no_setting_is_documented_that_is_gone():
     known = {name for setting in SETTINGS for name in setting.metadata["env"]}
     known |= {one.environment for job in load_plugins().job_types.values() for one in job.resources}
-    known |= set(OF_SOURCES)
+    known |= set(OF_SOURCES) | set(OF_OBSERVERS)
     assert set(re.findall(r"`(BEC_\w+|AWS_\w+)`", REFERENCE)) <= known
 
 
-@pytest.mark.parametrize("variable", OF_SOURCES)
-def test_every_setting_of_a_source_is_documented(variable):
-    assert f"\n| `{variable}` | {OF_SOURCES[variable].metadata['doc']} |" in REFERENCE
+@pytest.mark.parametrize("variable", [*OF_SOURCES, *OF_OBSERVERS])
+def test_every_setting_of_a_source_or_an_observer_is_documented(variable):
+    setting = {**OF_SOURCES, **OF_OBSERVERS}[variable]
+    assert f"\n| `{variable}` | {setting.metadata['doc']} |" in REFERENCE
+
+
+def test_every_event_and_every_outcome_is_documented():
+    section = _section(REFERENCE, "Events and metrics")
+    events = inspect.getmembers(WorkerObserver, lambda one: inspect.isfunction(one) and one.__doc__)
+    for name, event in events:
+        arguments = ", ".join(list(inspect.signature(event).parameters)[1:])
+        assert f"\n| `{name}({arguments})` | " in section
+    assert len(re.findall(r"^\| `\w+\(", section, re.MULTILINE)) == len(events)
+    assert _missing([*Step, *OUTCOMES], section) == []
+
+
+def test_every_metric_is_documented_and_no_other():
+    section = _section(REFERENCE, "Events and metrics")
+    rows = [
+        f"| `{metric.prometheus}` | {metric.kind.value} | {', '.join(f'`{one}`' for one in ('job', *metric.labels))} |"
+        f" {', '.join(f'`{name}`' for name, _ in metric.emf)} | {metric.doc} |"
+        for metric in CATALOG
+    ]
+    assert re.findall(r"^\| `bec_\w+` .*$", section, re.MULTILINE) == rows
 
 
 def test_every_hook_is_documented():

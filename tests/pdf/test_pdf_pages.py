@@ -358,3 +358,12 @@ def test_many_threads_read_two_files(
         assert all(job.result().data == expected for job in jobs)
     assert most[0] == 1
     assert threading.active_count() < threads + 5
+
+
+def test_etags_of_pages_are_told_without_reading_them(source: PdfSource, tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(pdf(*[(FULL, {"I": image(leaf(), jpeg(leaf()), "/DCTDecode")})] * 2))
+    (ref,) = source.find(str(path))
+    volume = source.resolve(ref)
+    read = {page.filename: source.read_page(volume, page).etag for page in volume.pages}
+    assert source.page_etags(volume) == read

@@ -135,7 +135,7 @@ class Cell:
         self.session = Session(load_settings(self.environment))
         self.source: Store = open_store(self.environment["BEC_SOURCE_URL"], s3=self.session.s3)
         self.job: Job = create_job(
-            self.session, name=self.name, job_type="checksum", config={"page_ms": 5.0}
+            self.session, name=self.name, job_type="checksum", config={"page_ms": 5.0, "mapped": True}
         ).job
 
     def _environment(self) -> dict[str, str]:
@@ -251,7 +251,18 @@ class Cell:
         found += self._bad_markers(errors={GOOD: 0, SPOTTY: 1})
         found += self._bad_rows()
         found += self._bad_queues()
+        found += [f"a part is left: {info.key}" for info in self.session.artifacts.list(".bec/parts")]
         return found
+
+    def resumed(self, ref: VolumeRef) -> int:
+        """How many pages the last attempt at a volume took over."""
+        ((pages,),) = self.sql(
+            "SELECT pages_resumed FROM task_executions t JOIN volumes v ON v.id = t.volume_id"
+            " WHERE v.bdrc_i_id = %s AND t.job_id = %s",
+            ref.i_id,
+            self.job.id,
+        )
+        return int(pages)
 
     def states_of(self, job: Job, ref: VolumeRef) -> list[tuple[Any, ...]]:
         return self.sql(

@@ -5,16 +5,19 @@ A row does its mischief; afterwards the harness starts a worker again and checks
 
 from __future__ import annotations
 
+import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bec_core.models import encode_message
 from bec_core.worker import Step
 from support.bad_network import Fault
-from support.crash_lab import GOOD, KILLED, PATIENCE_S, Cell
+from support.crash_lab import GOOD, KILLED, PATIENCE_S, SPOTTY, Cell, Worker
+from support.imds_server import Metadata, imds_server
 from support.services import postgres_server
 
 WORLDS = (("postgres", "file"), ("postgres", "s3"), ("sqs", "file"), ("sqs", "s3"))
@@ -59,6 +62,71 @@ def _freeze_at(step: str) -> Row:
         assert before == after, "the worker that had lost its lease changed something"
 
     return Row(f"SIGSTOP past the lease at {step}", do)
+
+
+def _resumed_after(what: str, **plan: Any) -> Row:
+    """The process dies while pages are kept: the next one goes on with what was written before."""
+
+    def do(cell: Cell) -> None:
+        code = cell.start(**plan).end()
+        assert code == KILLED, f"the worker ended with {code} before it could be killed"
+        cell.start().end_well()
+        assert cell.resumed(SPOTTY) > 0, "nothing was resumed"
+
+    return Row(f"kill -9 {what}: resumed", do)
+
+
+def _killed_at_random(cell: Cell) -> None:
+    """Two processes die at random pages of one volume; none of its three attempts begins at nothing but the first."""
+    first = cell.start(kill_at="page-done", kill_nth=random.randint(10, 20))
+    assert first.end() == KILLED
+    second = cell.start(kill_at="page-done", kill_nth=random.randint(3, 12))
+    assert second.end() == KILLED
+    before = cell.resumed(SPOTTY)
+    cell.start().end_well()
+    assert cell.resumed(SPOTTY) >= before > 0, f"{cell.resumed(SPOTTY)} pages were resumed, before {before}"
+
+
+def _watched(cell: Cell, **plan: Any) -> Iterator[tuple[Worker, Metadata]]:
+    """A worker on an instance, in the middle of a volume of four seconds."""
+    cell.sql("UPDATE jobs SET config = config || '{\"page_ms\": 200}' RETURNING id")
+    with imds_server() as metadata:
+        cell.environment |= {"BEC_EC2": "on", "BEC_IMDS_URL": metadata.url}
+        worker = cell.start(look_s=0.1, **plan)
+        worker.reach("page-done", times=8)
+        yield worker, metadata
+    cell.environment["BEC_EC2"] = "off"
+    cell.sql("UPDATE jobs SET config = config || '{\"page_ms\": 5}' RETURNING id")
+    failed = cell.sql("SELECT id FROM task_executions WHERE failures > 0 AND version IS NOT NULL")
+    assert failed == [], "a drain counted as a failure"
+
+
+def _notice(cell: Cell) -> None:
+    """A spot notice: what is not done in time is handed back, finished pages are kept, and no listing says failed."""
+    for worker, metadata in _watched(cell, options={"until_drained": False}):
+        metadata.interrupt(in_s=31.0)  # the last thirty seconds are not used: one or two are left
+        ends = time.monotonic() + 12.0  # the two minutes, played faster
+        worker.end_well()
+        assert time.monotonic() < ends, "the instance would have been gone"
+    said = cell.sql(
+        "SELECT status::text, handed_back, error_type FROM task_executions WHERE version IS NOT NULL"
+    )
+    assert ("retryable_failed", True, None) in said, said
+    cell.start().end_well()
+    assert cell.resumed(SPOTTY) > 0, "nothing was resumed"
+
+
+def _notice_and_death(cell: Cell) -> None:
+    """The instance vanishes in the middle of the drain: what was finished before the notice is kept."""
+    for worker, metadata in _watched(cell, options={"part_every_s": 60.0}):
+        metadata.interrupt(in_s=600.0)
+        worker.reach("part-written")
+        worker.process.kill()
+        worker.end()
+        # another instance comes, which can't know that the process is dead: its lease ends
+        cell.sql("UPDATE workers SET process = NULL RETURNING worker_id")
+    cell.start().end_well()
+    assert cell.resumed(SPOTTY) > 0, "nothing was resumed"
 
 
 def _stop(*signals: int, grace_s: float = 20.0, failures: int = 0) -> Callable[[Cell], None]:
@@ -250,12 +318,21 @@ CHAINS = [
     *(_reader_killed_at(step) for step in (Step.BLOCKED_WRITTEN, Step.CLAIMED, Step.MARKER_WRITTEN)),
     Row("its input is done again while a job reads it", _redone_while_it_is_read),
 ]
+EACH_PAGE = {"part_every_s": 0.0}
+PARTS = [
+    _resumed_after("before a part is written", kill_before_part=20, options=EACH_PAGE),
+    _resumed_after("after a part is written", kill_at=Step.PART_WRITTEN, kill_nth=20, options=EACH_PAGE),
+    Row("kill -9 twice at random pages: resumed", _killed_at_random),
+    Row("a spot notice: handed back in time, resumed", _notice),
+    Row("a spot notice, kill -9 in the drain: resumed", _notice_and_death),
+]
 FREEZES = [_freeze_at(step) for step in ("page-done", "worked", "artifact-written", "marker-written")]
 SLOW_DOWN = Fault("status", status=503, code="SlowDown")
 ERROR = Fault("status", status=500, code="InternalError")
 
 ROWS: list[Row] = [
     *KILLS,
+    *PARTS,
     *CHAINS,
     *FREEZES,
     Row("SIGTERM, time enough", _stop(signal.SIGTERM)),

@@ -5,7 +5,9 @@
 It is ``bec worker`` (the same settings, session, worker and signals) with short times, and an observer that
 prints every step as ``STEP name`` and obeys the plan.
 A plan may say: ``kill_at`` a step (the ``kill_nth`` time), ``freeze_at`` a step, ``clock_jump`` (seconds, at the
-claim), ``full_disk`` (so many writes fail), ``fault`` (so many faults of ours), ``options`` (of the worker).
+claim), ``full_disk`` (so many writes fail), ``fault`` (so many faults of ours), ``kill_before_part`` (the number of
+the part that it is about to write when it is killed), ``look_s`` (how often it looks for notices of its instance's
+end), ``options`` (of the worker).
 """
 
 from __future__ import annotations
@@ -27,10 +29,11 @@ from bec_core.admin.jobs import find_job
 from bec_core.admin.session import Session
 from bec_core.admin.working import worker_for
 from bec_core.db import tasks
+from bec_core.ec2.watch import InstanceWatch
 from bec_core.logs import configure_logging
 from bec_core.queues import SqsOptions
 from bec_core.settings import load_settings
-from bec_core.storage import S3Options
+from bec_core.storage import S3Options, Store
 from bec_core.worker import Step, WorkerObserver, WorkerOptions
 
 OPTIONS: dict[str, Any] = {
@@ -43,6 +46,7 @@ OPTIONS: dict[str, Any] = {
     "retry_cap_s": 1.0,
     "heartbeat_s": 1.0,
     "empty_twice_s": 1.0,
+    "part_every_s": 0.02,
 }
 
 
@@ -105,6 +109,20 @@ def fill_the_disk(times: int) -> None:
     os.fsync = fsync
 
 
+def die_before_part(store: Store, number: int) -> None:
+    """Be killed right before the ``number``-th part is written."""
+    real, left = store.put, [number]
+
+    def put(key: str, data: bytes) -> str | None:
+        if key.startswith(".bec/parts/"):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return real(key, data)
+
+    store.put = put  # type: ignore[method-assign]
+
+
 def main() -> None:
     job_name, plan = sys.argv[1], json.loads(sys.argv[2])
     configure_logging(level="INFO", form="json")
@@ -118,11 +136,15 @@ def main() -> None:
         session.__dict__["sqs"] = SqsOptions(
             region=settings.region, endpoint_url=settings.sqs_endpoint_url, max_attempts=2, read_timeout_s=8
         )
+        if look_s := plan.get("look_s"):
+            InstanceWatch.__init__.__kwdefaults__["every_s"] = look_s
         options = WorkerOptions(**{**OPTIONS, **plan.get("options", {})})
         with worker_for(session, find_job(session, job_name), options, observers=[Obedient(plan)]) as worker:
             print("READY", flush=True)
             if times := plan.get("fault"):
                 meet_a_fault(times)
+            if number := plan.get("kill_before_part"):
+                die_before_part(session.artifacts, number)
             if times := plan.get("full_disk"):
                 fill_the_disk(times)
             with stopping_on_signals(worker):

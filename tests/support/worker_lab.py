@@ -89,6 +89,16 @@ class Lab:
         with self.database.connection() as connection:
             ledger.mark_sent(connection, self.job.id, ids)
 
+    def force(self, ref: VolumeRef) -> None:
+        """Ask again for a volume, done or not: a later request, and a message for it."""
+        with self.database.connection() as connection:
+            (volume_id,) = volumes.upsert_refs(connection, [ref])
+            connection.execute(
+                "UPDATE ledger SET request = request + 1, state = 'waiting' WHERE (job_id, volume_id) = (%s, %s)",
+                (self.job.id, volume_id),
+            )
+        assert self.tasks.send([encode_message(ref)]) == []
+
     def send_raw(self, body: str) -> None:
         assert self.tasks.send([OutgoingMessage(body)]) == []
 

@@ -177,6 +177,21 @@ def test_a_redriven_folder_volume_keeps_its_source_and_waits_once(session: Sessi
     assert take(session.queue(job.queue_url)).attributes["source"] == FOLDER.source
 
 
+def test_one_cause_is_redriven_alone_and_never_twice(session: Session, job: Job) -> None:
+    slow, waits_again, damaged = refs = refs_of(3)
+    ask(session, job, refs)
+    for ref in refs:
+        session.queue(job.queue_url).delete(take(session.queue(job.queue_url)))
+        ended(session, job, ref, "terminal_failed")
+    sql(session, "UPDATE task_executions SET error_fingerprint = CASE WHEN volume_id ="
+        " (SELECT id FROM volumes WHERE bdrc_i_id = %s) THEN 'damaged' ELSE 'slow' END", damaged.i_id)  # fmt: skip
+    ask(session, job, [waits_again])
+    for sent, waiting in (((slow,), (waits_again,)), ((), (slow, waits_again))):
+        done = redrive(session, job, choose(session, job, Choice(fingerprint="slow")))
+        assert (done.sent, done.waiting) == (sent, waiting)
+    assert queue_stats(session, job)[0].available == 2
+
+
 def test_a_folder_that_nothing_names_any_more_is_refused_and_not_asked_for_wrongly(
     session: Session, job: Job
 ) -> None:

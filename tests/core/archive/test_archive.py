@@ -36,6 +36,9 @@ def test_a_volume_on_s3(bucket: str, aws: str, encoding: dict[str, str]) -> None
     page = sources.read_page(volume, volume.pages[0])
     assert (page.data, page.etag) == (b"page", hashlib.md5(b"page").hexdigest())
     assert page.uri == f"s3://{bucket}/{FOLDER}/1.jpg"
+    told = sources.page_etags(volume)
+    assert told is not None
+    assert told["1.jpg"] == page.etag
 
 
 def test_the_part_before_the_dash_of_a_multipart_etag(bucket: str, aws: str) -> None:

@@ -214,6 +214,10 @@ def test_every_page_of_a_folder(tmp_path: Path) -> None:
     assert read[4].data == b"no TIFF at all"
     assert len({page.etag for page in read}) == 5
     assert [page.uri.rpartition("/")[2] for page in read] == names
+    # what tells after an interruption whether a page is still the same
+    assert source.page_etags(volume) == {name: page.etag for name, page in zip(names, read, strict=True)}
+    (tmp_path / "img2.tif").unlink()
+    assert list(source.page_etags(volume)) == ["img1.tif", "img3.tif"]
 
 
 def test_what_cannot_be_read_is_an_error_of_that_page(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,27 @@ class GivingWorker(AuthorWorker):
         return TaskResult()
 
 
+class SecretlyWritingWorker(AuthorWorker):
+    """What its pages give it keeps in a list of its own: a resumed run lacks those that were finished before."""
+
+    def run(self, ctx: TaskContext) -> TaskResult:
+        seen: list[str] = []
+
+        def look(page: Page, data: PageData) -> bytes:
+            seen.append(page.filename)
+            return b""
+
+        for _ in ctx.map_pages(look, returns=bytes):
+            pass
+        ctx.write_artifact(".json", json.dumps(sorted(seen)).encode())
+        ctx.metrics(error=0.0, chars=1)
+        return TaskResult()
+
+
 @pytest.mark.parametrize(
     ("worker", "said"),
     [
+        (SecretlyWritingWorker, "where an earlier one was stopped (map_pages' function may have no effect"),
         (
             LooseWorker,
             "what map_pages' function returns comes back as another one: Loose.what has other keys",

@@ -14,6 +14,7 @@ import shutil
 import threading
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import attrs
 import hypothesis.strategies as st
@@ -235,8 +236,10 @@ class World(RuleBasedStateMachine):
                 connection, name=name, hostname="played", job_id=self.job.id, process="", tags={}
             )
 
+    settings = SimpleNamespace(environment={})
+
     def queue(self, url):
-        """What :mod:`bec_core.admin` asks a session for."""
+        """What :mod:`bec_core.admin` asks a session for, as it does for ``settings``."""
         return self.tasks if url == self.tasks.url else self.dead_letters
 
     # -- what can happen ------------------------------------------------------------------------------

@@ -231,9 +231,9 @@ def test_stopping_hands_the_task_back_and_counts_no_failure(lab):
         worker.stop()
         running.join(10)
         assert not running.is_alive()
-    assert lab.rows("SELECT status, failures, lease_expires_at, error_type FROM task_executions") == [
-        ("retryable_failed", 0, None, "ShutdownRequested")
-    ]
+    assert lab.rows(
+        "SELECT status, failures, lease_expires_at, error_type, handed_back FROM task_executions"
+    ) == [("retryable_failed", 0, None, None, True)]
     assert lab.tasks.stats().available == 1
 
 
@@ -285,7 +285,8 @@ def test_the_workers_row_says_what_it_does(lab):
     assert lab.rows("SELECT stopped_at IS NOT NULL FROM workers") == [(True,)]
 
 
-def test_what_a_dead_worker_of_this_machine_held_is_free_at_once(lab):
+@pytest.mark.parametrize("dismissed", [False, True])
+def test_what_a_dead_worker_of_this_machine_held_is_free_at_once(lab, dismissed):
     ref = lab.volume("vol1", b"one")
     lab.ask(ref)
     with lab.database.connection() as connection:
@@ -299,6 +300,9 @@ def test_what_a_dead_worker_of_this_machine_held_is_free_at_once(lab):
             connection, job_id=lab.job.id, volume_id=volumes.upsert(connection, volume), etag=volume.etag,
             version=volume.version, worker_id=dead, lease_s=3600, config_revision=1, plugin_version="1",
         )  # fmt: skip
+        if dismissed:
+            connection.execute("UPDATE workers SET last_heartbeat_at = now() - interval '1 hour'")
+            assert workers.dismiss(connection, [dead], None) == [dead]
     lab.work()
     assert lab.rows() == [("done", 2, 1, 3)]
 

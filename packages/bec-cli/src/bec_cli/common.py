@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +16,9 @@ from bec_cli.printing import say
 from bec_core.errors import PluginError, SettingsError
 from bec_core.logs import configure_logging
 from bec_core.settings import PluginVariables, Settings, load_settings, setting_fields
-from bec_core.text import json_text, shown
+from bec_core.text import json_text, shown, shown_line
+from bec_core.words import ago as ago  # told on, with the others of this module
+from bec_core.words import count as count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from bec_core.admin.session import Session
     from bec_core.job import JobType
     from bec_core.models import Job
+    from bec_core.observer import ObserverType
     from bec_core.source import SourceType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -63,7 +66,11 @@ def _variables_of_plugins() -> PluginVariables:
 
     try:
         found = load_plugins(quiet=True)
-        with_settings: list[JobType | SourceType] = [*found.job_types.values(), *found.source_types.values()]
+        with_settings: list[JobType | SourceType | ObserverType] = [
+            *found.job_types.values(),
+            *found.source_types.values(),
+            *found.observer_types.values(),
+        ]
     except PluginError:
         return PluginVariables()  # a command that needs plugins says so
     return PluginVariables(
@@ -205,6 +212,11 @@ _LONG = frozenset(
 """Headings of columns that hold sentences: they are folded before any other."""
 
 
+def shown_cell(value: object) -> str:
+    """A value in one line, fit for a terminal."""
+    return shown_line(str(value))
+
+
 def print_table(title: str | None, columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> None:
     """Print a table on stdout."""
     console = out()
@@ -260,21 +272,3 @@ def _plain(value: object) -> object:
 def local_time(value: datetime | None) -> str | None:
     """A time in the user's zone."""
     return value.astimezone().strftime("%Y-%m-%d %H:%M:%S") if value else None
-
-
-def ago(seconds: float | None) -> str | None:
-    """A span of time, short: ``42 s``, ``3 min``, ``2 h 05 min``, ``3 d 4 h``."""
-    if seconds is None:
-        return None
-    span = timedelta(seconds=max(0, round(seconds)))
-    hours, rest = divmod(span.seconds, 3600)
-    if span.days:
-        return f"{span.days} d {hours} h"
-    if hours:
-        return f"{hours} h {rest // 60:02d} min"
-    return f"{rest // 60} min" if rest >= 120 else f"{rest} s"
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """``1 volume``, ``3 volumes``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -33,7 +33,7 @@ class Exit(IntEnum):
     UNAVAILABLE = 5
     """The database, the queue or the object store can't be reached: the same call may work later."""
     SOME_FAILED = 6
-    """The command did its work, but part of it failed: volumes, messages, or what an audit found."""
+    """The command did its work, but part of it failed: volumes, messages; or what an audit or an alarm found."""
     STUCK = 70
     """Of ``bec worker``: a job did not come back, or a slot was not heard of in time; a new process must take over."""
     WORK_LEFT = 75

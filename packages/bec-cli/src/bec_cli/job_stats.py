@@ -17,12 +17,14 @@ from bec_cli.common import (
     print_table,
     session_and_job,
 )
+from bec_cli.estimate_lines import print_estimate
 from bec_cli.metric_lines import plain_figure, print_metrics
 from bec_cli.printing import say
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
-    from bec_core.admin.statistics import BlockedOn, JobStatistics, StageFigures
+    from bec_core.admin.estimate import Estimate
+    from bec_core.admin.statistics import BlockedOn, JobStatistics, StageFigures, TaskRow
 
 
 @click.command()
@@ -45,10 +47,12 @@ def stats(ctx: click.Context, job_name: str, hourly_price: float | None, stages:
       bec jobs stats ldv1
       bec jobs stats ldv1 --hourly-price 0.53 --stages
     """
+    from bec_core.admin.estimate import estimate_left
     from bec_core.admin.statistics import job_statistics, stage_figures
 
     session, job = session_and_job(ctx, job_name)
     figures = job_statistics(session, job, hourly_price=hourly_price)
+    estimate = estimate_left(session, job, figures.progress)
     by_stage = stage_figures(session, job, latest=1000) if stages else None
     if as_json:
         data = attrs.asdict(figures, recurse=True)
@@ -56,15 +60,16 @@ def stats(ctx: click.Context, job_name: str, hourly_price: float | None, stages:
             {**attrs.asdict(t), "avg_duration_ms": t.avg_duration_ms} for t in figures.by_status
         ]
         data["metrics"] = [plain_figure(one) for one in figures.metrics]
+        data["estimate"] = attrs.asdict(estimate) if estimate else None
         data["job"] = {"id": job.id, "name": job.name, "status": job.status}
         print_json(
             {**data, **({"stages": [attrs.asdict(s) for s in by_stage]} if by_stage is not None else {})}
         )
         return
-    _print(figures, by_stage)
+    _print(figures, estimate, by_stage)
 
 
-def _print(figures: JobStatistics, stages: list[StageFigures] | None) -> None:
+def _print(figures: JobStatistics, estimate: Estimate | None, stages: list[StageFigures] | None) -> None:
     job = figures.job
     status = "" if job.status.value == "active" else f" — {job.status.value}"
     say(f"Job Statistics: {job.name} (id={job.id}){status}\n")
@@ -89,7 +94,13 @@ def _print(figures: JobStatistics, stages: list[StageFigures] | None) -> None:
     say(f"  Total Errors: {figures.total_errors}")
     say(f"  Avg Duration per Task: {_ms(figures.avg_duration_per_task_ms)}")
     say(f"  Avg Duration per Page: {_ms(figures.avg_duration_per_page_ms)}")
+    say("  (durations are page time: the pages' times added up, over all threads; what never ran has none)")
+    wall_clock = figures.avg_wall_clock_per_task_ms
+    say(
+        f"  Avg Wall Clock per Task: {_ms(wall_clock)}{'' if wall_clock is None else ' (of the latest 1,000 done)'}"
+    )
     _print_progress(figures)
+    print_estimate(estimate, figures.cost.hourly_price if figures.cost else None)
     if figures.metrics:
         say()
         print_metrics(figures.metrics)
@@ -150,7 +161,7 @@ def _print_stages(stages: list[StageFigures]) -> None:
         (s.stage, f"{s.total_ms / s.pages:.2f}" if s.pages else None, f"{s.total_ms / total:.0%}", s.errors)
         for s in stages
     ]
-    print_table("Stages (latest 1,000 tasks)", columns, rows)
+    print_table("Stages (page time; latest 1,000 tasks)", columns, rows)
 
 
 @click.command()
@@ -160,7 +171,7 @@ def _print_stages(stages: list[StageFigures]) -> None:
 @json_option
 @click.pass_context
 def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_json: bool) -> None:
-    """Show the tasks that started last, newest first.
+    """Show the tasks that started last, newest first. Durations are wall clock.
 
     \b
     Examples:
@@ -185,7 +196,7 @@ def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_
             (
                 task.id,
                 f"{task.w_id}/{task.i_id}",
-                task.status.value,
+                _said(task),
                 task.total_images if known else None,
                 task.nb_errors if known else None,
                 None if not known or task.duration_s is None else f"{task.duration_s:.1f}",
@@ -193,3 +204,11 @@ def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_
             )
         )
     print_table(None, columns, rows)
+
+
+def _said(task: TaskRow) -> str:
+    """How a task stands, in a word; that it goes on where an earlier attempt stopped; that it was only interrupted."""
+    if task.handed_back:
+        return "handed back"
+    resumed = f" (resumed at {task.pages_resumed})" if task.pages_resumed else ""
+    return f"{task.status.value}{resumed}"

@@ -12,6 +12,7 @@ import click
 
 from bec_cli.common import (
     Column,
+    ago,
     confirm,
     count,
     dry_run_option,
@@ -26,6 +27,8 @@ from bec_cli.common import (
     session_of,
     yes_option,
 )
+from bec_cli.job_adopt import adopt
+from bec_cli.job_log import action_line, log
 from bec_cli.job_stale import stale
 from bec_cli.job_stats import stats, tasks
 from bec_cli.printing import say
@@ -33,7 +36,10 @@ from bec_core.models import Job, JobStatus
 
 if TYPE_CHECKING:
     from bec_core.admin.binding import Binding
+    from bec_core.admin.feeding import FeederRow
+    from bec_core.admin.session import Session
 
+_ACTIONS = 3  # what was done to a job last is shown with it; all of it: bec jobs log
 _CONFIG_WIDTH = 40
 _SERVICES = {"sqs": "SQS", "postgres": "PostgreSQL"}
 
@@ -46,6 +52,8 @@ def jobs() -> None:
 jobs.add_command(stats)
 jobs.add_command(tasks)
 jobs.add_command(stale)
+jobs.add_command(log)
+jobs.add_command(adopt)
 
 _config_file = click.option(
     "--config",
@@ -76,6 +84,9 @@ _input = click.option(
 @_config_text
 @_input
 @click.option("--follow", is_flag=True, help="Ask it by itself for what gets done by the jobs that it reads.")
+@click.option(
+    "--feed", is_flag=True, help="It has a feeder (bec queue feed), which sends its messages bit by bit."
+)
 @click.option("--queue-url", help="An existing queue to use, in place of bec_NAME_tasks.")
 @click.option("--dlq-url", help="Its dead-letter queue; goes with --queue-url.")
 @_share_prefix
@@ -90,6 +101,7 @@ def create(
     config_text: str | None,
     inputs: tuple[str, ...],
     follow: bool,
+    feed: bool,
     queue_url: str | None,
     dlq_url: str | None,
     share_prefix: bool,
@@ -143,6 +155,10 @@ def create(
         inputs=given,
         follow=follow,
     )
+    if feed:
+        from bec_core.admin.feeding import give_feeder
+
+        give_feeder(session, made.job)
     for warning in made.warnings:
         note(f"warning: {warning}")
     if as_json:
@@ -153,6 +169,8 @@ def create(
         say(f"✓ {'Created' if is_new else 'Using existing'} {what}: {url}")
     say(f"✓ Created job: id={made.job.id}, name={made.job.name}")
     _say_inputs(made.inputs)
+    if feed:
+        note(f"its messages are sent by its feeder: bec queue feed --job-name {made.job.name}")
 
 
 def _say_inputs(found: Sequence[Binding]) -> None:
@@ -210,15 +228,24 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
       bec jobs show ldv1
       bec jobs show 1 --revisions
     """
+    from bec_core.admin.actions import latest_actions
     from bec_core.admin.binding import bound_inputs, readers_of
+    from bec_core.admin.feeding import feeder_of
     from bec_core.admin.jobs import config_revisions
 
     session, job = session_and_job(ctx, job_name)
+    actions = latest_actions(session, job, limit=_ACTIONS)
+    feeder = feeder_of(session, job)
     bound, readers = bound_inputs(session, job), readers_of(session, job)
     history = config_revisions(session, job) if revisions else []
     if as_json:
         listed = [{"revision": n, "config": config, "created_at": at} for n, config, at in history]
-        shown = {"inputs": [attrs.asdict(one) for one in bound], "read_by": readers}
+        shown = {
+            "inputs": [attrs.asdict(one) for one in bound],
+            "read_by": readers,
+            "feeder": attrs.asdict(feeder) if feeder else None,
+            "actions": [attrs.asdict(one) for one in actions],
+        }
         print_json({**_as_dict(job), **shown, **({"revisions": listed} if revisions else {})})
         return
     say(f"Job {job.id}")
@@ -228,16 +255,31 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
     say(f"Queue URL: {job.queue_url}")
     say(f"DLQ URL: {job.dlq_url}")
     say(f"Status: {job.status.value}")
+    if feeder:
+        say(f"Feeder: {_in_words(feeder)}")
+    if job.brake_reason:
+        say(f"Brake: its workers paused it: {job.brake_reason}; to go on: bec jobs resume {job.name}")
     for one in bound:
         follows = ", followed" if one.follow else ""
         say(f"Input {one.name}: {one.job_name or 'bound to no job'}{follows}")
     if readers:
         say(f"Read by: {', '.join(readers)}")
+    for action in actions:
+        say(f"Done to it: {action_line(action)}")
     say(f"Config revision: {job.config_revision} (since {local_time(job.updated_at)})")
     say("Configuration:")
     say(json.dumps(dict(job.config), indent=2, ensure_ascii=False))
     for number, config, at in history:
         say(f"Revision {number}, {local_time(at)}: {json.dumps(config, ensure_ascii=False)}")
+
+
+def _in_words(feeder: FeederRow) -> str:
+    """How many messages a feeder keeps in the queue, and when it was heard of."""
+    heard = "never started"
+    if feeder.heartbeat_s is not None:
+        heard = f"{feeder.by}, heard of {ago(feeder.heartbeat_s)} ago"
+    away = "" if feeder.alive else "; idle workers send in its place"
+    return f"{feeder.per_worker} messages for each live worker ({heard}{away})"
 
 
 @jobs.command()
@@ -247,6 +289,11 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
 @_input
 @click.option(
     "--follow/--no-follow", default=None, help="Whether to ask it for what gets done by what it reads."
+)
+@click.option(
+    "--feed/--no-feed",
+    default=None,
+    help="Whether it has a feeder (bec queue feed), which sends its messages.",
 )
 @_share_prefix
 @dry_run_option
@@ -259,6 +306,7 @@ def update(
     config_text: str | None,
     inputs: tuple[str, ...],
     follow: bool | None,
+    feed: bool | None,
     share_prefix: bool,
     dry_run: bool,
     as_json: bool,
@@ -266,7 +314,8 @@ def update(
     """Replace a job's config, or bind its inputs anew, as its next revision.
 
     Running workers keep their config until they are restarted; inputs are looked up for every volume. What was done
-    by other inputs is out of date then (bec jobs stale JOB); nothing is done again by itself.
+    by other inputs is out of date then (bec jobs stale JOB); nothing is done again by itself. A job without a feeder
+    gets its messages when it is asked; --no-feed sends what the feeder would have.
 
     \b
     Examples:
@@ -279,6 +328,8 @@ def update(
 
     session, job = session_and_job(ctx, job_name)
     values = read_config(config, config_text)
+    if feed is not None:
+        _set_feeder(session, job, feed=feed, dry_run=dry_run)
     if inputs or follow is not None:
         job, rebound = rebind(session, job, parse_inputs(inputs), follow=follow, dry_run=dry_run)
         for one in rebound:
@@ -291,9 +342,13 @@ def update(
                 done = "Would update" if dry_run else "✓ Updated"
                 say(f"{done} job: id={job.id}, name={job.name}, config revision {job.config_revision}")
             return
+    if values is None and feed is not None:
+        if as_json:
+            print_json(_as_dict(job))
+        return
     if values is None:
         raise click.UsageError(
-            "give the new config (--config FILE or --config-text JSON), or --input NAME=JOB"
+            "give the new config (--config FILE or --config-text JSON), --input NAME=JOB, --feed or --no-feed"
         )
     updated = update_config(session, job, values, dry_run=dry_run, share_prefix=share_prefix)
     for warning in updated.warnings:
@@ -307,6 +362,21 @@ def update(
     else:
         new = updated.job
         say(f"✓ Updated job: id={new.id}, name={new.name}, config revision {new.config_revision}")
+
+
+def _set_feeder(session: Session, job: Job, *, feed: bool, dry_run: bool) -> None:
+    from bec_core.admin.feeding import feeder_of, give_feeder, take_feeder_away
+
+    if (feeder_of(session, job) is not None) is feed:
+        note(f"job {job.name} has {'a' if feed else 'no'} feeder already")
+    elif dry_run:
+        note(f"would say that job {job.name} has {'a' if feed else 'no'} feeder")
+    elif feed:
+        give_feeder(session, job)
+        note(f"its messages are sent by its feeder from now on: bec queue feed --job-name {job.name}")
+    else:
+        sent = take_feeder_away(session, job) or 0
+        note(f"job {job.name} has no feeder any more; {count(sent, 'message')} that it held back sent now")
 
 
 @jobs.command()

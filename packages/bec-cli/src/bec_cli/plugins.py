@@ -35,8 +35,8 @@ plugins.add_command(check)
 @json_option
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the job types and sources, their versions, and the fields of their configs; broken plugins too, with the
-    reason.
+    """List the job types, sources and observers, their versions, and the fields of their configs; broken plugins too,
+    with the reason.
 
     \b
     Example:
@@ -71,6 +71,20 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         }
         for plugin in found.loaded
         for source in plugin.source_types
+    ]
+    rows += [
+        {
+            "kind": "observer",
+            "name": observer.name,
+            "version": plugin.version,
+            "distribution": plugin.distribution,
+            "status": "ok",
+            "reason": None,
+            "summary": observer.summary,
+            "config": [],
+        }
+        for plugin in found.loaded
+        for observer in plugin.observer_types
     ]
     rows += [
         {

@@ -24,6 +24,7 @@ from bec_cli.common import (
 )
 from bec_cli.printing import say
 from bec_cli.queue_enqueue import enqueue
+from bec_cli.queue_feed import feed
 from bec_cli.queue_redrive import redrive
 from bec_cli.queue_wait import wait
 
@@ -38,6 +39,7 @@ def queue() -> None:
 
 
 queue.add_command(enqueue)
+queue.add_command(feed)
 queue.add_command(redrive)
 queue.add_command(wait)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bec_core.admin.asking import Asked, Want
     from bec_core.admin.session import Session
     from bec_core.admin.staleness import Reason
+    from bec_core.admin.walking import Look
     from bec_core.models import Job
 
 _NAMED = 10  # volumes named for each reason; --json names them all
@@ -61,8 +62,15 @@ _QUIET = 2000  # fewer volumes than this need no progress bar
     " Without volumes: all of it.",
 )
 @click.option("--done-by", metavar="JOB", help="The volumes that this job has done.")
+@click.option("--new", is_flag=True, help="The volumes of the source that the job was never asked for.")
+@click.option("--changed", is_flag=True, help="Those of the source that have changed since the job did them.")
 @click.option(
     "--with-inputs", is_flag=True, help="Ask the jobs that it reads too, for what they have not done."
+)
+@click.option(
+    "--priority",
+    type=click.IntRange(-100, 100),
+    help="The highest is sent first, by the job's feeder; also of what waits already.  [default: 0]",
 )
 @click.option("--limit", type=click.IntRange(1), help="Send at most this many.")
 @dry_run_option
@@ -78,7 +86,10 @@ def enqueue(
     force: bool,
     stale: str | None,
     done_by: str | None,
+    new: bool,
+    changed: bool,
     with_inputs: bool,
+    priority: int | None,
     limit: int | None,
     dry_run: bool,
     as_json: bool,
@@ -88,6 +99,9 @@ def enqueue(
     --force and --stale do again what is done; the old result stays until the new one takes its place. What is out
     of date: bec jobs stale JOB. A volume of which an input is not done is blocked: it is done once that input is.
 
+    --new and --changed (or both) go through the listing of the whole source, and read no more than that; interrupted,
+    they go on where they stopped, for a day.
+
     In a file, commas or blanks stand between the ids; empty lines and what follows a # are left out.
 
     \b
@@ -96,10 +110,12 @@ def enqueue(
       bec queue enqueue --job-name ldv1 --volume W22084,I0886 --volume W22084,I0887
       bec queue enqueue --job-name ldv1 --stale --dry-run
       bec queue enqueue --job-name ocr --done-by ldv1
+      bec queue enqueue --job-name ldv1 --new --changed --dry-run
       bec queue enqueue --job-name ocr --file volumes.txt --with-inputs
       grep W22084 all.txt | bec queue enqueue --job-name ldv1 --file - --dry-run
     """
     from bec_core.admin.asking import Want
+    from bec_core.admin.walking import Look
 
     reasons = _reasons(stale)
     if with_inputs and (dry_run or limit):
@@ -108,6 +124,13 @@ def enqueue(
         raise click.UsageError("--force does everything again, --stale only what is out of date: give one")
     want = Want.FORCE if force else Want.STALE if stale else Want.MISSING
     session, job = session_and_job(ctx, job_name)
+    if new or changed:
+        if files or volumes or done_by or with_inputs or want is not Want.MISSING:
+            raise click.UsageError(
+                "--new and --changed choose the volumes: nothing else that does goes with them"
+            )
+        options = Request(Want.MISSING, (), dry_run, limit, priority)
+        return _walk(session, job, Look(new=new, changed=changed), source, options, as_json=as_json)
     if stale and not files and not volumes and not done_by:
         from bec_core.admin.staleness import stale_volumes
 
@@ -115,9 +138,10 @@ def enqueue(
     else:
         refs = _done_by(session, done_by) if done_by else []
         if files or volumes or not done_by:
-            refs += _named(session, files, volumes, source, i_version)
+            refs += named_volumes(session, files, volumes, source, i_version)
     upstream = _ask_inputs(session, job, refs) if with_inputs else []
-    done = _enqueue(session, job, refs, want=want, reasons=reasons, dry_run=dry_run, limit=limit)
+    wanted = Request(want, reasons, dry_run, limit, priority)
+    done = _enqueue(session, job, refs, wanted)
     if as_json:
         inputs = [{"job": one.name, **_as_dict(asked, dry_run)} for one, asked in upstream]
         print_json({**_as_dict(done, dry_run), **({"inputs": inputs} if with_inputs else {})})
@@ -125,6 +149,10 @@ def enqueue(
         for one, asked in upstream:
             _print(asked, one, dry_run)
         _print(done, job, dry_run)
+        if priority is not None and done.sent:
+            note(
+                f"{job.name} has no feeder, and a queue knows no priorities: bec queue feed --job-name {job.name}"
+            )
         if done.blocked and not with_inputs:
             note("to ask the jobs that it reads for them too: --with-inputs")
     return Exit.SOME_FAILED if any(one.refused for one in (done, *(of for _, of in upstream))) else Exit.OK
@@ -160,9 +188,10 @@ def _ask_inputs(session: Session, job: Job, refs: list[VolumeRef]) -> list[tuple
     return [(one, ask(session, one, refs)) for one in read_by(session, job)]
 
 
-def _named(
+def named_volumes(
     session: Session, files: tuple[str, ...], volumes: tuple[str, ...], source: str, i_version: str | None
 ) -> list[VolumeRef]:
+    """The volumes of ``--file`` and ``--volume``."""
     from bec_core.admin.volume_list import parse_volumes
 
     if not files and not volumes:
@@ -182,37 +211,66 @@ def _named(
     return refs
 
 
-def _enqueue(
-    session: Session,
-    job: Job,
-    refs: list[VolumeRef],
-    *,
-    want: Want,
-    reasons: tuple[Reason, ...],
-    dry_run: bool,
-    limit: int | None,
-) -> Asked:
+@attrs.frozen
+class Request:
+    """How volumes are asked for."""
+
+    want: Want
+    reasons: tuple[Reason, ...] = ()
+    dry_run: bool = False
+    limit: int | None = None
+    priority: int | None = None
+
+
+def _enqueue(session: Session, job: Job, refs: list[VolumeRef], wanted: Request) -> Asked:
     from bec_core.admin.asking import ask
 
+    given = attrs.asdict(wanted, recurse=False)
     console = err()
     if len(refs) < _QUIET or not console.is_terminal:
-        return ask(session, job, refs, want=want, reasons=reasons, dry_run=dry_run, limit=limit)
+        return ask(session, job, refs, **given)
     from rich.progress import Progress
 
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task("Enqueueing", total=len(refs))
-        return ask(
-            session, job, refs, want=want, reasons=reasons, dry_run=dry_run, limit=limit,
-            progress=lambda handled: progress.update(bar, completed=handled),
+        return ask(session, job, refs, **given, progress=lambda n: progress.update(bar, completed=n))
+
+
+def _walk(session: Session, job: Job, look: Look, source: str, options: Request, *, as_json: bool) -> int:
+    """Ask for what is new or has changed in a source."""
+    from rich.progress import Progress
+
+    from bec_core.admin.walking import walk
+
+    console = err()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("Listing", total=None)
+        done = walk(
+            session, job, look, source=source, dry_run=options.dry_run, limit=options.limit,
+            priority=options.priority, progress=lambda n, of: progress.update(bar, completed=n, total=of),
         )  # fmt: skip
+    if as_json:
+        listed = {"volumes": done.volumes, "parts": done.parts, "parts_seen": done.seen_before + done.seen}
+        print_json({**_as_dict(done.asked, options.dry_run), "listed": listed})
+    else:
+        before = f", {done.seen_before} of them before" if done.seen_before else ""
+        note(
+            f"{count(done.volumes, 'volume')} listed in {done.seen_before + done.seen} of {done.parts} parts of"
+            f" {source}{before}"
+        )
+        _print(done.asked, job, options.dry_run)
+    return Exit.SOME_FAILED if done.asked.refused else Exit.OK
 
 
 def _print(done: Asked, job: Job, dry_run: bool) -> None:
     name = job.queue_url.rpartition("/")[2]
-    if dry_run:
-        say(f"Would enqueue {count(len(done.sent), 'volume')} to {name}")
-    else:
-        say(f"✓ Enqueued {count(len(done.sent), 'volume')} to {name}")
+    did = "Would enqueue" if dry_run else "✓ Enqueued"
+    if done.for_feeder:
+        say(f"{did} {count(len(done.for_feeder), 'volume')} for the feeder of {job.name}")
+    if done.sent or not done.for_feeder:
+        say(f"{did} {count(len(done.sent), 'volume')} to {name}")
+    if done.reprioritised:
+        say(f"{count(done.reprioritised, 'volume')} that waited got another priority")
     if done.blocked:
         say(
             f"Blocked {count(len(done.blocked), 'volume')}, an input is not done: {_some(list(done.blocked))}"
@@ -242,6 +300,7 @@ def _as_dict(done: Asked, dry_run: bool) -> dict[str, object]:
     return {
         "dry_run": dry_run,
         "sent": [attrs.asdict(ref) for ref in done.sent],
+        "for_feeder": [attrs.asdict(ref) for ref in done.for_feeder],
         "blocked": [attrs.asdict(ref) for ref in done.blocked],
         "skipped": [{**attrs.asdict(ref), "reason": reason} for ref, reason in done.skipped],
         "refused": [{**attrs.asdict(ref), "reason": answer} for ref, answer in done.refused],

@@ -148,8 +148,9 @@ def _by_choice(session: Session, job_name: str, choice: Choice, *, dry_run: bool
     if as_json:
         print_json(attrs.asdict(done))
     else:
+        taken = len(done.sent) + len(done.for_feeder)
         say(
-            f"✓ Queued {count(len(done.sent), 'volume')} again;"
+            f"✓ Queued {count(taken, 'volume')} again;"
             f" removed {count(done.dead_letters_removed, 'dead letter')}"
         )
     if done.waiting:

@@ -64,6 +64,11 @@ class _Bar(WorkerObserver):
         again = f" (attempt {attempt})" if attempt > 1 else ""
         self._progress.update(self._bar, description=escape(shown(f"{self._what}{volume.ref}{again}")))
 
+    def task_resumed(self, volume: Volume, pages: int) -> None:
+        total = len(volume.pages)
+        text = f"{volume.ref}: goes on where it was interrupted, {pages} of {total} pages are finished"
+        self._progress.console.print(Text(shown(text)))
+
     def page_done(self, volume: Volume, done: int, total: int) -> None:
         with self._lock:
             before = self._counted.get(str(volume.ref), 0)

@@ -10,6 +10,25 @@ import click
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
+def _seconds(text: str) -> float | None:
+    """The seconds of ``90s``, ``30m``, ``2h``, ``3d`` or ``1w``; None for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)", text)
+    return float(match[1]) * _UNITS[match[2]] if match else None
+
+
+class Span(click.ParamType[float]):
+    """A span of time in seconds, written as ``90s``, ``30m``, ``2h``, ``3d``, ``1w``."""
+
+    name = "SPAN"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds."""
+        seconds = value if isinstance(value, float) else _seconds(str(value).strip())
+        if seconds is None or seconds <= 0:
+            self.fail(f"{value!r} is no span of time: write 90s, 30m, 2h or 3d", param, ctx)
+        return seconds
+
+
 class Since(click.ParamType[datetime]):
     """A moment in the past: ``90s``, ``30m``, ``2h``, ``3d``, ``1w`` ago, or an ISO date or time in the user's zone."""
 
@@ -20,8 +39,8 @@ class Since(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         text = str(value).strip()
-        if match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)", text):
-            return datetime.now(UTC) - timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+        if (seconds := _seconds(text)) is not None:
+            return datetime.now(UTC) - timedelta(seconds=seconds)
         try:
             return datetime.fromisoformat(text).astimezone()
         except ValueError:
@@ -29,3 +48,4 @@ class Since(click.ParamType[datetime]):
 
 
 SINCE = Since()
+SPAN = Span()

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from bec_cli.common import ago, json_option, local_time, out, print_json, session_of, table
-from bec_cli.workers import doing
+from bec_cli.common import json_option, out, print_json, session_of
+from bec_cli.completion import complete_job
+from bec_cli.top_screen import screen
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group, RenderableType
-
-    from bec_core.admin.overview import JobLine, Overview
+    from bec_core.admin.overview import Overview
 
 
 @click.command()
@@ -29,26 +28,56 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds between looks.",
 )
-@click.option("--once", is_flag=True, help="Print one look and end.")
+@click.option("--job-name", metavar="JOB", shell_complete=complete_job, help="Only this job (name or id).")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(["dead", "idle", "working"]),
+    multiple=True,
+    help="Only workers in this state; may be given often.",
+)
+@click.option(
+    "--sort",
+    "order",
+    type=click.Choice(["state", "job", "name", "heartbeat", "speed"]),
+    default="state",
+    show_default=True,
+    help="The order of the workers; state: the dead first.",
+)
+@click.option("--once", is_flag=True, help="Print one look and end: all of it, however low the screen is.")
 @json_option
 @click.pass_context
-def top(ctx: click.Context, interval: float, once: bool, as_json: bool) -> None:
-    """Watch jobs, queues, workers and the last errors; q or Ctrl-C ends it. Costs the database next to nothing.
+def top(
+    ctx: click.Context,
+    interval: float,
+    job_name: str | None,
+    states: tuple[str, ...],
+    order: str,
+    once: bool,
+    as_json: bool,
+) -> None:
+    """Watch troubles, jobs, queues, workers and the last errors; q or Ctrl-C ends it. Costs the database little.
+
+    Troubles are those of bec health. A worker that died stays until somebody looks after it: bec workers dismiss.
 
     \b
     Examples:
       bec top
+      bec top --job-name ldv1 --state dead --state idle
       bec top --once
     """
-    from bec_core.admin.overview import Monitor
+    from bec_core.admin.jobs import find_job
+    from bec_core.admin.overview import Choice, Monitor
 
-    monitor = Monitor(session_of(ctx))
+    session = session_of(ctx)
+    job = find_job(session, job_name) if job_name else None
+    monitor = Monitor(session, Choice(job, frozenset(states), order))
     if as_json:
         print_json(_as_dict(monitor.look()))
         return
     console = out()
     if once or not console.is_terminal:
-        console.print(_screen(console, monitor.look()))
+        console.print(screen(console, monitor.look()))
         return
     from rich.live import Live
 
@@ -58,7 +87,7 @@ def top(ctx: click.Context, interval: float, once: bool, as_json: bool) -> None:
         Live(console=console, screen=True, auto_refresh=False) as live,
     ):
         while True:
-            live.update(_fitting(_screen(console, monitor.look()), console.height), refresh=True)
+            live.update(screen(console, monitor.look(), height=console.height), refresh=True)
             if pressed_q(interval):
                 return
 
@@ -90,74 +119,19 @@ def _wait_for_q(seconds: float) -> bool:
     return bool(ready) and sys.stdin.read(1) in ("q", "Q")
 
 
-def _fitting(screen: Group, height: int) -> RenderableType:
-    """The screen cut to the terminal's height: the upper parts matter most."""
-    from rich.layout import Layout
-
-    return Layout(screen, size=height)
-
-
-def _screen(console: Console, look: Overview) -> Group:
-    from rich.console import Group
-    from rich.text import Text
-
-    jobs = table(
-        console,
-        "Jobs",
-        ["Job", "Status", ("Waiting", "right"), ("Running", "right"), ("Done", "right"), ("Failed", "right"),
-         ("Blocked", "right"),
-         ("Pages/s", "right"), ("Left", "right"), ("Queue", "right"), ("In Flight", "right"), ("Dead", "right")],
-        [_job_row(line) for line in look.jobs],
-    )  # fmt: skip
-    workers = table(
-        console,
-        "Workers",
-        [("ID", "right"), "Worker", "Job", "State", ("Heartbeat", "right"), "Doing", ("Pages", "right"),
-         ("Pages/s", "right")],
-        [
-            (view.row.id, view.row.name, view.row.job_name, view.state, ago(view.row.heartbeat_s), *doing(view))
-            for view in look.workers
-        ],
-    )  # fmt: skip
-    errors = table(
-        console,
-        "Last Errors",
-        ["When", "Job", "Volume", "Status", "Error", "Message", ("Task", "right")],
-        [
-            (local_time(e.at), e.job_name, e.volume, e.status, e.error_type, _first_line(e.message), e.task_id)
-            for e in look.errors
-        ],
-    )  # fmt: skip
-    return Group(Text(f"bec top  {local_time(look.at)}  (q ends)"), jobs, workers, errors)
-
-
-def _first_line(message: str | None) -> str:
-    return (message or "").split("\n", 1)[0][:60]
-
-
-def _job_row(line: JobLine) -> tuple[object, ...]:
-    queue, dead = line.queue, line.dead_letters
-    return (
-        line.job.name,
-        line.job.status.value,
-        line.waiting,
-        line.running,
-        line.done,
-        line.failed,
-        line.blocked,
-        None if line.pages_per_s is None else f"{line.pages_per_s:.2f}",
-        ago(line.time_left_s),
-        None if queue is None else queue.available + queue.delayed,
-        None if queue is None else queue.in_flight,
-        None if dead is None else dead.available + dead.in_flight + dead.delayed,
-    )
-
-
 def _as_dict(look: Overview) -> dict[str, object]:
     return {
         "at": look.at,
+        "troubles": [{**attrs.asdict(one), "kind": one.kind.value} for one in look.troubles],
         "jobs": [
-            {**attrs.asdict(line), "job": line.job.name, "status": line.job.status} for line in look.jobs
+            {
+                **attrs.asdict(line.progress),
+                "job": line.job.name,
+                "status": line.job.status,
+                "queue": line.queue and attrs.asdict(line.queue),
+                "dead_letters": line.dead_letters and attrs.asdict(line.dead_letters),
+            }
+            for line in look.jobs
         ],
         "workers": [
             {**attrs.asdict(view.row), "state": view.state, "pages_per_s": view.pages_per_s}

@@ -92,6 +92,11 @@ if TYPE_CHECKING:
 @click.option(
     "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Kept in the worker's row; may be given often."
 )
+@click.option(
+    "--metrics-port",
+    metavar="[HOST:]PORT",
+    help="Tell metrics to Prometheus at this port; without a host, only to this machine.  [env: BEC_PROMETHEUS_PORT]",
+)
 @click.pass_context
 def worker(
     ctx: click.Context,
@@ -110,6 +115,7 @@ def worker(
     stall_timeout: float,
     name: str | None,
     tags: tuple[str, ...],
+    metrics_port: str | None,
 ) -> int:
     """Run a worker of a job: it takes volumes from the job's queue until nothing is left.
 
@@ -145,10 +151,10 @@ def worker(
             source_url=_url(s3_source_bucket),
             dest_url=_url(s3_dest_bucket),
         )
-        named = named_resources(ctx)
+        named, for_observers = named_resources(ctx), _for_observers(metrics_port)
         while True:
             job = _job(session, place.job, watchdog, poll_s=poll_wait if wait else None)
-            if (status := _work(session, job, options, named, watchdog)) is not None:
+            if (status := _work(session, job, options, named, for_observers, watchdog)) is not None:
                 return status
             note("the job's config has changed: loading it anew")
 
@@ -185,7 +191,12 @@ def _job(session: Session, name_or_id: str, watchdog: Watchdog, *, poll_s: float
 
 
 def _work(
-    session: Session, job: Job, options: WorkerOptions, named: NamedResources, watchdog: Watchdog
+    session: Session,
+    job: Job,
+    options: WorkerOptions,
+    named: NamedResources,
+    for_observers: dict[str, str],
+    watchdog: Watchdog,
 ) -> int | None:
     """Run one worker; its exit status, or None if it must be opened anew with the job's present config."""
     from bec_cli.signals import stopping_on_signals
@@ -204,7 +215,15 @@ def _work(
     with ExitStack() as stack:
         with watchdog.loading(f"loading job {job.name}"):
             running = stack.enter_context(
-                worker_for(session, job, options, observers=[lines], resources=named, life=watchdog.life)
+                worker_for(
+                    session,
+                    job,
+                    options,
+                    observers=[lines],
+                    resources=named,
+                    for_observers=for_observers,
+                    life=watchdog.life,
+                )
             )
         watchdog.ready()
         lines.say(f"Worker initialized: worker_id={running.worker_id}, job_id={job.id}")
@@ -262,6 +281,19 @@ def _what_waits(summary: WorkerSummary) -> str:
     if left.next_s is not None:
         until = f"; the first in {ago(left.next_s)} ({local_time(datetime.now(UTC) + timedelta(seconds=left.next_s))})"
     return f": {', '.join(parts)}{until}"
+
+
+def _for_observers(metrics_port: str | None) -> dict[str, str]:
+    """Settings of observers that the command line has, by their variables."""
+    if metrics_port is None:
+        return {}
+    from bec_core.observers.settings import address_of
+
+    try:
+        address_of(metrics_port)
+    except ValueError as error:
+        raise SettingsError(f"--metrics-port: {error}") from None
+    return {"BEC_PROMETHEUS_PORT": metrics_port}
 
 
 def _url(place: str | None) -> str | None:

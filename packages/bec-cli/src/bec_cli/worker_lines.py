@@ -40,6 +40,10 @@ class WorkerLines(WorkerObserver):
         again = f" (attempt {attempt})" if attempt > 1 else ""
         self.say(f"Processing message: {self._messages.get(volume.ref)} for volume {volume.ref}{again}")
 
+    def task_resumed(self, volume: Volume, pages: int) -> None:
+        """Say that it goes on where an earlier attempt stopped."""
+        self.say(f"Resuming volume {volume.ref}: {pages} of {len(volume.pages)} pages were finished before")
+
     def task_finished(self, volume: Volume, outcome: str, message: str = "") -> None:
         """Say what became of it."""
         message_id = self._messages.pop(volume.ref, None)

@@ -11,14 +11,17 @@ import click
 from bec_cli.common import (
     Column,
     ago,
+    count,
     json_option,
     limit_option,
     local_time,
+    note,
     print_json,
     print_table,
     session_of,
 )
 from bec_cli.completion import complete_job
+from bec_cli.exits import Exit
 from bec_cli.printing import say
 from bec_cli.times import SINCE
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def workers() -> None:
-    """Which workers live, and what they do."""
+    """Which workers live, and what they do; the dead are put away by dismiss."""
 
 
 @workers.command("list")
@@ -81,6 +84,52 @@ def doing(view: WorkerView) -> tuple[str | None, str | None, str | None]:
     )
 
 
+def doing_in_a_line(view: WorkerView) -> tuple[str | None, str | None, str | None]:
+    """The same in one line: the first of several volumes, and how many more."""
+    volumes, pages, speed = doing(view)
+    if volumes is None or pages is None:
+        return None, None, None
+    more = len(view.row.activity) - 1
+    return volumes.split("\n")[0] + (f" +{more}" if more else ""), pages.split("\n")[0], speed
+
+
+@workers.command()
+@click.argument("worker_ids", type=int, metavar="[WORKER]...", nargs=-1)
+@click.option("--dead", "all_dead", is_flag=True, help="All that are dead.")
+@click.option("--job-name", metavar="JOB", shell_complete=complete_job, help="Only this job's (name or id).")
+@json_option
+@click.pass_context
+def dismiss(
+    ctx: click.Context, worker_ids: tuple[int, ...], all_dead: bool, job_name: str | None, as_json: bool
+) -> int:
+    """Put dead workers away once they were looked after: from then on they count as stopped. WORKER is an id.
+
+    One that lives stays; one that was only silent is there again with its next heartbeat. What they had in hand is not
+    touched: it comes back when its lease runs out, or at once when a worker starts on their machine.
+
+    \b
+    Examples:
+      bec workers dismiss 17 18
+      bec workers dismiss --dead --job-name ldv1
+    """
+    from bec_core.admin.dismissal import dismiss as put_away
+    from bec_core.admin.jobs import find_job
+
+    if bool(worker_ids) == all_dead:
+        raise click.UsageError("name the workers, or say --dead")
+    session = session_of(ctx)
+    job = find_job(session, job_name) if job_name else None
+    done = put_away(session, None if all_dead else worker_ids, job)
+    others = sorted(set(worker_ids) - set(done))
+    if as_json:
+        print_json({"dismissed": done, "not_dead": others})
+    else:
+        say(f"✓ Dismissed {count(len(done), 'dead worker')}")
+    for number in others:
+        note(f"worker {number} is not dead (or there is none): bec workers show {number}")
+    return Exit.SOME_FAILED if others else Exit.OK
+
+
 @workers.command()
 @click.argument("worker_id", type=int, metavar="WORKER")
 @json_option
@@ -116,7 +165,11 @@ def show(ctx: click.Context, worker_id: int, as_json: bool) -> None:
         )
     tasks = ", ".join(f"{number} {status}" for status, number in totals.by_status.items()) or "none"
     say(f"Tasks: {tasks}")
-    speed = f" ({totals.pages / totals.work_ms * 1000:.2f} pages/s at work)" if totals.work_ms else ""
+    speed = (
+        f" ({totals.pages / totals.work_ms * 1000:.2f} pages/s by the wall clock of its volumes)"
+        if totals.work_ms
+        else ""
+    )
     say(f"Pages: {totals.pages}, {totals.page_errors} failed{speed}")
 
 

@@ -31,13 +31,22 @@ from bec_core.job import (
 from bec_core.job_config import between, option
 from bec_core.logs import in_context
 from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef
+from bec_core.observer import ObserverSetup, ObserverType, Step, TaskFigures, WorkerObserver
 from bec_core.pages.stages import timed
 from bec_core.reporting.images import ImageVolume, image_volumes
 from bec_core.reporting.index_pages import IndexPage, index_pages
 from bec_core.reporting.kept import keep_row, kept_row, made_of
 from bec_core.reporting.volumes import error_messages, records_of, report_parts, volume_title
 from bec_core.settings import Secret
-from bec_core.source import Source, SourceSetup, SourceType, file_volume, id_of_parts, stable_id
+from bec_core.source import (
+    ListedVolume,
+    Source,
+    SourceSetup,
+    SourceType,
+    file_volume,
+    id_of_parts,
+    stable_id,
+)
 from bec_core.text import shown
 
 __all__ = [
@@ -51,9 +60,12 @@ __all__ = [
     "InvalidMessage",
     "JobType",
     "JobWorker",
+    "ListedVolume",
     "ManifestInvalid",
     "ManifestMissing",
     "Metric",
+    "ObserverSetup",
+    "ObserverType",
     "Page",
     "PageData",
     "PageError",
@@ -67,14 +79,17 @@ __all__ = [
     "Source",
     "SourceSetup",
     "SourceType",
+    "Step",
     "StopSignal",
     "StorageError",
     "TaskContext",
+    "TaskFigures",
     "TaskResult",
     "TaskStopped",
     "TerminalTaskError",
     "Volume",
     "VolumeRef",
+    "WorkerObserver",
     "WorkerSetup",
     "between",
     "error_messages",

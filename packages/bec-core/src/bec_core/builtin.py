@@ -1,9 +1,11 @@
-"""The sources that every installation has, declared as a plugin declares its own."""
+"""The sources and observers that every installation has, declared as a plugin declares its own."""
 
 from __future__ import annotations
 
 from bec_core.hookspecs import hookimpl
 from bec_core.models import DEFAULT_SOURCE, FOLDER_SOURCE
+from bec_core.observer import ObserverType
+from bec_core.observers.settings import EmfSettings, PrometheusSettings
 from bec_core.source import SourceType
 
 BENCHMARK_SOURCE = "ocr_benchmark"
@@ -35,4 +37,23 @@ def bec_sources() -> list[SourceType]:
             in_messages=True,
         ),
         FOLDERS,
+    ]
+
+
+@hookimpl
+def bec_observers() -> list[ObserverType]:
+    """Metrics for Prometheus and for CloudWatch; each does nothing until its settings say so."""
+    return [
+        ObserverType(
+            "prometheus",
+            "bec_core.observers.opening:open_prometheus",
+            "Metrics for Prometheus, at a port.",
+            settings=PrometheusSettings,
+        ),
+        ObserverType(
+            "emf",
+            "bec_core.observers.opening:open_emf",
+            "Metrics for CloudWatch, as lines of a file.",
+            settings=EmfSettings,
+        ),
     ]

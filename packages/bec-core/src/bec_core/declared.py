@@ -1,4 +1,4 @@
-"""Whether a job type or a source is one: each field of its declaration has the type that it should have.
+"""Whether a job type, a source or an observer is one: each field of its declaration has the type that it should have.
 
 Python checks none of this, and a wrong one shows late and elsewhere: ``inputs="ldv1"`` is four inputs of a letter each.
 """
@@ -6,12 +6,13 @@ Python checks none of this, and a wrong one shows late and elsewhere: ``inputs="
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
 from bec_core.job import Input, JobType
+from bec_core.observer import ObserverType
 from bec_core.source import SourceType
 
 _WORDS = ("name", "worker", "version", "summary", "results_version")
@@ -19,21 +20,38 @@ _WORDS_OR_NONE = ("report", "compare", "family")
 
 
 _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_BAD_NAME = "its name must be of small letters, digits and '_' (at most 32, a letter first)"
 _TAKEN = {"folder": "the database has it for folders of this machine", "s3": "a store's URL begins so"}
 
 
-def shape_problems(declared: JobType | SourceType) -> list[str]:
+def shape_problems(declared: JobType | SourceType | ObserverType) -> list[str]:
     """What of the declaration has a wrong type, each in a sentence."""
+    if isinstance(declared, ObserverType):
+        return _observer_problems(declared)
     return _source_problems(declared) if isinstance(declared, SourceType) else _job_problems(declared)
 
 
-def _source_problems(source: SourceType) -> list[str]:
-    said: dict[str, Any] = {field.name: getattr(source, field.name) for field in attrs.fields(SourceType)}
-    problems = [
+def _observer_problems(observer: ObserverType) -> list[str]:
+    said: dict[str, Any] = {field.name: getattr(observer, field.name) for field in attrs.fields(ObserverType)}
+    problems = _word_problems(said)
+    if said["settings"] is not None:
+        problems += _class_problems("settings", said["settings"])
+    if not problems and not _SOURCE_NAME.fullmatch(observer.name):
+        problems.append(_BAD_NAME)
+    return problems
+
+
+def _word_problems(said: Mapping[str, Any]) -> list[str]:
+    return [
         f"its {name} must be a string, not {said[name]!r}"
         for name in ("name", "opener", "summary")
         if not isinstance(said[name], str)
     ]
+
+
+def _source_problems(source: SourceType) -> list[str]:
+    said: dict[str, Any] = {field.name: getattr(source, field.name) for field in attrs.fields(SourceType)}
+    problems = _word_problems(said)
     for name in ("endings", "prefixes"):
         problems += _tuple_problems(f"its {name}", said[name], "str")
     if not isinstance(said["in_messages"], bool):
@@ -43,7 +61,7 @@ def _source_problems(source: SourceType) -> list[str]:
     if problems:
         return problems
     if not _SOURCE_NAME.fullmatch(source.name):
-        problems.append("its name must be of small letters, digits and '_' (at most 32, a letter first)")
+        problems.append(_BAD_NAME)
     elif source.name in _TAKEN:
         problems.append(f"its name is taken: {_TAKEN[source.name]}")
     problems += [f"its ending {one!r} must begin with '.'" for one in source.endings if one[:1] != "."]

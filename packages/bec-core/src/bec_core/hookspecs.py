@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import click
 
     from bec_core.job import JobType
+    from bec_core.observer import ObserverType
     from bec_core.source import SourceType
 
 hookspec = pluggy.HookspecMarker("bec")
@@ -24,6 +25,11 @@ def bec_job_types() -> list[JobType]:  # type: ignore[empty-body]  # a spec has 
 @hookspec
 def bec_sources() -> list[SourceType]:  # type: ignore[empty-body]  # a spec has no body
     """Return the sources of pages that this plugin brings. Must be light, as with the job types."""
+
+
+@hookspec
+def bec_observers() -> list[ObserverType]:  # type: ignore[empty-body]  # a spec has no body
+    """Return the observers that this plugin brings. Must be light, as with the job types."""
 
 
 @hookspec

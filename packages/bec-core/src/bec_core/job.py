@@ -32,6 +32,8 @@ class Metric:
         weight: the metric by which it is weighed (``"chars"``: a mean over all characters); None: a plain sum.
         better: which change is for the better; None: neither.
         percent: shown as a percentage.
+        drift: by how much its mean over the volumes done last may differ from that over those before (for the
+            worse, where that is known) before the job's brake pauses it; needs a weight. None: by any.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Metric:
     weight: str | None = None
     better: Literal["lower", "higher"] | None = None
     percent: bool = False
+    drift: float | None = None
 
 
 @frozen

@@ -67,6 +67,14 @@ class RuntimeConfig:
     max_page_error_rate: float = option(
         0.05, "Share of failed pages above which the task itself fails.", **between(0, 1)
     )
+    brake_share: float = option(
+        0.5, "Share of the volumes that ended last which, failed by one cause, pauses the job; 0: no brake.",
+        **between(0, 1),
+    )  # fmt: skip
+    brake_volumes: int = option(
+        40, "How many volumes that ended last the brake looks at; fewer than half of them tell nothing.",
+        **between(2, 1000),
+    )  # fmt: skip
     resources: dict[str, str] | None = option(
         None, "Where the job type's resources are, by name.", validator=_check_places,
         allowed="absolute paths, s3:// or https:// URLs, each with #sha256=…",

@@ -267,6 +267,7 @@ class Job:
     updated_at: datetime
     root: str | None = None
     shares_prefix: bool = False
+    brake_reason: str | None = None
 
     @property
     def artifact_root(self) -> str:

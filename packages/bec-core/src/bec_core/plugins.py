@@ -1,8 +1,8 @@
 """Finding and loading plugins: entry points of group ``bec``, loaded one by one.
 
-A plugin that fails to import, or whose job types or sources are none, is reported with its distribution's name and
-takes nothing else down; with ``strict`` it is fatal. Two plugins that claim one job type or one source are both left
-out: nobody can say whose it would be. Only what the core brings itself (:mod:`bec_core.builtin`) stays.
+A plugin that fails to import, or whose job types, sources or observers are none, is reported with its distribution's
+name and takes nothing else down; with ``strict`` it is fatal. Two plugins that claim one name are both left out: nobody
+can say whose it would be. Only what the core brings itself (:mod:`bec_core.builtin`) stays.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bec_core import hookspecs
 from bec_core.declared import shape_problems
 from bec_core.errors import PluginError
 from bec_core.job import JobType
+from bec_core.observer import ObserverType
 from bec_core.source import SourceType
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "bec"
 
-Kind = TypeVar("Kind", JobType, SourceType)
+Kind = TypeVar("Kind", JobType, SourceType, ObserverType)
 
 _OURS = "bec-core"
 _BUILT_IN = EntryPoint("builtin", "bec_core.builtin", ENTRY_POINT_GROUP)
@@ -36,13 +37,14 @@ _BUILT_IN = EntryPoint("builtin", "bec_core.builtin", ENTRY_POINT_GROUP)
 
 @frozen
 class Plugin:
-    """A loaded plugin: its entry point's name, its distribution, and the job types and sources it brings."""
+    """A loaded plugin: its entry point's name, its distribution, and the job types, sources and observers it brings."""
 
     name: str
     distribution: str
     version: str
     job_types: tuple[JobType, ...]
     source_types: tuple[SourceType, ...] = ()
+    observer_types: tuple[ObserverType, ...] = ()
 
 
 @frozen
@@ -72,6 +74,11 @@ class Plugins:
     def source_types(self) -> Mapping[str, SourceType]:
         """The sources by name, the built-in ones too."""
         return {source.name: source for plugin in self.loaded for source in plugin.source_types}
+
+    @cached_property
+    def observer_types(self) -> Mapping[str, ObserverType]:
+        """The observers by name, the built-in ones too."""
+        return {observer.name: observer for plugin in self.loaded for observer in plugin.observer_types}
 
     def module_of(self, plugin: Plugin) -> str:
         """The import path of a plugin's module."""
@@ -161,10 +168,11 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint, distribution: str, v
         manager.check_pending()
         job_types = _returned(manager, module, "bec_job_types", JobType, "job type")
         source_types = _returned(manager, module, "bec_sources", SourceType, "source")
+        observer_types = _returned(manager, module, "bec_observers", ObserverType, "observer")
     except BaseException:
         manager.unregister(module)
         raise
-    return Plugin(point.name, distribution, version, job_types, source_types)
+    return Plugin(point.name, distribution, version, job_types, source_types, observer_types)
 
 
 def _returned(
@@ -197,6 +205,8 @@ def _claims_of_one_name(plugins: Iterable[Plugin]) -> list[tuple[Plugin, str]]:
             owners.setdefault(("job type", "bec_job_types", job_type.name), []).append(plugin)
         for source in plugin.source_types:
             owners.setdefault(("source", "bec_sources", source.name), []).append(plugin)
+        for observer in plugin.observer_types:
+            owners.setdefault(("observer", "bec_observers", observer.name), []).append(plugin)
     found: dict[int, tuple[Plugin, str]] = {}
     for (what, hook, name), claiming in owners.items():
         if len(claiming) > 1:

@@ -27,6 +27,7 @@ from bec_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from bec_core.job import JobType
+    from bec_core.observer import ObserverType
     from bec_core.source import SourceType
 
 QueueKind = Literal["postgres", "sqs"]
@@ -97,9 +98,40 @@ class Settings:
     region: str | None = _env(
         "BEC_REGION", "AWS_REGION", "AWS_DEFAULT_REGION", doc="AWS region.", default=None
     )
-    endpoint_url: str | None = _env("AWS_ENDPOINT_URL", doc="Endpoint of S3 and SQS.", default=None)
+    endpoint_url: str | None = _env(
+        "AWS_ENDPOINT_URL", doc="Endpoint of all of AWS's services.", default=None
+    )
     s3_endpoint_url: str | None = _env("AWS_ENDPOINT_URL_S3", doc="Endpoint of S3 alone.", default=None)
     sqs_endpoint_url: str | None = _env("AWS_ENDPOINT_URL_SQS", doc="Endpoint of SQS alone.", default=None)
+    autoscaling_endpoint_url: str | None = _env(
+        "AWS_ENDPOINT_URL_AUTO_SCALING", doc="Endpoint of EC2 Auto Scaling alone.", default=None
+    )
+
+    ec2: Literal["auto", "on", "off"] = _env(
+        "BEC_EC2",
+        doc="Whether a worker watches for its EC2 instance's end. auto: where the firmware says that it is one.",
+        default="auto",
+    )
+    imds_url: str = _env(
+        "BEC_IMDS_URL",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+        doc="Where the instance's metadata service answers.",
+        default="http://169.254.169.254",
+    )
+    on_rebalance: Literal["keep", "drain"] = _env(
+        "BEC_ON_REBALANCE",
+        doc="On a rebalance recommendation: keep finished pages every few seconds and go on, or drain.",
+        default="keep",
+    )
+    asg_name: str | None = _env("BEC_ASG_NAME", doc="The instance's Auto Scaling group.", default=None)
+    asg_hook: str | None = _env(
+        "BEC_ASG_HOOK", doc="The group's lifecycle hook that waits for an instance's end.", default=None
+    )
+    scale_in_protection: bool = _env(
+        "BEC_SCALE_IN_PROTECTION",
+        doc="1: the instance is protected from scale-in while something is at hand.",
+        default=False,
+    )
 
     source_s3_bucket: str = _env(
         "BEC_SOURCE_S3_BUCKET", doc="The archive's bucket.", default="archive.tbrc.org"
@@ -242,8 +274,8 @@ class PluginVariables:
     settings: frozenset[str] = frozenset()
 
 
-_OF_OTHERS = frozenset({"BEC_JOB", "BEC_WORKER_ARGS"})
-"""Names that the systemd unit uses."""
+_OF_OTHERS = frozenset({"BEC_JOB", "BEC_WORKER_ARGS", "BEC_FEEDER_ARGS"})
+"""Names that the systemd units use."""
 
 
 def load_log_place(environ: Mapping[str, str] | None = None) -> tuple[Path | None, bool]:
@@ -336,18 +368,20 @@ def load_settings(
         problems.append("BEC_SQL_USER or BEC_SQL_PASSWORD is set, but BEC_SQL_HOST is not")
     if settings.queue_kind == "sqs" and not settings.region:
         problems.append("BEC_REGION is not set, and the queues are SQS (or set BEC_QUEUE=postgres)")
+    if settings.asg_name is None and (settings.asg_hook or settings.scale_in_protection):
+        problems.append("BEC_ASG_HOOK or BEC_SCALE_IN_PROTECTION is set, but BEC_ASG_NAME is not")
     if problems:
         raise SettingsError("settings: " + "; ".join(problems))
     return attrs.evolve(settings, home=settings.home.absolute(), environment=known)
 
 
-def setting_fields(brought: JobType | SourceType) -> tuple[Any, ...]:
-    """The fields of a job type's or a source's own settings."""
+def setting_fields(brought: JobType | SourceType | ObserverType) -> tuple[Any, ...]:
+    """The fields of a job type's, a source's or an observer's own settings."""
     return tuple(attrs.fields(attrs.resolve_types(brought.settings))) if brought.settings else ()
 
 
-def plugin_settings(environment: Mapping[str, str], brought: JobType | SourceType) -> Any:
-    """The own settings of a job type or a source, structured as its class; None if it has none.
+def plugin_settings(environment: Mapping[str, str], brought: JobType | SourceType | ObserverType) -> Any:
+    """The own settings of a job type, a source or an observer, structured as its class; None if it has none.
 
     Raises:
         SettingsError: naming every variable that is bad or missing.

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
@@ -52,6 +52,43 @@ class Source(Protocol):
 
         Raises:
             PageError: of stage ``fetch``; retryable if the store failed, not if the page is missing.
+        """
+        ...
+
+
+@runtime_checkable
+class WithPageEtags(Protocol):
+    """What a source has besides if it can tell cheaply which bytes its pages have: then its volumes can be resumed."""
+
+    def page_etags(self, volume: Volume) -> Mapping[str, str]:
+        """The present etag of each page by its file name, as :meth:`Source.read_page` would give it; in few requests.
+
+        Raises:
+            StorageError: what must be asked does not answer.
+        """
+        ...
+
+
+@frozen
+class ListedVolume:
+    """A volume as a listing shows it; ``etag`` None: the listing does not tell its version."""
+
+    ref: VolumeRef
+    etag: bytes | None
+
+
+class Listable(Protocol):
+    """What a source has besides, if all its volumes can be listed: part after part, so that a walk can go on."""
+
+    def parts(self) -> Sequence[str]:
+        """The parts, in an order that stays the same."""
+        ...
+
+    def list_part(self, part: str) -> Sequence[ListedVolume]:
+        """The volumes of a part.
+
+        Raises:
+            StorageError: what must be asked does not answer.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from bec_core import JobType, Resource, hookimpl
+from bec_core import JobType, Metric, Resource, hookimpl
 from bec_ldv1.config import Ldv1Config
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ def bec_job_types() -> list[JobType]:
             report="bec_ldv1.output.report:write_report",
             compare="bec_ldv1.output.report:write_comparison",
             results_version="2",
+            metrics=(
+                Metric("lines", "Text lines that were found."),
+                Metric("pages", "Pages that could be looked at."),
+                Metric("without_lines", "Pages without any line.", weight="pages", percent=True, drift=0.3),
+            ),
             resources=(
                 Resource(
                     "model",

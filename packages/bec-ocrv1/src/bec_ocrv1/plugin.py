@@ -40,6 +40,7 @@ def bec_job_types() -> list[JobType]:
                     weight="characters",
                     better="higher",
                     percent=True,
+                    drift=0.15,
                 ),
             ),
             report="bec_ocrv1.report:write_report",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -93,12 +94,20 @@ class PdfSource:
             ) from error
         except (PdfUnreadable, PdfPageUnreadable) as error:
             raise PageError(f"{uri}: {error}", stage="fetch", error_type=type(error).__name__) from error
-        return PageData(data, f"{volume.etag.hex()}-{number}", uri)
+        return PageData(data, _page_etag(volume, number), uri)
+
+    def page_etags(self, volume: Volume) -> Mapping[str, str]:
+        """The pages' etags: the volume's version tells the file as it is."""
+        return {page.filename: _page_etag(volume, page.index + 1) for page in volume.pages}
 
 
 def open_source(setup: SourceSetup) -> PdfSource:
     """The source with its settings."""
     return PdfSource(setup.settings.dpi)
+
+
+def _page_etag(volume: Volume, number: int) -> str:
+    return f"{volume.etag.hex()}-{number}"
 
 
 def _file(ref: VolumeRef) -> Path:

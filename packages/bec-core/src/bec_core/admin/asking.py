@@ -20,17 +20,18 @@ from typing import Literal
 
 from attrs import define, field, frozen
 
+from bec_core.admin.actions import record
 from bec_core.admin.session import Session
 from bec_core.admin.staleness import Reason, stale_volumes
 from bec_core.artifacts import TaskFolder
-from bec_core.db import blocking, inputs, jobs, ledger, requeue, volumes
+from bec_core.db import blocking, feeding, inputs, jobs, ledger, requeue, volumes
 from bec_core.db.locks import ENQUEUEING, Held, only_one
 from bec_core.db.requeue import FailedVolume
 from bec_core.errors import ConflictError, StorageError, TaskError
 from bec_core.models import Job, JobStatus, TaskStatus, VolumeRef
 from bec_core.queues.letters import remove_letters
 from bec_core.queues.release import release
-from bec_core.queues.sweep import hand_over
+from bec_core.queues.sending import hand_over
 from bec_core.queues.sweep import sweep as sweep_queue
 
 SkipReason = Literal["named twice", "waiting already", "done at this version", "not stale", "over the limit"]
@@ -60,31 +61,52 @@ class Want(StrEnum):
 
 @frozen
 class Asked:
-    """What asking did, or (dry run) would do. ``blocked``: asked for, but an input is not done; no message yet."""
+    """What asking did, or (dry run) would do.
+
+    Attributes:
+        sent: asked for, and their messages sent.
+        skipped: left out, with the reason.
+        refused: asked for, but the queue refused their messages.
+        blocked: asked for, but an input is not done; no message yet.
+        for_feeder: asked for; the job's feeder sends their messages as workers come to them.
+        reprioritised: how many that waited already got another priority.
+    """
 
     sent: tuple[VolumeRef, ...]
     skipped: tuple[tuple[VolumeRef, SkipReason], ...] = ()
     refused: tuple[tuple[VolumeRef, str], ...] = ()
     blocked: tuple[VolumeRef, ...] = ()
+    for_feeder: tuple[VolumeRef, ...] = ()
+    reprioritised: int = 0
 
 
 @define
 class _Tally:
-    """What was decided so far."""
+    """What was decided so far; ``fed``: the job has a feeder, so no message is sent here."""
 
+    fed: bool
     sent: list[VolumeRef] = field(factory=list)
     skipped: list[tuple[VolumeRef, SkipReason]] = field(factory=list)
     refused: list[tuple[VolumeRef, str]] = field(factory=list)
     blocked: list[VolumeRef] = field(factory=list)
+    for_feeder: list[VolumeRef] = field(factory=list)
+    reprioritised: int = 0
 
     @property
     def taken(self) -> int:
         """How many were taken so far, with or without a message."""
-        return len(self.sent) + len(self.blocked)
+        return len(self.sent) + len(self.blocked) + len(self.for_feeder)
 
     @property
     def asked(self) -> Asked:
-        return Asked(tuple(self.sent), tuple(self.skipped), tuple(self.refused), tuple(self.blocked))
+        return Asked(
+            tuple(self.sent),
+            tuple(self.skipped),
+            tuple(self.refused),
+            tuple(self.blocked),
+            tuple(self.for_feeder),
+            self.reprioritised,
+        )
 
 
 def ask(
@@ -96,6 +118,7 @@ def ask(
     reasons: Collection[Reason] = (),
     dry_run: bool = False,
     limit: int | None = None,
+    priority: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Asked:
     """Ask ``job`` for volumes; skips what waits already (but for :attr:`Want.FORCE`), and what is not wanted.
@@ -108,18 +131,19 @@ def ask(
         reasons: with :attr:`Want.STALE`: only what is out of date for one of these.
         dry_run: only say what would happen; nothing is written anywhere.
         limit: send at most this many.
+        priority: of these volumes, also of those that wait already; the job's feeder sends the highest first.
         progress: called with the number of volumes handled so far.
 
     Raises:
         ConflictError: the job is cancelled: its messages would only be set aside.
     """
     refuse_cancelled(job)
-    tally = _Tally()
+    tally = _Tally(has_feeder(session, job))
     unique = list(dict.fromkeys(refs))
     tally.skipped += [(ref, "named twice") for ref in _repeated(refs)]
 
     def go_through(held: Held | None) -> None:
-        chooser = _chooser(session, job, want, reasons)
+        chooser = _chooser(session, job, want, reasons, fed=tally.fed)
         for start in range(0, len(unique), _CHUNK):
             chunk = unique[start : start + _CHUNK]
             left = None if limit is None else limit - tally.taken
@@ -132,9 +156,15 @@ def ask(
                 tally.skipped += [(ref, "over the limit") for ref in wanted[left:]]
                 wanted = wanted[:left]
             if held is None:
-                tally.sent += wanted
+                (tally.for_feeder if tally.fed else tally.sent).extend(wanted)
             elif wanted:
-                _ask_for(session, job, wanted, tally, held, raising=want in (Want.FORCE, Want.STALE))
+                _ask_for(
+                    session, job, wanted, tally, held,
+                    raising=want in (Want.FORCE, Want.STALE), priority=priority or 0,
+                )  # fmt: skip
+            waiting = [ref for ref, reason in skipped if reason == "waiting already"]
+            if priority is not None and waiting and held is not None:
+                tally.reprioritised += _prioritise(session, job, waiting, priority, held)
             progress(start + len(chunk))
 
     if dry_run:
@@ -142,6 +172,9 @@ def ask(
     else:
         with only_one(session.database, _key(job), _what(job)) as held:
             go_through(held)
+            if want is Want.FORCE:
+                with session.database.connection() as connection:
+                    record(session, connection, job, "force", tally.taken)
         _release(session, job, tally)
     return tally.asked
 
@@ -166,7 +199,8 @@ def _release(session: Session, job: Job, tally: _Tally) -> None:
         most_looked_at=_LOOKED_AT_NOW,
     )
     released = {(one.ref.db_w_id, one.ref.i_id) for one in found}
-    tally.sent += [ref for ref in tally.blocked if (ref.db_w_id, ref.i_id) in released]
+    taken = tally.for_feeder if tally.fed else tally.sent
+    taken += [ref for ref in tally.blocked if (ref.db_w_id, ref.i_id) in released]
     tally.blocked = [ref for ref in tally.blocked if (ref.db_w_id, ref.i_id) not in released]
 
 
@@ -180,7 +214,7 @@ def ask_again(session: Session, job: Job, refs: Sequence[VolumeRef], *, raising:
         raising: what stands is not to be believed: the request's number is raised.
     """
     refuse_cancelled(job)
-    tally = _Tally()
+    tally = _Tally(has_feeder(session, job))
     unique = list(dict.fromkeys(refs))
     if unique:
         with only_one(session.database, _key(job), _what(job)) as held:
@@ -209,6 +243,18 @@ def refuse_cancelled(job: Job) -> None:
         raise ConflictError(f"job {job.name} is cancelled; to go on with it: bec jobs resume {job.name}")
 
 
+def has_feeder(session: Session, job: Job) -> bool:
+    """Whether the job's messages are sent by a feeder, not when it is asked."""
+    with session.database.connection() as connection:
+        return feeding.feeder_of(connection, job.id) is not None
+
+
+def _prioritise(session: Session, job: Job, refs: Sequence[VolumeRef], priority: int, held: Held) -> int:
+    with session.database.connection() as connection:
+        held.confirm(connection)
+        return ledger.prioritise(connection, job.id, volumes.upsert_refs(connection, refs), priority)
+
+
 def _key(job: Job) -> tuple[int, int]:
     return ENQUEUEING, job.id
 
@@ -218,11 +264,21 @@ def _what(job: Job) -> str:
 
 
 def _ask_for(
-    session: Session, job: Job, wanted: Sequence[VolumeRef], tally: _Tally, held: Held, *, raising: bool
+    session: Session,
+    job: Job,
+    wanted: Sequence[VolumeRef],
+    tally: _Tally,
+    held: Held,
+    *,
+    raising: bool,
+    priority: int | None = None,
 ) -> None:
-    """Enter volumes into the ledger, then send their messages."""
-    entered = _enter(session, job, wanted, held, raising=raising)
+    """Enter volumes into the ledger, then send their messages, unless the job has a feeder, which does."""
+    entered = _enter(session, job, wanted, held, raising=raising, priority=priority)
     tally.blocked += entered.blocked
+    if tally.fed:
+        tally.for_feeder += [ref for _, ref in entered.waiting]
+        return
     asked, wanted = list(entered.waiting), [ref for _, ref in entered.waiting]
     failed = hand_over(session.database, session.queue(job.queue_url), job.id, asked, held)
     tally.sent += [ref for n, ref in enumerate(wanted) if n not in failed]
@@ -237,7 +293,15 @@ class _Entered:
     blocked: tuple[VolumeRef, ...]
 
 
-def _enter(session: Session, job: Job, refs: Sequence[VolumeRef], held: Held, *, raising: bool) -> _Entered:
+def _enter(
+    session: Session,
+    job: Job,
+    refs: Sequence[VolumeRef],
+    held: Held,
+    *,
+    raising: bool,
+    priority: int | None = None,
+) -> _Entered:
     raised = ledger.Raise(job.config_revision, _answered_by_markers(session, job, refs)) if raising else None
     with session.database.connection() as connection:
         held.confirm(connection)
@@ -245,6 +309,8 @@ def _enter(session: Session, job: Job, refs: Sequence[VolumeRef], held: Held, *,
         ids = volumes.upsert_refs(connection, refs)
         entries = list(zip(ids, refs, strict=True))
         ledger.request(connection, job.id, entries, raised=raised)
+        if priority is not None:
+            ledger.prioritise(connection, job.id, ids, priority)
         requeue.free(connection, job.id, ids)  # what failed may be claimed again, whatever the clocks say
         blocked = blocking.block(connection, job.id, ids) if has_inputs else set()
     return _Entered(
@@ -287,7 +353,7 @@ _Chosen = tuple[list[VolumeRef], list[tuple[VolumeRef, SkipReason]]]
 
 
 def _chooser(
-    session: Session, job: Job, want: Want, reasons: Collection[Reason]
+    session: Session, job: Job, want: Want, reasons: Collection[Reason], *, fed: bool
 ) -> Callable[[Sequence[VolumeRef]], _Chosen]:
     """What splits volumes into those to send and those to leave out, with the reason."""
     if want is Want.FORCE:
@@ -298,17 +364,17 @@ def _chooser(
             [ref for ref in refs if (ref.db_w_id, ref.i_id) in stale],
             [(ref, "not stale") for ref in refs if (ref.db_w_id, ref.i_id) not in stale],
         )
-    return lambda refs: _missing(session, job, refs, done_too=want is Want.CHECK)
+    return lambda refs: _missing(session, job, refs, done_too=want is Want.CHECK, fed=fed)
 
 
-def _missing(session: Session, job: Job, refs: Sequence[VolumeRef], *, done_too: bool) -> _Chosen:
+def _missing(session: Session, job: Job, refs: Sequence[VolumeRef], *, done_too: bool, fed: bool) -> _Chosen:
     with session.database.connection() as connection:
         entries = ledger.lookup(connection, job.id, refs)
     skipped: dict[VolumeRef, SkipReason] = {}
     perhaps_done: list[tuple[VolumeRef, bytes]] = []
     for ref, entry in entries.items():
         if entry.state == "waiting":
-            if entry.sent_at is not None:
+            if entry.sent_at is not None or fed:
                 skipped[ref] = "waiting already"
         elif entry.done_etag is not None and not done_too:
             perhaps_done.append((ref, entry.done_etag))
@@ -355,6 +421,7 @@ class Redriven:
     dead_letters_removed: int
     waiting: tuple[VolumeRef, ...] = ()
     blocked: tuple[VolumeRef, ...] = ()
+    for_feeder: tuple[VolumeRef, ...] = ()
 
 
 def choose(session: Session, job: Job, choice: Choice) -> list[FailedVolume]:
@@ -383,7 +450,7 @@ def redrive(session: Session, job: Job, chosen: Sequence[FailedVolume]) -> Redri
         ConflictError: the job is cancelled.
     """
     refuse_cancelled(job)
-    tally = _Tally()
+    tally = _Tally(has_feeder(session, job))
     tally.refused += [(one.ref, _UNKNOWN_FOLDER) for one in chosen if not one.source_known]
     wanted = [one for one in chosen if one.source_known]
     with only_one(session.database, _key(job), _what(job)) as held:
@@ -400,13 +467,20 @@ def redrive(session: Session, job: Job, chosen: Sequence[FailedVolume]) -> Redri
             blocked_refs = tuple(ref for one, ref in again if one in blocked)
             again = [entry for entry in again if entry[0] not in blocked]
         removed = remove_letters(session.queue(job.dlq_url), [ref for _, ref in again])
+        if tally.fed:
+            tally.for_feeder += [ref for _, ref in again]
+            again = []
         for start in range(0, len(again), _CHUNK):
             part = again[start : start + _CHUNK]
             failed = hand_over(session.database, session.queue(job.queue_url), job.id, part, held)
             tally.sent += [ref for n, (_, ref) in enumerate(part) if n not in failed]
             tally.refused += [(part[n][1], reason) for n, reason in failed.items()]
+        with session.database.connection() as connection:
+            record(session, connection, job, "redrive", tally.taken, dead_letters_removed=removed)
     waiting = tuple(one.ref for one in wanted if one.volume_id in awaited)
-    return Redriven(tuple(tally.sent), tuple(tally.refused), removed, waiting, blocked_refs)
+    return Redriven(
+        tuple(tally.sent), tuple(tally.refused), removed, waiting, blocked_refs, tuple(tally.for_feeder)
+    )
 
 
 def sweep(session: Session, job: Job, *, queue_was_empty: bool = False) -> int:

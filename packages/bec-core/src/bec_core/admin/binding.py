@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
+from bec_core.admin.actions import record
 from bec_core.admin.session import Session
 from bec_core.db import inputs
 from bec_core.db import jobs as rows
@@ -205,4 +206,7 @@ def rebind(
             job = rows.update_config(
                 connection, job.id, job.config, artifact_root=job.root, shares_prefix=job.shares_prefix
             )
+        bound = {one.input.name: one.job.name if one.job else None for one in changed}
+        if changed or follow is not None:
+            record(session, connection, job, "update", inputs=bound, follow=follow)
     return job, changed

@@ -9,14 +9,21 @@ from typing import Any
 from attrs import field, frozen
 from loguru import logger
 
+from bec_core.admin.actions import record
 from bec_core.admin.binding import Binding, bindings, choose_type, is_folder_run, rebind
 from bec_core.admin.session import Session
 from bec_core.db import inputs as input_rows
 from bec_core.db import jobs as rows
 from bec_core.db.reads import job_contents
-from bec_core.errors import ConflictError, NotFoundError, SettingsError
+from bec_core.errors import BecError, ConflictError, NotFoundError, SettingsError
 from bec_core.models import Job, JobStatus
 
+_VERBS = {
+    JobStatus.PAUSED: "pause",
+    JobStatus.ACTIVE: "resume",
+    JobStatus.COMPLETED: "complete",
+    JobStatus.CANCELLED: "cancel",
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
 
@@ -272,6 +279,7 @@ def update_config(
         updated = rows.update_config(
             connection, job.id, config, artifact_root=moved, shares_prefix=share_prefix
         )
+        record(session, connection, updated, "update", config_revision=updated.config_revision)
     return UpdatedJob(updated, changed=True, warnings=warnings)
 
 
@@ -287,6 +295,7 @@ def set_status(session: Session, job: Job, status: JobStatus) -> bool:
         return False
     with session.database.connection() as connection:
         rows.set_status(connection, job.id, status)
+        record(session, connection, job, _VERBS[status], before=job.status.value)
     return True
 
 
@@ -340,7 +349,9 @@ def refuse_read(session: Session, job: Job) -> None:
 def delete_job(
     session: Session, job: Job, *, purge_queues: bool = False, unbind_readers: bool = False
 ) -> None:
-    """Delete a job with its tasks, ledger and config revisions. Artifacts and markers stay.
+    """Delete a job with its tasks, ledger and config revisions, and what is kept of unfinished volumes.
+
+    Artifacts and markers stay.
 
     The queues stay too; ``purge_queues`` empties them first, so that a job created later under the same
     name does not meet this one's messages. ``unbind_readers``: the jobs that read it are left without that input.
@@ -348,6 +359,8 @@ def delete_job(
     Raises:
         ConflictError: other jobs read it.
     """
+    from bec_core.worker.parts import kept_of_job  # the command line lists jobs without a worker's rooms
+
     if not unbind_readers:
         refuse_read(session, job)
     if purge_queues:
@@ -357,7 +370,14 @@ def delete_job(
             except NotFoundError:
                 logger.warning("there is no queue {} to empty", url)
     with session.database.connection() as connection:
+        contents = job_contents.of(connection, job.id)
         rows.delete(connection, job.id)
+        record(session, connection, job, "delete", contents.tasks, purged_queues=purge_queues)
+    try:
+        for kept in kept_of_job(session.artifacts, job.name):
+            kept.folder.remove()
+    except BecError as error:
+        logger.warning("finished pages of unfinished volumes are left in the artifacts' store: {}", error)
 
 
 def ensure_job(

@@ -7,11 +7,12 @@ from contextlib import ExitStack
 
 from attrs import define, field
 
+from bec_core.admin.actions import record
 from bec_core.admin.session import Session
-from bec_core.db import ledger, requeue, volumes
+from bec_core.db import jobs, ledger, requeue, volumes
 from bec_core.db.locks import ENQUEUEING, Held, only_one
 from bec_core.errors import InvalidMessage, QueueUnavailable, SettingsError
-from bec_core.models import Message, OutgoingMessage, VolumeRef, decode_message
+from bec_core.models import Job, Message, OutgoingMessage, VolumeRef, decode_message
 from bec_core.queues.letters import each_once, show_again
 
 _REASON = ("error_", "failed_at")  # how the attributes begin that say why a message was set aside
@@ -64,7 +65,18 @@ def move_messages(
                     " the rest stays in place"
                 )
             progress(moved)
+        _record(session, job_ids, moved, source_url, dest_url)
     return moved
+
+
+def _record(
+    session: Session, job_ids: Sequence[int], moved: int | None, source_url: str, dest_url: str
+) -> None:
+    told = {"out_of": source_url.rpartition("/")[2], "into": dest_url.rpartition("/")[2]}
+    with session.database.connection() as connection:
+        known: list[Job | None] = [jobs.get(connection, job_id) for job_id in job_ids]
+        for job in known or [None]:
+            record(session, connection, job, "redrive", moved, **told)
 
 
 def start_move_task(
@@ -79,7 +91,11 @@ def start_move_task(
     from bec_core.queues.sqs_move import start_move_task as start
 
     refuse_same(source_url, dest_url)
-    return start(session.sqs, source_url, dest_url, per_second=per_second)
+    handle = start(session.sqs, source_url, dest_url, per_second=per_second)
+    with session.database.connection() as connection:
+        job_ids = requeue.jobs_of_queue(connection, dest_url)
+    _record(session, job_ids, None, source_url, dest_url)
+    return handle
 
 
 def refuse_same(source_url: str, dest_url: str) -> None:

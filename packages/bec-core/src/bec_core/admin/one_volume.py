@@ -48,6 +48,10 @@ class _Watch(WorkerObserver):
         """Pass it on."""
         self.to.task_started(volume, attempt)
 
+    def task_resumed(self, volume: Volume, pages: int) -> None:
+        """Pass it on."""
+        self.to.task_resumed(volume, pages)
+
     def page_done(self, volume: Volume, done: int, total: int) -> None:
         """Pass it on."""
         self.to.page_done(volume, done, total)

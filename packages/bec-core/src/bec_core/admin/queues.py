@@ -7,6 +7,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from bec_core.admin.actions import record
 from bec_core.admin.session import Session
 from bec_core.db import ledger
 from bec_core.db.ledger import AskedVolume
@@ -86,11 +87,18 @@ def purge(session: Session, job: Job, *, dead_letters: bool = False) -> int:
     entries that were.
     """
     if dead_letters:
-        session.queue(job.dlq_url).purge()
+        dead = session.queue(job.dlq_url)
+        figures = dead.stats()
+        dead.purge()
+        with session.database.connection() as connection:
+            number = figures.available + figures.in_flight + figures.delayed
+            record(session, connection, job, "purge", number, dead_letters=True)
         return 0
     what = f"emptying the queue of job {job.name}"
     with only_one(session.database, (ENQUEUEING, job.id), what) as held:
         session.queue(job.queue_url).purge()
         with session.database.connection() as connection:
             held.confirm(connection)
-            return ledger.forget_waiting(connection, job.id)
+            forgotten = ledger.forget_waiting(connection, job.id)
+            record(session, connection, job, "purge", forgotten)
+            return forgotten

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import frozen
 
 from bec_core.admin.metrics import MetricFigure, declared
 from bec_core.admin.session import Session
 from bec_core.db import ledger
+from bec_core.db.backlog import backlog
 from bec_core.db.blocking import BlockedOn, blocked_on
 from bec_core.db.left import Left, left
+from bec_core.db.pool import Connection
 from bec_core.db.reads import statistics
+from bec_core.db.reads.pace import pace
 from bec_core.db.reads.statistics import StageFigures, StatusTotals, TaskRow
 from bec_core.db.stale import count_stale
+from bec_core.db.workers import ALIVE_S
 from bec_core.models import Job, TaskStatus
 
 __all__ = [
@@ -24,26 +30,24 @@ __all__ = [
     "StageFigures",
     "StatusTotals",
     "TaskRow",
+    "job_progress",
     "job_statistics",
     "recent_tasks",
     "stage_figures",
     "what_is_left",
 ]
 
-ALIVE_S = 45.0
-"""A worker whose heartbeat is older than this is taken for dead (it beats every ten seconds)."""
-
-_WINDOW_S = 1800.0
+_LATEST = 1000  # a mean by the clock is taken over so many tasks
 
 
 @frozen
 class Progress:
     """The volumes that the job was asked for, by what became of them; ``waiting`` are not running.
 
-    ``pages_per_s`` is of the last half hour, None without a task finished in it; ``time_left_s`` is None
-    when nothing runs, or nothing is known of the pages that wait. ``stale`` of those done were done by an older
-    recipe than the newest that a worker declared (what is unknown is not counted), or from inputs that are others by
-    now. ``blocked`` have an input that is not done; ``blocked_on`` says which, and how that stands.
+    ``pages_per_s`` is of the last half hour, with the pages done of running volumes, None if there are none;
+    ``time_left_s`` is None when nothing runs, or nothing is known of the pages that wait. ``stale`` of those done were
+    done by an older recipe than the newest that a worker declared (what is unknown is not counted), or from inputs
+    that are others by now. ``blocked`` have an input that is not done; ``blocked_on`` says which, and how that stands.
     """
 
     asked: int
@@ -72,7 +76,8 @@ class Cost:
 
 @frozen
 class JobStatistics:
-    """A job's figures; durations in milliseconds, None where no task was timed."""
+    """A job's figures in milliseconds, None where no task was timed: durations are page time (the pages' durations
+    added up, over all threads), a wall clock is what a volume took by the clock (of the latest thousand)."""
 
     job: Job
     by_status: tuple[StatusTotals, ...]
@@ -81,6 +86,7 @@ class JobStatistics:
     total_errors: int
     avg_duration_per_task_ms: float | None
     avg_duration_per_page_ms: float | None
+    avg_wall_clock_per_task_ms: float | None
     progress: Progress
     cost: Cost | None
     metrics: tuple[MetricFigure, ...] = ()
@@ -91,58 +97,65 @@ def job_statistics(session: Session, job: Job, *, hourly_price: float | None = N
     metrics = declared(session, job)
     with session.database.reading() as connection:
         by_status = statistics.totals(connection, job.id)
-        pace = statistics.pace(connection, job.id, window_s=_WINDOW_S, alive_s=ALIVE_S)
-        counts = ledger.counts(connection, job.id)
-        stale = count_stale(connection, job.id)
-        blocked = blocked_on(connection, job.id) if counts.get("blocked") else []
-        known, unknown = statistics.pages_waiting(connection, job.id) if counts.get("waiting") else (0, 0)
+        wall_clock = statistics.wall_clock_ms(connection, job.id, latest=_LATEST)
+        progress = job_progress(connection, job, by_status, stale=count_stale(connection, job.id))
         worked_s = statistics.worker_seconds(connection, job.id) if hourly_price is not None else 0.0
         figures = (
             statistics.metrics(connection, job.id, [(metric.name, metric.weight) for metric in metrics])
             if metrics
             else []
         )
-    done = next((totals for totals in by_status if totals.status is TaskStatus.DONE), None)
-    rate = pace.pages / pace.seconds if pace.pages and pace.seconds else None
-    per_volume = done.total_images / done.count if done and done.count else None
-    pages_left: int | None = known if not unknown else None
-    if unknown and per_volume is not None:
-        pages_left = known + round(unknown * per_volume)
-    if pages_left is not None:
-        pages_left = max(0, pages_left - pace.pages_at_hand)
-    time_left = pages_left / rate if rate and pages_left is not None and pace.live_workers else None
-    waiting = counts.get("waiting", 0)
-    coming = any(one.waiting for one in blocked)  # nobody knows when what they wait for is done
-    progress = Progress(
-        asked=sum(counts.values()),
-        done=counts.get("done", 0),
-        running=pace.running,
-        waiting=max(0, waiting - pace.running),
-        failed=counts.get("failed", 0),
-        live_workers=pace.live_workers,
-        pages_left=pages_left,
-        pages_per_s=rate,
-        time_left_s=None if coming else time_left if waiting else 0.0 if counts else None,
-        stale=stale,
-        blocked=counts.get("blocked", 0),
-        blocked_on=tuple(blocked),
-    )
-    images, timed = sum(t.total_images for t in by_status), sum(t.timed for t in by_status)
+    timed, timed_images = sum(t.timed for t in by_status), sum(t.timed_images for t in by_status)
     spent = sum(t.sum_duration_ms for t in by_status)
     return JobStatistics(
         job=job,
         by_status=tuple(by_status),
         total_tasks=sum(t.count for t in by_status),
-        total_images=images,
+        total_images=sum(t.total_images for t in by_status),
         total_errors=sum(t.total_errors for t in by_status),
         avg_duration_per_task_ms=spent / timed if timed else None,
-        avg_duration_per_page_ms=spent / images if timed and images else None,
+        avg_duration_per_page_ms=spent / timed_images if timed_images else None,
+        avg_wall_clock_per_task_ms=wall_clock,
         progress=progress,
         cost=None if hourly_price is None else _cost(hourly_price, worked_s / 3600, progress),
         metrics=tuple(
             MetricFigure(metric, figure.value, figure.volumes)
             for metric, figure in zip(metrics, figures, strict=True)
         ),
+    )
+
+
+def job_progress(
+    connection: Connection, job: Job, by_status: Sequence[StatusTotals], *, stale: int = 0
+) -> Progress:
+    """How far a job is; the one reckoning that the statistics and the live screen show."""
+    counts = ledger.counts(connection, job.id)
+    now, speed = backlog(connection, job.id), pace(connection, job.id)
+    blocked = blocked_on(connection, job.id) if now.blocked else []
+    known, unknown = statistics.pages_waiting(connection, job.id) if counts.get("waiting") else (0, 0)
+    done = next((totals for totals in by_status if totals.status is TaskStatus.DONE), None)
+    per_volume = done.total_images / done.count if done and done.count else None
+    pages_left: int | None = known if not unknown else None
+    if unknown and per_volume is not None:
+        pages_left = known + round(unknown * per_volume)
+    if pages_left is not None:
+        pages_left = max(0, pages_left - speed.pages_at_hand)
+    rate = speed.pages_per_s
+    time_left = pages_left / rate if rate and pages_left is not None and now.live_workers else None
+    coming = any(one.waiting for one in blocked)  # nobody knows when what they wait for is done
+    return Progress(
+        asked=sum(counts.values()),
+        done=counts.get("done", 0),
+        running=now.running,
+        waiting=now.waiting,
+        failed=counts.get("failed", 0),
+        live_workers=now.live_workers,
+        pages_left=pages_left,
+        pages_per_s=rate,
+        time_left_s=None if coming else time_left if now.total else 0.0 if counts else None,
+        stale=stale,
+        blocked=now.blocked,
+        blocked_on=tuple(blocked),
     )
 
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from attrs import frozen
 
 from bec_core.admin.session import Session
-from bec_core.admin.statistics import ALIVE_S
 from bec_core.db.reads import worker_list
 from bec_core.db.reads.worker_list import WorkerRow, WorkerTotals
+from bec_core.db.workers import ALIVE_S
 from bec_core.errors import NotFoundError
 from bec_core.models import Job
 
-__all__ = ["WorkerRow", "WorkerTotals", "WorkerView", "find_worker", "list_workers", "worker_totals"]
+__all__ = [
+    "STATES", "WorkerRow", "WorkerTotals", "WorkerView", "find_worker", "list_workers", "worker_totals",
+]  # fmt: skip
 
-State = Literal["working", "idle", "dead", "stopped"]
+State = Literal["dead", "idle", "working", "stopped"]
+STATES: tuple[State, ...] = get_args(State)
+"""How a worker can be: what needs a look first."""
 
 
 @frozen
 class WorkerView:
     """A worker and how it is: ``dead`` if its heartbeats ended without a word. ``pages_per_s`` is of the
-    tasks at hand, None without any."""
+    tasks at hand, without the pages that earlier attempts had done; None without any."""
 
     row: WorkerRow
     state: State
@@ -37,7 +41,11 @@ class WorkerView:
             state = "dead"
         else:
             state = "working" if row.activity else "idle"
-        rates = [entry["pages_done"] / entry["seconds"] for entry in row.activity if entry.get("seconds")]
+        rates = [
+            (entry["pages_done"] - entry["pages_resumed"]) / entry["seconds"]
+            for entry in row.activity
+            if entry["seconds"]
+        ]
         return cls(row, state, sum(rates) if rates and state == "working" else None)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from bec_core.admin.instance import instance_watch
 from bec_core.admin.session import Session
 from bec_core.errors import SettingsError
 from bec_core.models import Job
 from bec_core.resources import NamedResources, ResourceCache, ResourceFinder
 from bec_core.worker import BECWorker, Life, Services, WorkerObserver, WorkerOptions, open_worker
+from bec_core.worker.aside import watched_by
 
 if TYPE_CHECKING:
     from bec_core.queues import TaskQueue
@@ -28,12 +30,14 @@ def worker_for(
     observers: Sequence[WorkerObserver] = (),
     queues: tuple[TaskQueue, TaskQueue] | None = None,
     resources: NamedResources | None = None,
+    for_observers: Mapping[str, str] | None = None,
     life: Life | None = None,
 ) -> Iterator[BECWorker]:
     """A worker of ``job``; closed on leaving.
 
-    ``queues``: in place of the job's queue and dead-letter queue. ``resources``: what the command line names. ``life``
-    is told what its threads do.
+    ``queues``: in place of the job's queue and dead-letter queue. ``resources``: what the command line names.
+    It is watched by ``observers``, and by those that plugins bring: the environment, and over it ``for_observers``, has
+    their settings. ``life`` is told what its threads do.
 
     Raises:
         SettingsError: the folder for large artifacts is none; and what :func:`open_worker` raises.
@@ -51,18 +55,24 @@ def worker_for(
         store=session.artifacts,
         open_queue=session.queue,
     )
-    with open_worker(
-        job=job,
-        job_type=session.plugins.job_type(job.type),
-        services=services,
-        options=options,
-        name=session.settings.worker_name,
-        finder=ResourceFinder(
-            ResourceCache(session.settings.home / "cache", session.s3),
-            resources or NamedResources(),
-            session.settings.environment,
-        ),
-        observers=observers,
-        life=life,
-    ) as worker:
+    environment = {**session.settings.environment, **(for_observers or {})}
+    found = session.plugins.observer_types.values()
+    with (
+        watched_by(found, environment, job=job, worker=session.settings.worker_name) as watching,
+        open_worker(
+            job=job,
+            job_type=session.plugins.job_type(job.type),
+            services=services,
+            options=options,
+            name=session.settings.worker_name,
+            finder=ResourceFinder(
+                ResourceCache(session.settings.home / "cache", session.s3),
+                resources or NamedResources(),
+                session.settings.environment,
+            ),
+            observers=[*observers, *watching],
+            life=life,
+            instance=instance_watch(session.settings),
+        ) as worker,
+    ):
         yield worker

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import lru_cache, partial
 from pathlib import Path
 
-from bec_core.archive.pages import MAX_PAGE_BYTES, fetching, read_object
+from bec_core.archive.pages import MAX_PAGE_BYTES, fetching, listed_etags, read_object
 from bec_core.archive.paths import page_name, split_page_name
 from bec_core.archive.tiff import TiffError, page_directories, page_file
 from bec_core.errors import PageError, StorageError
@@ -58,6 +59,13 @@ def read_image(folder: Path, name: str) -> PageData:
         if store.head(file) != info:
             raise StorageError(f"{path.as_uri()} changed while it was read: try again")
     return PageData(data, page_name(info.etag or "", number), page_name(path.as_uri(), number))
+
+
+def image_etags(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """The etags of pages by name, as :func:`read_image` tells them; without those that are not there."""
+    listed = listed_etags(FileStore(folder, create=False), "")
+    parts = ((name, *split_page_name(name)) for name in names)
+    return {name: page_name(listed[file], number) for name, file, number in parts if file in listed}
 
 
 def _read_part(path: Path, directories: tuple[int, ...], number: int) -> bytes:

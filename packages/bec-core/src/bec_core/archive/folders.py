@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from attrs import define, field, frozen
 from loguru import logger
 
-from bec_core.archive.files import pages_in_file, read_image
+from bec_core.archive.files import image_etags, pages_in_file, read_image
 from bec_core.archive.paths import is_local_image_name, is_resource_fork, page_name
 from bec_core.errors import InvalidMessage, ManifestMissing, SettingsError, StorageError
 from bec_core.models import MARKER_NAME, Page, PageData, Volume, VolumeRef
@@ -64,6 +64,10 @@ class LocalFolder:
     def read_page(self, volume: Volume, page: Page) -> PageData:
         """See :meth:`~bec_core.source.Source.read_page`."""
         return read_image(_folder(volume.ref), page.filename)
+
+    def page_etags(self, volume: Volume) -> Mapping[str, str]:
+        """See :meth:`~bec_core.source.WithPageEtags.page_etags`: one look at the folder."""
+        return image_etags(_folder(volume.ref), [page.filename for page in volume.pages])
 
 
 def open_folders(setup: SourceSetup) -> LocalFolder:

@@ -27,6 +27,16 @@ def read_object(store: Store, key: str) -> PageData:
     return PageData(found.data, etag, found.uri)
 
 
+def listed_etags(store: Store, folder: str) -> dict[str, str]:
+    """The etags of the objects directly in a folder, by name, as :func:`read_object` tells them.
+
+    Raises:
+        StorageError: the store can't be asked.
+    """
+    listed = store.list(folder, recursive=False)
+    return {info.key.rpartition("/")[2]: info.etag for info in listed if info.etag}
+
+
 @contextlib.contextmanager
 def fetching() -> Iterator[None]:
     """What goes wrong in a store, as an error of the page that is fetched."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+from bec_core.errors import InvalidMessage
 from bec_core.models import check_id
 
 MANIFEST_NAME = "dimensions.json"
@@ -17,6 +18,7 @@ LOCAL_SUFFIXES = (*IMAGE_SUFFIXES, ".jp2", ".jpx", ".j2k", ".webp", ".bmp", ".gi
 """How the name of a page in a person's own folder ends: all that can be decoded."""
 
 _PART = re.compile(r"(.+\.tiff?)#([2-9]|[1-9][0-9]{1,5})", re.IGNORECASE | re.DOTALL)
+_DIGITS = re.compile(r"[0-9]{4}")
 _OLD_STYLE = re.compile(r"I([0-9]{4})")
 
 
@@ -35,6 +37,17 @@ def volume_folder(w_id: str, i_id: str) -> str:
     suffix = old_style[1] if old_style else i_id
     digest = hashlib.md5(w_id.encode(), usedforsecurity=False).hexdigest()
     return f"Works/{digest[:2]}/{w_id}/images/{w_id}-{suffix}"
+
+
+def volume_of_folder(folder: str) -> tuple[str, str] | None:
+    """``W_ID`` and ``I_ID`` of the volume of a folder; None: it is not where the archive keeps any."""
+    parts = folder.split("/")
+    w_id, suffix = (parts[2], parts[-1].removeprefix(f"{parts[2]}-")) if len(parts) == 5 else ("", "")
+    i_id = f"I{suffix}" if _DIGITS.fullmatch(suffix) else suffix
+    try:
+        return (w_id, i_id) if volume_folder(w_id, i_id) == folder else None
+    except InvalidMessage:
+        return None
 
 
 def is_image_name(name: str) -> bool:

@@ -15,7 +15,7 @@ from bec_core.errors import BecError, InvalidMessage, PluginError, SettingsError
 from bec_core.models import DEFAULT_SOURCE, FOLDER_SOURCE, Page, PageData, Volume, VolumeRef
 from bec_core.plugins import load_object
 from bec_core.settings import Settings, plugin_settings
-from bec_core.source import Source, SourceSetup, SourceType, file_volume
+from bec_core.source import Listable, Source, SourceSetup, SourceType, WithPageEtags, file_volume
 from bec_core.storage import S3Options, open_store
 
 
@@ -45,6 +45,11 @@ class Sources:
     def read_page(self, volume: Volume, page: Page) -> PageData:
         """See :meth:`~bec_core.source.Source.read_page`."""
         return self._source_of(volume.ref).read_page(volume, page)
+
+    def page_etags(self, volume: Volume) -> Mapping[str, str] | None:
+        """See :meth:`~bec_core.source.WithPageEtags.page_etags`; None: the volume's source can't tell them."""
+        source = self._source_of(volume.ref)
+        return source.page_etags(volume) if isinstance(source, WithPageEtags) else None
 
     def find(
         self, place: str, *, source: str | None = None, i_version: str | None = None, skip: Path | None = None
@@ -157,6 +162,19 @@ class Sources:
             if name not in self._open:
                 self._open[name] = self._open_source(self._types[name])
             return self._open[name]
+
+    def listable(self, name: str) -> Listable:
+        """The source of this name, if all its volumes can be listed.
+
+        Raises:
+            SettingsError: there is no such source, or it can't be.
+        """
+        if name not in self._types:
+            raise SettingsError(f"there is no source {name!r} (known: {self._known()})")
+        opened: Any = self.opened(name)
+        if not (hasattr(opened, "parts") and hasattr(opened, "list_part")):
+            raise SettingsError(f"the source {name} can't be listed: name its volumes (--file, --volume)")
+        return opened  # type: ignore[no-any-return]  # what a plugin's source gives, its author vouches for
 
     def _known(self) -> str:
         return ", ".join(sorted(self._types))

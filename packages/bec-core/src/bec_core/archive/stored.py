@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 from loguru import logger
 
 from bec_core.archive.manifest import MAX_STORED_BYTES, parse_manifest
-from bec_core.archive.pages import read_object
-from bec_core.archive.paths import MANIFEST_NAME, is_image_name, is_resource_fork, volume_folder
+from bec_core.archive.pages import listed_etags, read_object
+from bec_core.archive.paths import (
+    MANIFEST_NAME,
+    is_image_name,
+    is_resource_fork,
+    volume_folder,
+    volume_of_folder,
+)
 from bec_core.builtin import BENCHMARK_SOURCE
 from bec_core.errors import InvalidMessage, ManifestInvalid, ManifestMissing, ObjectNotFound
 from bec_core.models import DEFAULT_SOURCE, Page, PageData, Volume, VolumeRef, check_id
-from bec_core.source import SourceSetup, volume_by_ids
+from bec_core.source import ListedVolume, SourceSetup, volume_by_ids
 from bec_core.storage import ObjectTooLarge, Store, StoredObject
 from bec_core.text import readable
 
@@ -50,10 +57,28 @@ class BdrcArchive:
         etag = self._version(manifest)
         return Volume(ref, etag, etag.hex()[:6], pages, manifest.last_modified)
 
+    def parts(self) -> list[str]:
+        """See :class:`~bec_core.source.Listable`: the first two digits of the works' hashes."""
+        return [f"{number:02x}" for number in range(256)]
+
+    def list_part(self, part: str) -> list[ListedVolume]:
+        """See :class:`~bec_core.source.Listable`: by the manifests in the listing; none is read."""
+        found = []
+        for info in self._store.list(f"Works/{part}", name=MANIFEST_NAME):
+            if ids := volume_of_folder(info.key.rpartition("/")[0]):
+                etag = _MD5.fullmatch(info.etag or "") if self._store.etags_are_md5 else None
+                version = bytes.fromhex(etag[1]) if etag else None
+                found.append(ListedVolume(VolumeRef(*ids), version))
+        return found
+
     def read_page(self, volume: Volume, page: Page) -> PageData:
         """See :meth:`~bec_core.source.Source.read_page`."""
         folder = volume_folder(volume.ref.w_id, volume.ref.i_id)
         return read_object(self._store, f"{folder}/{page.filename}")
+
+    def page_etags(self, volume: Volume) -> Mapping[str, str]:
+        """See :meth:`~bec_core.source.WithPageEtags.page_etags`: one listing of the folder."""
+        return listed_etags(self._store, volume_folder(volume.ref.w_id, volume.ref.i_id))
 
     def _version(self, manifest: StoredObject) -> bytes:
         found = _MD5.fullmatch(manifest.etag or "") if self._store.etags_are_md5 else None
@@ -92,6 +117,10 @@ class FlatVersionedFolder:
     def read_page(self, volume: Volume, page: Page) -> PageData:
         """See :meth:`~bec_core.source.Source.read_page`."""
         return read_object(self._store, f"{self._folder(volume.ref)[0]}/{page.filename}")
+
+    def page_etags(self, volume: Volume) -> Mapping[str, str]:
+        """See :meth:`~bec_core.source.WithPageEtags.page_etags`: one listing of the folder."""
+        return listed_etags(self._store, self._folder(volume.ref)[0])
 
     def _folder(self, ref: VolumeRef) -> tuple[str, str]:
         if ref.i_version is None:

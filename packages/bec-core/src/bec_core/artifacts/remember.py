@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -54,6 +55,17 @@ def remember(
     return Remembered(repaired, tuple(released))
 
 
+def _numbers(value: object, kind: Callable[[float], Any] = float) -> dict[str, Any] | None:
+    """Figures by name; None: the marker has none."""
+    if not isinstance(value, Mapping):
+        return None
+    return {
+        str(name): kind(one)
+        for name, one in value.items()
+        if isinstance(one, (int, float)) and math.isfinite(one)
+    }
+
+
 def _outcome(content: Mapping[str, Any]) -> Outcome:
     """The figures of a marker, of whatever age: what it does not say is zero."""
 
@@ -67,5 +79,7 @@ def _outcome(content: Mapping[str, Any]) -> Outcome:
         total_duration_ms=number("total_duration_ms"),
         avg_duration_per_page_ms=number("avg_duration_per_page_ms"),
         wall_clock_duration_ms=number("wall_clock_duration_ms"),
+        stage_ms=_numbers(content.get("stage_ms")),
+        errors_by_stage=_numbers(content.get("errors_by_stage"), int),
         metrics=metrics_of(content),
     )

@@ -49,7 +49,7 @@ def tasks(connection: Connection, job_id: int) -> Iterator[TaskState]:
                    t.artifact_root, t.recipe, t.request
             FROM task_executions t JOIN volumes v ON v.id = t.volume_id
             LEFT JOIN ledger l ON (l.job_id, l.volume_id) = (t.job_id, t.volume_id)
-            WHERE t.job_id = %s
+            WHERE t.job_id = %s AND t.collected_at IS NULL
             """,
             (job_id,),
         )

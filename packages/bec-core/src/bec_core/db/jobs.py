@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "id, name, coalesce(type, name), config, config_revision, status, queue_url, dlq_url, created_at, updated_at,"
-    " artifact_root, shares_prefix"
+    " artifact_root, shares_prefix, brake_reason"
 )
 
 
@@ -105,8 +106,8 @@ def update_config(
 ) -> Job:
     """Set a new config as the next revision; its new artifacts go to ``artifact_root``."""
     row = connection.execute(
-        "UPDATE jobs SET config = %s, config_revision = config_revision + 1, updated_at = now(), artifact_root = %s,"
-        f" shares_prefix = shares_prefix OR %s WHERE id = %s RETURNING {_COLUMNS}",
+        "UPDATE jobs SET config = %s, config_revision = config_revision + 1, updated_at = now(), brake_from = now(),"
+        f" artifact_root = %s, shares_prefix = shares_prefix OR %s WHERE id = %s RETURNING {_COLUMNS}",
         (Jsonb(dict(config)), artifact_root, shares_prefix, job_id),
     ).fetchone()
     if row is None:
@@ -117,9 +118,22 @@ def update_config(
 
 
 def set_status(connection: Connection, job_id: int, status: JobStatus) -> None:
-    """Mark a job."""
+    """Mark a job; one that goes on is judged by what ends from now on."""
     connection.execute(
-        "UPDATE jobs SET status = %s, updated_at = now() WHERE id = %s", (status.value, job_id)
+        "UPDATE jobs SET status = %(status)s::job_status, updated_at = now(), brake_reason = NULL,"
+        " brake_from = CASE WHEN %(status)s::job_status = 'active' THEN now() ELSE brake_from END WHERE id = %(job)s",
+        {"status": status.value, "job": job_id},
+    )
+
+
+def pull_brake(connection: Connection, job_id: int, reason: str, *, judged_from: datetime | None) -> bool:
+    """Pause a job for a reason; False where somebody marked it, or let it go on, since it was judged."""
+    return bool(
+        connection.execute(
+            "UPDATE jobs SET status = 'paused', brake_reason = %s, updated_at = now()"
+            " WHERE id = %s AND status = 'active' AND brake_from IS NOT DISTINCT FROM %s",
+            (reason, job_id, judged_from),
+        ).rowcount
     )
 
 

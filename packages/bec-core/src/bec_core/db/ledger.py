@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import psycopg
 from attrs import frozen
 
+from bec_core.errors import JobGone
 from bec_core.models import VolumeRef
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ def request(
         ON CONFLICT (job_id, volume_id) DO UPDATE SET
             state = 'waiting', source = excluded.source, i_version = excluded.i_version,
             requested_at = now(), changed_at = now(), sent_at = NULL, reason = NULL,
+            priority = CASE WHEN l.state = 'done' THEN 0 ELSE l.priority END,
             request = greatest(l.request + CASE WHEN %(raising)s THEN 1 ELSE 0 END, excluded.request),
             config_revision = coalesce(excluded.config_revision, l.config_revision)
         """,
@@ -108,28 +111,55 @@ class Due:
     settled: bool
 
 
+FREE = """NOT EXISTS (
+    SELECT FROM task_executions t
+    WHERE (t.job_id, t.volume_id) = (l.job_id, l.volume_id)
+      AND t.status IN ('running', 'retryable_failed')
+      AND greatest(t.lease_expires_at, t.retry_at) > statement_timestamp()
+)"""
+"""Whether a ledger entry ``l`` is neither under a live lease nor in back-off."""
+
+BY_PRIORITY = "l.priority DESC, l.requested_at, l.volume_id"
+"""The order in which a feeder sends entries ``l``."""
+
+
 def due(connection: Connection, job_id: int, *, settled_after_s: float) -> list[Due]:
     """The entries that wait and are neither under a live lease nor in back-off.
 
     What was released a moment ago is left to whoever released it, who sends it now.
     """
+    return _due(
+        connection,
+        "NOT coalesce(l.sent_at IS NULL AND l.released_at > statement_timestamp() - make_interval(secs => 10), false)",
+        {"job": job_id, "settled": settled_after_s},
+    )
+
+
+def unsent(
+    connection: Connection, job_id: int, *, limit: int, settled_after_s: float, lost_after_s: float | None
+) -> list[Due]:
+    """Up to ``limit`` entries that are due and without a message, the first that a feeder would send.
+
+    ``lost_after_s``: the queue keeps no message for longer, so an older one is gone; None: it keeps all.
+    """
+    return _due(
+        connection,
+        "(l.sent_at IS NULL OR l.sent_at < statement_timestamp() - make_interval(secs => %(lost)s))",
+        {"job": job_id, "settled": settled_after_s, "lost": lost_after_s, "limit": limit},
+        "LIMIT %(limit)s",
+    )
+
+
+def _due(connection: Connection, which: str, values: Mapping[str, object], limit: str = "") -> list[Due]:
     rows = connection.execute(
-        """
+        f"""
         SELECT l.volume_id, v.bdrc_w_id, v.bdrc_i_id, l.source, l.i_version, l.sent_at IS NOT NULL,
                coalesce(l.sent_at < statement_timestamp() - make_interval(secs => %(settled)s), false)
         FROM ledger l JOIN volumes v ON v.id = l.volume_id
-        WHERE l.job_id = %(job)s AND l.state = 'waiting'
-          AND NOT coalesce(
-              l.sent_at IS NULL AND l.released_at > statement_timestamp() - make_interval(secs => 10), false)
-          AND NOT EXISTS (
-            SELECT FROM task_executions t
-            WHERE (t.job_id, t.volume_id) = (l.job_id, l.volume_id)
-              AND t.status IN ('running', 'retryable_failed')
-              AND greatest(t.lease_expires_at, t.retry_at) > statement_timestamp()
-        )
-        ORDER BY l.volume_id
-        """,
-        {"job": job_id, "settled": settled_after_s},
+        WHERE l.job_id = %(job)s AND l.state = 'waiting' AND {which} AND {FREE}
+        ORDER BY {BY_PRIORITY} {limit}
+        """.encode(),
+        dict(values),
     )
     return [
         Due(
@@ -159,6 +189,32 @@ def mark_sent(connection: Connection, job_id: int, volume_ids: Sequence[int]) ->
         "UPDATE ledger SET sent_at = now() WHERE job_id = %s AND volume_id = ANY(%s::int[])",
         (job_id, list(volume_ids)),
     )
+
+
+def prioritise(connection: Connection, job_id: int, volume_ids: Sequence[int], priority: int) -> int:
+    """Give those of these volumes that wait or are blocked a priority; returns how many had another."""
+    cursor = connection.execute(
+        "UPDATE ledger SET priority = %s WHERE job_id = %s AND volume_id = ANY(%s::int[])"
+        " AND state IN ('waiting', 'blocked') AND priority <> %s",
+        (priority, job_id, list(volume_ids), priority),
+    )
+    return cursor.rowcount
+
+
+def enter_received(connection: Connection, job_id: int, volume_id: int, ref: VolumeRef) -> None:
+    """Give a volume whose message came although nobody asked here for it an entry: it waits, its message sent.
+
+    Raises:
+        JobGone: the job was deleted.
+    """
+    try:
+        connection.execute(
+            "INSERT INTO ledger (job_id, volume_id, source, i_version, sent_at)"
+            " VALUES (%s, %s, %s, %s, clock_timestamp()) ON CONFLICT (job_id, volume_id) DO NOTHING",
+            (job_id, volume_id, ref.source, ref.i_version),
+        )
+    except psycopg.errors.ForeignKeyViolation as error:
+        raise JobGone(f"job {job_id} was deleted") from error
 
 
 def forget_waiting(connection: Connection, job_id: int) -> int:

@@ -40,6 +40,11 @@ class Left:
         """All that wait."""
         return self.due + self.backing_off + self.running
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left: a worker ends then, and a fleet goes down to zero."""
+        return self.total == 0 and self.coming == 0
+
 
 def left(connection: Connection, job_id: int) -> Left:
     """What is left of a job."""

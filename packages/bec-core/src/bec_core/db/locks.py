@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 ENQUEUEING = 0x6265
 """The first of two numbers: asking a job for volumes; the second number is the job's id."""
 
+FEEDING = 0x6266
+"""The same of feeding a job's queue from its ledger."""
+
 _SAY_AFTER_S = 2.0
 _SAY_AGAIN_S = 30.0
 _BEAT_S = DEADLINES[Purpose.ADMIN].idle_s / 5

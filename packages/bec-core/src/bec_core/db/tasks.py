@@ -24,6 +24,12 @@ NO_VERSION = bytes(16)
 """The etag of a task whose volume has no version: its manifest is missing or unreadable."""
 
 
+HANDED_BACK = (
+    "(t.status = 'retryable_failed' AND (t.handed_back AND t.error_type IS NULL"
+    " OR t.error_type IS NOT DISTINCT FROM 'ShutdownRequested'))"
+)
+"""SQL's condition on a task ``t``: it was told to stop, and nothing failed. Older workers named an error for it."""
+
 LOST_LIMIT = 10
 """So often may a task's lease run out, without its attempts getting any further, before it is given up."""
 
@@ -203,6 +209,8 @@ _CLAIM = """
                         ELSE greatest(t.furthest, t.pages_done) END,
         runtime_faults = CASE WHEN t.status IN ('terminal_failed', 'done') THEN 0 ELSE t.runtime_faults END,
         pages_done = 0,
+        pages_resumed = 0,
+        handed_back = false,
         worker_id = excluded.worker_id,
         started_at = clock_timestamp(),
         done_at = NULL,
@@ -267,6 +275,15 @@ def renew(connection: Connection, claimed: Claim, lease_s: float, *, pages_done:
         (pages_done, lease_s, claimed.task_id, claimed.epoch),
     )
     return cursor.rowcount == 1
+
+
+def note_resumed(connection: Connection, claimed: Claim, pages: int) -> None:
+    """Say that the attempt goes on with so many pages that earlier ones finished."""
+    connection.execute(
+        "UPDATE task_executions SET pages_resumed = %(pages)s, pages_done = greatest(pages_done, %(pages)s)"
+        " WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running'",
+        {"pages": pages, "id": claimed.task_id, "epoch": claimed.epoch},
+    )
 
 
 def why_not_ours(connection: Connection, claimed: Claim) -> str:
@@ -349,7 +366,7 @@ _DONE = """
     wall_clock_duration_ms = %(wall_clock_duration_ms)s,
     stage_ms = %(stage_ms)s, errors_by_stage = %(errors_by_stage)s, metrics = %(metrics)s,
     error_stage = NULL, error_type = NULL, error_message = NULL, error_traceback = NULL, error_fingerprint = NULL,
-    page_errors = NULL, alone = false, runtime_faults = 0, first_fault_at = NULL, lost = 0,
+    page_errors = NULL, collected_at = NULL, alone = false, runtime_faults = 0, first_fault_at = NULL, lost = 0,
     artifacts = %(artifacts)s, lineage = %(lineage)s
 """
 
@@ -452,7 +469,7 @@ def fail(
 ) -> bool:
     """Record a failure and give the lease back. False: the epoch is not ours any more.
 
-    ``counts`` says whether it is the task's own failure (a hand-back is not); ``retry_s`` is the back-off.
+    ``counts`` says whether it is the task's own failure (trouble outside is not); ``retry_s`` is the back-off.
     A terminal failure fails the ledger entry too, unless the volume has been asked for again since.
     """
     row = connection.execute(
@@ -476,7 +493,8 @@ def fail(
             "retry_s": 0.0 if terminal else retry_s,
             "total_images": outcome.total_images if outcome else None,
             "nb_errors": outcome.nb_errors if outcome else None,
-            "duration": outcome.total_duration_ms if outcome else None,
+            # a failed job that said nothing of its time: unknown, not none
+            "duration": (outcome.total_duration_ms or None) if outcome else None,
             "wall_clock": outcome.wall_clock_duration_ms if outcome else None,
             "errors_by_stage": Jsonb(dict(outcome.errors_by_stage))
             if outcome and outcome.errors_by_stage
@@ -539,6 +557,23 @@ def _unresolved_row(
         )
     except psycopg.errors.ForeignKeyViolation as error:
         raise JobGone(f"job {job_id} was deleted") from error
+
+
+def hand_back(connection: Connection, claimed: Claim) -> bool:
+    """Give the lease back of a task that was told to stop: nothing failed, and its row says so. False: not ours.
+
+    Such a row says ``retryable_failed``, and :data:`HANDED_BACK` tells it from failures.
+    """
+    cursor = connection.execute(
+        """
+        UPDATE task_executions SET status = 'retryable_failed', handed_back = true, lease_expires_at = NULL,
+            retry_at = NULL, error_stage = NULL, error_type = NULL, error_message = NULL, error_traceback = NULL,
+            error_fingerprint = NULL, page_errors = NULL, furthest = greatest(furthest, pages_done), pages_done = 0
+        WHERE id = %s AND epoch = %s AND status = 'running'
+        """,
+        (claimed.task_id, claimed.epoch),
+    )
+    return cursor.rowcount == 1
 
 
 @frozen

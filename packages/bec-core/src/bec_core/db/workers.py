@@ -15,6 +15,9 @@ from bec_core.errors import JobGone
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
 
+ALIVE_S = 45.0
+"""A worker whose heartbeat is older than this is taken for dead (it beats every ten seconds)."""
+
 
 def register(
     connection: Connection,
@@ -44,10 +47,14 @@ def register(
 
 
 def heartbeat(connection: Connection, worker_id: int, activity: Sequence[Mapping[str, Any]]) -> None:
-    """Say that the worker lives, and what it is doing. Not waited for on disk: the next one follows soon."""
+    """Say that the worker lives, and what it is doing. Not waited for on disk: the next one follows soon.
+
+    Whoever took it for dead was wrong: it counts as stopped no longer.
+    """
     connection.execute("SET LOCAL synchronous_commit TO off")
     connection.execute(
-        "UPDATE workers SET last_heartbeat_at = clock_timestamp(), activity = %s WHERE worker_id = %s",
+        "UPDATE workers SET last_heartbeat_at = clock_timestamp(), activity = %s, stopped_at = NULL"
+        " WHERE worker_id = %s",
         (Jsonb([dict(entry) for entry in activity]), worker_id),
     )
 
@@ -61,11 +68,29 @@ def stop(connection: Connection, worker_id: int) -> None:
     )
 
 
-def unstopped_on_host(connection: Connection, hostname: str, job_id: int) -> list[tuple[int, str]]:
-    """Workers of this host and job that never said they stopped: id and process."""
+def dismiss(connection: Connection, worker_ids: Sequence[int] | None, job_id: int | None) -> list[int]:
+    """Say of dead workers (all of them, or of a job's) that they stopped when they were last heard of; their ids."""
     rows = connection.execute(
-        "SELECT worker_id, process FROM workers"
-        " WHERE hostname = %s AND job_id = %s AND stopped_at IS NULL AND process IS NOT NULL",
+        """
+        UPDATE workers SET stopped_at = last_heartbeat_at
+        WHERE stopped_at IS NULL AND last_heartbeat_at <= statement_timestamp() - make_interval(secs => %(alive)s)
+          AND (%(ids)s::int[] IS NULL OR worker_id = ANY(%(ids)s)) AND (%(job)s::int IS NULL OR job_id = %(job)s)
+        RETURNING worker_id
+        """,
+        {"ids": None if worker_ids is None else list(worker_ids), "job": job_id, "alive": ALIVE_S},
+    )
+    return sorted(row[0] for row in rows)
+
+
+def unstopped_on_host(connection: Connection, hostname: str, job_id: int) -> list[tuple[int, str]]:
+    """Workers of this host and job that never said they stopped, or were dismissed with a task in hand: id, process."""
+    rows = connection.execute(
+        """
+        SELECT worker_id, process FROM workers w
+        WHERE hostname = %s AND job_id = %s AND process IS NOT NULL AND (stopped_at IS NULL OR EXISTS (
+            SELECT FROM task_executions t WHERE t.worker_id = w.worker_id AND t.status = 'running'
+        ))
+        """,
         (hostname, job_id),
     )
     return [(row[0], row[1]) for row in rows]

@@ -8,7 +8,7 @@ so many results that nobody has taken yet.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -30,6 +30,7 @@ from bec_core.pages.child import RUN, Elsewhere
 from bec_core.pages.stages import TaskTimes, Times
 
 R = TypeVar("R")
+V = TypeVar("V")
 
 FETCH = "fetch"
 _AHEAD = 8  # so many pages are fetched ahead at least
@@ -66,6 +67,22 @@ class Pages(Protocol):
         ...
 
 
+class Kept(Protocol[V]):
+    """Results that an earlier attempt kept of these pages, and where new ones are kept."""
+
+    def has(self, page: Page) -> bool:
+        """Whether the page's result was kept."""
+        ...
+
+    def value(self, page: Page) -> V:
+        """That result."""
+        ...
+
+    def keep(self, page: Page, etag: str, value: V, ms: Mapping[str, float]) -> None:
+        """Keep a result; ``etag`` is that of the bytes that it was made from."""
+        ...
+
+
 @frozen
 class PageWork(Generic[R]):
     """What is done to each page, by whom, and how many at a time."""
@@ -77,7 +94,10 @@ class PageWork(Generic[R]):
 
 
 class PageFlow(Generic[R]):
-    """A run over ``pages``; iterate once. Ends what it has begun when the iterator ends, or by :meth:`end`."""
+    """A run over ``pages``; iterate once. Ends what it has begun when the iterator ends, or by :meth:`end`.
+
+    A page that ``kept`` has is not begun: its result is read when its turn comes.
+    """
 
     def __init__(
         self,
@@ -86,18 +106,21 @@ class PageFlow(Generic[R]):
         work: PageWork[R],
         times: TaskTimes,
         *,
+        kept: Kept[R] | None = None,
         retry_pause_s: float = 0.5,
     ) -> None:
         self._task = task
         self._pages = pages
         self._work = work
         self._times = times
+        self._kept = kept
         self._retry_pause_s = retry_pause_s
         self._fetch_in_context = in_context(self._fetch)
         self._call_in_context = in_context(self._call)
         self._most_at_hand = work.at_once + max(_AHEAD, work.at_once)
         self._changed = threading.Condition()
-        self._next = 0  # the first page that is not begun
+        self._to_do = [n for n, page in enumerate(pages) if kept is None or not kept.has(page)]
+        self._next = 0  # the first of them that is not begun
         self._taken = 0  # so many results were taken
         self._at_hand = 0
         self._bytes = 0  # of pages that are fetched
@@ -113,7 +136,11 @@ class PageFlow(Generic[R]):
             with self._changed:
                 self._begin_more()
             for position, page in enumerate(self._pages):
-                yield page, self._result(position)
+                if self._kept is not None and self._kept.has(page):
+                    self._check()
+                    yield page, self._kept.value(page)
+                else:
+                    yield page, self._result(position)
         finally:
             self.end()
 
@@ -126,12 +153,16 @@ class PageFlow(Generic[R]):
 
     # -- the reader's side ----------------------------------------------------------------------------
 
+    def _check(self) -> None:
+        """Raise what has ended the run."""
+        if self._error is not None:
+            raise self._error
+        self._task.stop.check()
+
     def _result(self, position: int) -> R | None:
         with self._changed:
             while True:
-                if self._error is not None:
-                    raise self._error
-                self._task.stop.check()
+                self._check()
                 if position in self._results:
                     self._taken += 1
                     self._begin_more()
@@ -145,12 +176,12 @@ class PageFlow(Generic[R]):
         while (
             not self._ended
             and self._error is None
-            and self._next < len(self._pages)
+            and self._next < len(self._to_do)
             and self._at_hand < self._most_at_hand
             and self._next - self._taken < _RESULTS_AHEAD * self._most_at_hand
             and (self._bytes + self._coming * self._largest < _MOST_BYTES or not self._at_hand)
         ):
-            position, self._next = self._next, self._next + 1
+            position, self._next = self._to_do[self._next], self._next + 1
             self._at_hand += 1
             self._coming += 1
             self._submit(self._work.fetchers, self._fetch_in_context, position, False)
@@ -196,14 +227,14 @@ class PageFlow(Generic[R]):
             self._coming -= 1
             self._bytes += len(data.data)
             self._largest = max(self._largest, len(data.data))
-            self._submit(self._work.workers, self._call_in_context, position, data, again)
+            self._submit(self._work.workers, self._call_in_context, position, data, again, times.ms)
 
     def _pause(self) -> None:
         """Let a moment pass before a page is tried again."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or self._error is not None, self._retry_pause_s)
 
-    def _call(self, position: int, data: PageData, again: bool) -> None:
+    def _call(self, position: int, data: PageData, again: bool, fetch_ms: Mapping[str, float]) -> None:
         page, times = self._pages[position], Times()
         try:
             self._task.stop.check()
@@ -220,6 +251,8 @@ class PageFlow(Generic[R]):
         if failed is not None:
             self._failed(position, failed[0], data, failed[1], again)
         else:
+            if self._kept is not None:
+                self._kept.keep(page, data.etag, value, {**fetch_ms, **times.ms})
             self._finish(position, value)
 
     def _failed(

@@ -73,6 +73,10 @@ class TaskQueue(Protocol):
         """After how many deliveries the queue itself gives a message up, as it says now; None: never."""
         ...
 
+    def retention_s(self) -> float | None:
+        """For how long the queue keeps a message, as it says now; None: for ever."""
+        ...
+
     def peek(self, limit: int, *, receive: bool = False) -> list[Message] | None:
         """Up to ``limit`` waiting messages, left visible to everybody else.
 

@@ -90,6 +90,10 @@ class MemoryQueue:
         """See the protocol: there is none."""
         return None
 
+    def retention_s(self) -> float | None:
+        """See the protocol: it ends with the process."""
+        return None
+
     def remove(self, refs: Collection[VolumeRef], *, limit: int | None = None) -> int:
         """See the protocol."""
         with self._lock:

@@ -101,6 +101,10 @@ class PostgresQueue:
             queue = queue_messages.find(connection, self._name)
         return queue.max_receive_count if queue else None
 
+    def retention_s(self) -> float | None:
+        """See the protocol."""
+        return None
+
     def remove(self, refs: Collection[VolumeRef], *, limit: int | None = None) -> int:
         """See the protocol; found by a query, nothing is delivered."""
         with self._transaction() as (connection, queue_id):

@@ -15,7 +15,7 @@ from loguru import logger
 
 from bec_core.archive.sources import Sources
 from bec_core.artifacts import TaskFolder, remember
-from bec_core.db import Database, blocking, inputs, ledger, volumes
+from bec_core.db import Database, blocking, feeding, inputs, ledger, volumes
 from bec_core.db.blocking import BlockedVolume, Released
 from bec_core.db.inputs import BoundInput
 from bec_core.errors import BecError, TaskError
@@ -33,13 +33,17 @@ _CHUNK = 2000
 def send_released(
     database: Database, open_queue: Callable[[str], TaskQueue], released: Sequence[Released]
 ) -> int:
-    """Send the messages of what was released; returns how many. What can't be sent now is left to a sweep."""
+    """Send the messages of what was released; returns how many. What can't be sent now is left to a sweep, what a
+    feeder will send to that."""
     sent = 0
     for (job_id, url), group in groupby(
         sorted(released, key=lambda one: (one.job_id, one.queue_url)),
         key=lambda one: (one.job_id, one.queue_url),
     ):
         entries = list(group)
+        with database.connection() as connection:
+            if feeding.feeder_of(connection, job_id) is not None:
+                continue  # its feeder sends them as workers come to them
         try:
             refused = open_queue(url).send([encode_message(one.ref) for one in entries])
         except BecError as error:

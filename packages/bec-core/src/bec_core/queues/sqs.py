@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 MAX_VISIBILITY_S = 12 * 3600
 """SQS hides a message for no longer than this, counted from its delivery; extending does not reset it."""
 
-_RETENTION_S = 14 * 24 * 3600  # the longest that SQS offers
+_DAY_S = 24 * 3600
+_RETENTION_S = 4 * _DAY_S  # the ledger keeps what a queue forgets, and a message that old is sent again
+_DEAD_RETENTION_S = 14 * _DAY_S  # the longest that SQS offers, and counted from when it was sent first
 _PEEK_WAIT_S = 1.0  # a short poll asks only some of SQS's servers
 _PEEK_HIDDEN_S = 30.0
 _SPARE_DELIVERIES = 2  # one for the worker that comes next, one for whoever looks again before it does
@@ -167,6 +169,10 @@ class SqsQueue:
         policy = self.redrive_policy()
         return policy.limit if policy else None
 
+    def retention_s(self) -> float:
+        """See the protocol."""
+        return float(self._attributes()["MessageRetentionPeriod"])
+
     def peek(self, limit: int, *, receive: bool = False) -> list[Message] | None:
         """See the protocol; a message that its next delivery could be the last of is replaced by a fresh copy."""
         if not receive:
@@ -241,15 +247,20 @@ def create_sqs_queues(
     """Create both queues where missing: each with whether it was created. Existing ones stay as they are."""
     client = sqs_client(options)
     common: dict[QueueAttributeNameType, str] = {
-        "MessageRetentionPeriod": str(_RETENTION_S),
         "ReceiveMessageWaitTimeSeconds": str(LONG_POLL_S),
     }
-    dlq_url, new_dlq = _ensure(client, dead_letters, common)
+    dlq_url, new_dlq = _ensure(
+        client, dead_letters, {**common, "MessageRetentionPeriod": str(_DEAD_RETENTION_S)}
+    )
     arn = call(dlq_url, lambda: client.get_queue_attributes(QueueUrl=dlq_url, AttributeNames=["QueueArn"]))[
         "Attributes"
     ]["QueueArn"]
     redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": str(max_receive_count)})
-    tasks_url, new_tasks = _ensure(client, tasks, {**common, "RedrivePolicy": redrive})
+    tasks_url, new_tasks = _ensure(
+        client,
+        tasks,
+        {**common, "MessageRetentionPeriod": str(_RETENTION_S), "RedrivePolicy": redrive},
+    )
     return (
         (SqsQueue(tasks_url, options, client=client), new_tasks),
         (SqsQueue(dlq_url, options, client=client), new_dlq),

@@ -151,10 +151,10 @@ class Store(ABC):
         """Whether there is an object."""
 
     @abstractmethod
-    def list(self, prefix: str = "", *, recursive: bool = True) -> list[ObjectInfo]:
+    def list(self, prefix: str = "", *, recursive: bool = True, name: str | None = None) -> list[ObjectInfo]:
         """The objects in the folder ``prefix`` (empty: the root), sorted by key; none is an empty list.
 
-        ``recursive=False`` gives only those directly in it.
+        ``recursive=False`` gives only those directly in it, ``name`` only files of this name (others cost no memory).
         """
 
     @abstractmethod

@@ -97,7 +97,9 @@ class FileStore(Store):
             return False
         return True
 
-    def list(self, prefix: str = "", *, recursive: bool = True) -> builtins.list[ObjectInfo]:
+    def list(
+        self, prefix: str = "", *, recursive: bool = True, name: str | None = None
+    ) -> builtins.list[ObjectInfo]:
         """See :meth:`Store.list`; unfinished writes and dangling links are not objects."""
         folder = self._path(prefix) if prefix else self._root
         found: list[ObjectInfo] = []
@@ -116,7 +118,9 @@ class FileStore(Store):
                     if entry.is_dir(follow_symlinks=False):
                         if recursive:
                             pending.append((Path(entry.path), f"{base}{entry.name}/"))
-                    elif not entry.name.startswith(_TEMP) and (info := _info(entry, base)):
+                    elif entry.name.startswith(_TEMP) or (name is not None and entry.name != name):
+                        continue
+                    elif info := _info(entry, base):
                         found.append(info)
         return sorted(found, key=lambda info: info.key)
 

@@ -135,15 +135,20 @@ class S3Store(Store):
             return False
         return True
 
-    def list(self, prefix: str = "", *, recursive: bool = True) -> builtins.list[ObjectInfo]:
+    def list(
+        self, prefix: str = "", *, recursive: bool = True, name: str | None = None
+    ) -> builtins.list[ObjectInfo]:
         """See :meth:`Store.list`."""
         place = (self._path(prefix) if prefix else self._prefix.rstrip("/")) or None
         uri = f"s3://{self._bucket}/{place or ''}"
 
         def read() -> builtins.list[ObjectMeta]:
             if recursive:
-                return [meta for batch in self._store.list(place) for meta in batch]
-            return builtins.list(self._store.list_with_delimiter(place)["objects"])
+                return [meta for batch in self._store.list(place) for meta in batch if named(meta)]
+            return [meta for meta in self._store.list_with_delimiter(place)["objects"] if named(meta)]
+
+        def named(meta: ObjectMeta) -> bool:
+            return name is None or meta["path"].rpartition("/")[2] == name
 
         # A "folder" that some tools create is an object of no bytes whose key ends in a slash;
         # obstore strips the slash, so that it would look like an object in the folder above.

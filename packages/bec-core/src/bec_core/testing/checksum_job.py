@@ -1,4 +1,4 @@
-"""A small real job: the SHA-256 of every page, as ``{basename}.json``.
+"""A small real job: the SHA-256 of every page, as ``{basename}.json``; page by page, or (``mapped``) by ``map_pages``.
 
 A page whose first bytes are one of :class:`Trouble`'s values makes that trouble, so that a test can have
 any failure on any page of a real volume.
@@ -10,13 +10,14 @@ import hashlib
 import json
 import time
 from enum import Enum
+from functools import partial
 
 from attrs import frozen
 
 from bec_core.errors import PageError, RetryableTaskError, TerminalTaskError
 from bec_core.job import JobType, TaskContext, WorkerSetup
 from bec_core.job_config import between, option
-from bec_core.models import TaskResult
+from bec_core.models import Page, PageData, TaskResult
 
 
 class Trouble(bytes, Enum):
@@ -36,6 +37,14 @@ class ChecksumConfig:
     page_ms: float = option(
         0.0, "Pretend that a page takes so long (milliseconds).", results=False, **between(0, 60_000)
     )
+    mapped: bool = option(False, "Let the runtime map the pages.", results=False)
+
+
+@frozen
+class PageSum:
+    """A page's checksum."""
+
+    sha256: str
 
 
 class ChecksumWorker:
@@ -43,9 +52,23 @@ class ChecksumWorker:
 
     def __init__(self, setup: WorkerSetup) -> None:
         self._page_s = setup.config.page_ms / 1000
+        self._mapped = setup.config.mapped
 
     def run(self, ctx: TaskContext) -> TaskResult:
         """Read every page and write the checksums."""
+        if self._mapped:
+            found = ctx.map_pages(partial(self._sum, ctx), returns=PageSum, threads=2)
+            sums = {page.filename: one.sha256 for page, one in found if one is not None}
+            ctx.write_artifact(".json", json.dumps(sums).encode())
+            return TaskResult()
+        return self._page_by_page(ctx)
+
+    def _sum(self, ctx: TaskContext, _: Page, data: PageData) -> PageSum:
+        time.sleep(self._page_s)
+        self._make_trouble(ctx, data.data)
+        return PageSum(hashlib.sha256(data.data).hexdigest())
+
+    def _page_by_page(self, ctx: TaskContext) -> TaskResult:
         started = time.perf_counter()
         sums: dict[str, str] = {}
         for page in ctx.volume.pages:

@@ -42,8 +42,9 @@ def check_job_type(
 
     Checked: the plugin is light to import; name, config fields and their defaults; the import paths; counts
     that agree with the page calls; that a bad page and a missing page are page errors; that two runs, also
-    at the same time, give the same artifacts; that the stop signal is heeded; that an input that is not done is
-    retryable; that report and comparison are written; that nothing is printed, and no thread is left after ``close``.
+    at the same time, give the same artifacts, and so does one that is interrupted and goes on where it stopped;
+    that the stop signal is heeded; that an input that is not done is retryable; that report and comparison are
+    written; that nothing is printed, and no thread is left after ``close``.
 
     Args:
         job_type: the job type, as its hook returns it.

@@ -32,6 +32,8 @@ def _metric_problems(job_type: JobType) -> Iterator[str]:
             yield f"{where} does not say what it means"
         if metric.better not in (None, "lower", "higher"):
             yield f"{where}: better is 'lower', 'higher' or None, not {metric.better!r}"
+        if metric.drift is not None and not (metric.weight and metric.drift > 0):
+            yield f"{where}: a drift is a positive number, of a metric with a weight"
         if metric.weight is None:
             continue
         if metric.weight not in names:

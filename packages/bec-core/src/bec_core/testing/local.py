@@ -7,27 +7,23 @@
 
 from __future__ import annotations
 
-import io
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from attrs import field, frozen
 
 from bec_core.archive import folder_sources
 from bec_core.artifacts import MARKER_NAME, artifact_of, recipe_of
-from bec_core.db.tasks import Claim
-from bec_core.errors import InputArtifactMissing, ObjectNotFound, RetryableTaskError
+from bec_core.errors import ObjectNotFound, RetryableTaskError
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
 from bec_core.job_config import structure_job
 from bec_core.models import (
     Job,
     JobStatus,
-    Message,
     Page,
     PageData,
     PageFailure,
@@ -40,8 +36,9 @@ from bec_core.plugins import load_object
 from bec_core.resources import NamedResources, ResourceFinder
 from bec_core.settings import plugin_settings
 from bec_core.worker.context import RunningTask
-from bec_core.worker.hold import HeldTask
 from bec_core.worker.marker import marker_content, outcome_of
+from bec_core.worker.parts import TaskParts
+from bec_core.worker.trial import GivenInput, held_by_nobody, plain_basename
 
 Inputs = Mapping[tuple[str, str], bytes | Callable[[Volume], bytes]]
 """``{(input, suffix): artifact}``; a function makes the artifact for the volume at hand. The marker of an input is
@@ -53,32 +50,8 @@ InputsOf = Callable[[Path], Inputs]
 _FOLDERS = folder_sources()
 
 
-@frozen
-class LocalInput:
-    """An :class:`~bec_core.job.InputVolume` of given artifacts, by suffix; its job is called as the input is."""
-
-    job: str
-    basename: str
-    files: Mapping[str, bytes]
-    marker: Mapping[str, Any] = field(factory=dict)
-
-    def read(self, suffix: str) -> bytes:
-        """The artifact ``{basename}{suffix}``.
-
-        Raises:
-            InputArtifactMissing: it was not given.
-        """
-        try:
-            return self.files[suffix]
-        except KeyError:
-            has = ", ".join(self.basename + one for one in self.files)
-            raise InputArtifactMissing(
-                f"the input {self.job} has no {self.basename}{suffix} (it has: {has})"
-            ) from None
-
-    def open(self, suffix: str) -> BinaryIO:
-        """The same as a stream."""
-        return io.BytesIO(self.read(suffix))
+LocalInput = GivenInput
+"""An input as a test gives it."""
 
 
 @frozen
@@ -147,6 +120,7 @@ class LocalTask(RunningTask):
         config: the job's config as JSON would say it; default: the defaults.
         inputs: the artifacts of its inputs, or what makes them for a folder; an input without any is not done.
         attempt: which attempt this is.
+        parts: what an earlier attempt kept of its pages, and where this one keeps them.
 
     Raises:
         JobConfigError: the config does not fit the job type.
@@ -161,6 +135,7 @@ class LocalTask(RunningTask):
         config: Mapping[str, Any] | None = None,
         inputs: Inputs | InputsOf | None = None,
         attempt: int = 1,
+        parts: TaskParts | None = None,
     ) -> None:
         self.job_type = job_type
         self._job_config = dict(config or {})
@@ -170,19 +145,15 @@ class LocalTask(RunningTask):
         self._own_pools = pools = PagePools()
         super().__init__(
             config=typed,
-            held=HeldTask(
-                claim=Claim(task_id=1, epoch=attempt, attempt=attempt, failures=attempt - 1),
-                message=Message("1", "", {}, ""),
-                volume=volume,
-                lease_ends=time.monotonic() + 3600,
-            ),
-            basename=f"{volume.ref.w_id}-{volume.ref.i_id}-{volume.version}",
+            held=held_by_nobody(volume, attempt=attempt),
+            basename=plain_basename(volume),
             sources=_FOLDERS,
             inputs=self._local_input,
             on_page=lambda _: None,
             metrics=job_type.metrics,
             pools=pools,
             bound={"job": job_type.name},
+            parts=parts,
         )
 
     def run(self, worker: JobWorker) -> LocalOutcome:

@@ -12,11 +12,14 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
+from bec_core.archive.folders import LocalFolder
 from bec_core.job import JobType
-from bec_core.models import Page, PageData
+from bec_core.models import Page, PageData, VolumeRef
 from bec_core.pages.values import PageValues
+from bec_core.storage import FileStore
 from bec_core.testing.local import Inputs, InputsOf, LocalTask, write_pages
 from bec_core.testing.round_trip import CheckedValues
+from bec_core.worker.parts import PartsFolder, TaskParts, identity
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -41,11 +44,28 @@ class Probe:
     folder: Path
 
     def task(
-        self, name: str, pages: Mapping[str, bytes], *, on_page: Callable[[WatchedTask], None] | None = None
+        self,
+        name: str,
+        pages: Mapping[str, bytes],
+        *,
+        on_page: Callable[[WatchedTask], None] | None = None,
+        parts: TaskParts | None = None,
     ) -> WatchedTask:
         """A task over these pages, in a folder of this name."""
         folder = write_pages(self.folder / name, pages)
-        return WatchedTask(self, folder, self.inputs, on_page)
+        return WatchedTask(self, folder, self.inputs, on_page, parts)
+
+    def parts(self, name: str, epoch: int) -> TaskParts:
+        """What is kept of the task of this name, for its attempt of this number."""
+        folder = LocalFolder()
+        volume = folder.resolve(VolumeRef("W1TEST", "I0001", (self.folder / name).resolve().as_uri()))
+        return TaskParts(
+            PartsFolder.of(FileStore(self.folder / "kept"), self.job_type.name, volume),
+            identity(volume=volume, request=0, recipe="", plugin_version=self.job_type.version, inputs=()),
+            epoch=epoch,
+            etags=lambda: folder.page_etags(volume),
+            confirm=lambda: None,
+        )
 
 
 class WatchedTask(LocalTask):
@@ -57,8 +77,9 @@ class WatchedTask(LocalTask):
         folder: Path,
         inputs: Inputs | InputsOf,
         on_page: Callable[[WatchedTask], None] | None,
+        parts: TaskParts | None = None,
     ) -> None:
-        super().__init__(probe.job_type, folder, config=probe.config, inputs=inputs)
+        super().__init__(probe.job_type, folder, config=probe.config, inputs=inputs, parts=parts)
         self._watch_lock = threading.Lock()
         self._after_page = on_page
         self.read: Counter[str] = Counter()

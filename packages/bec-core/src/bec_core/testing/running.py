@@ -96,6 +96,7 @@ class _Runs:
             self._one_failing_page("missing", damage=None)
         self._stopped_before()
         self._stopped_amid()
+        self._resumed(first)
         self._undone_input()
         self.problems += reading_problems(self._probe, first, again or first)
 
@@ -218,6 +219,28 @@ class _Runs:
             )
         if task.failures:
             self.problems.append(f"{when}, it called page_failed: stopping is no page's failure")
+
+    def _resumed(self, first: LocalOutcome) -> None:
+        """Whether a run that goes on where an earlier one was stopped gives what a run in one piece gives."""
+        parts = self._probe.parts("good", 1)
+
+        def stop(task: WatchedTask) -> None:
+            task.stop.set(ShutdownRequested("stopped by the conformance kit"))
+
+        interrupted = self._probe.task("good", {}, on_page=stop, parts=parts)
+        running = start(lambda: interrupted.run(self._worker))
+        if not has_ended(running, self._probe.run_within_s):
+            raise _Hung(f"told to stop, it did not come back within {self._probe.run_within_s:.0f} s")
+        parts.close()
+        parts = self._probe.parts("good", 2)
+        task = self._probe.task("good", {}, parts=parts)
+        what = "a run that goes on where an earlier one was stopped"
+        outcome = self._finish(task, what)
+        parts.close()
+        if outcome is not None and outcome.marker["pages_resumed"]:
+            self._compare(
+                first, outcome, f"{what} (map_pages' function may have no effect but what it returns)"
+            )
 
     def _undone_input(self) -> None:
         if not self._probe.job_type.inputs:

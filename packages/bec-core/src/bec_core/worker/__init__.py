@@ -6,9 +6,9 @@ from dead processes, ``context`` is what a job sees, ``heartbeat`` tells the dat
 gives for proof of life; ``watchdog`` looks at it and tells the service manager by ``notify``.
 """
 
+from bec_core.observer import Step, WorkerObserver
 from bec_core.worker.life import Life
 from bec_core.worker.notify import ServiceManager
-from bec_core.worker.observer import Step, WorkerObserver
 from bec_core.worker.opening import open_worker
 from bec_core.worker.options import WorkerOptions
 from bec_core.worker.process import BECWorker, End, WorkerSummary

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from loguru import logger
 
 from bec_core.artifacts import Marker, ReadyInput, TaskFolder, intact, owner_of, write_artifacts, write_marker
-from bec_core.db import tasks, volumes
+from bec_core.db import ledger, tasks, volumes
 from bec_core.errors import (
     InputArtifactMissing,
     InvalidMessage,
@@ -36,6 +36,7 @@ from bec_core.errors import (
 )
 from bec_core.logs import within
 from bec_core.models import Message, TaskResult, TaskStatus, Volume, VolumeRef, decode_message
+from bec_core.observer import Step
 from bec_core.queues.release import send_released
 from bec_core.worker.alone import Gate
 from bec_core.worker.context import RunningTask
@@ -51,11 +52,11 @@ from bec_core.worker.ending import (
     Retry,
     SetAside,
 )
-from bec_core.worker.failures import describe, is_retryable, page_errors_of
+from bec_core.worker.failures import describe, describe_with_pages, is_retryable, page_errors_of
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.inputs import Found, TaskInputs, Unready, Vanished, changed_input, find
 from bec_core.worker.marker import marker_content, outcome_of
-from bec_core.worker.observer import Step
+from bec_core.worker.parts import TaskParts, identity
 from bec_core.worker.workplace import Workplace
 
 GUARDED_FROM = 5
@@ -124,6 +125,9 @@ class Attempt:
     def steps(self, ref: VolumeRef) -> Ending:
         """The steps of an attempt, one after the other."""
         place, services = self._place, self._place.services
+        if place.options.by_ledger:
+            with place.database.connection() as connection:
+                ledger.enter_received(connection, place.job.id, volumes.upsert_ref(connection, ref), ref)
         guard = self._guard(ref)
         if isinstance(guard, tasks.NotClaimed):
             return self._left(guard, ref)
@@ -173,6 +177,7 @@ class Attempt:
             if isinstance(found_inputs, Vanished):
                 self._stage = "inputs"
                 return self._failed(held, RetryableTaskError(found_inputs.why))
+            held.parts = self._parts(held, found_inputs)
             task_inputs = TaskInputs({one.bound.name: one for one in found_inputs}, held.stop.set)
             with self._gate.passing(alone=claimed.alone, check=held.stop.check):
                 return self._work(held, folder, marker, task_inputs)
@@ -328,8 +333,12 @@ class Attempt:
             pools=place.pools,
             scratch=place.options.scratch,
             bound={"job": place.job.name, "worker": place.worker_id},
+            parts=held.parts,
+            on_resumed=lambda pages: self._resumed(held, pages),
         )
         with ExitStack() as stack:
+            if held.parts is not None:
+                stack.callback(held.parts.close)  # when the last page at work has ended
             stack.callback(context.release)
             self._stage = "inputs"
             try:
@@ -342,7 +351,36 @@ class Attempt:
                 return result
             place.watchers.step(Step.WORKED)
             self._stage = "publish"
-            return self._publish(held, folder, standing, context, task_inputs, result)
+            ending = self._publish(held, folder, standing, context, task_inputs, result)
+            if isinstance(ending, Done) and held.parts is not None:
+                held.parts.drop()
+            return ending
+
+    def _parts(self, held: HeldTask, inputs: tuple[ReadyInput, ...]) -> TaskParts:
+        """What is kept of the task's pages, by this attempt and by those before."""
+        place, volume, claim = self._place, held.volume, held.claim
+        return TaskParts(
+            place.parts_of(volume),
+            identity(
+                volume=volume,
+                request=claim.request,
+                recipe=place.loaded.recipe.hash,
+                plugin_version=place.loaded.type.version,
+                inputs=inputs,
+            ),
+            epoch=claim.epoch,
+            etags=lambda: place.services.sources.page_etags(volume),
+            confirm=lambda: place.keeper.verify(held),
+            written=lambda: place.watchers.step(Step.PART_WRITTEN),
+            every_s=place.options.part_every_s,
+            scratch=place.options.scratch,
+        )
+
+    def _resumed(self, held: HeldTask, pages: int) -> None:
+        """The task goes on where an earlier attempt stopped: its row and whoever watches are told."""
+        self._place.watchers.task_resumed(held.volume, pages)
+        with self._place.database.connection() as connection:
+            tasks.note_resumed(connection, held.claim, pages)
 
     def _run_job(self, held: HeldTask, context: RunningTask) -> TaskResult | Ending:
         """What the job returned, or how its failure ends the attempt. Whatever comes out of ``run`` is the job's."""
@@ -382,20 +420,18 @@ class Attempt:
         may_pass = [failure for failure in context.failures if failure.retryable]
         if not may_pass or held.claim.failures + 1 >= self._place.loaded.runtime.max_attempts:
             return None
-        first = may_pass[0]
         return PagesMayPass(
-            f"{len(may_pass)} of {len(held.volume.pages)} pages failed for a reason that may pass;"
-            f" first {first.img_filename}: {first.error_type}: {first.message[:200]}"
+            f"{len(may_pass)} of {len(held.volume.pages)} pages failed for a reason that may pass"
         )
 
     def _failed(self, held: HeldTask, error: BaseException) -> Retry | Failed:
         """The job or the volume failed: once more, or for good."""
         place = self._place
-        failure = describe(error, stage=self._stage)
+        context = self._context
+        failure = describe_with_pages(error, context.failures if context else (), stage=self._stage)
         failures = held.claim.failures + 1
         most = place.loaded.runtime.max_attempts
-        context = self._context
-        outcome = outcome_of(held, context, TaskResult()) if context else None
+        outcome = outcome_of(held, context, context.timed_result(TaskResult())) if context else None
         page_errors = page_errors_of(context.failures) if context else ()
         terminal = not is_retryable(error) or failures >= most
         logger.opt(exception=error).error(

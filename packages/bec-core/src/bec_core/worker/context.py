@@ -30,6 +30,7 @@ from bec_core.storage import Body
 from bec_core.worker.failures import clean, traceback_of
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.metrics import Metrics
+from bec_core.worker.parts import KeptPages, TaskParts
 from bec_core.worker.stop import StopFlag
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class RunningTask:
         pools: PagePools | None = None,
         scratch: Path | None = None,
         bound: Mapping[str, object] | None = None,
+        parts: TaskParts | None = None,
+        on_resumed: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._config = config
         self._held = held
@@ -77,6 +80,10 @@ class RunningTask:
         self._pools = pools or PagePools()
         self._times = TaskTimes()
         self._scratch = scratch
+        self._parts = parts
+        self._on_resumed = on_resumed
+        self._maps = 0
+        self._resumed: set[int] = set()
         self._log = logger.bind(
             **(bound or {}), volume=str(held.volume.ref), task=held.claim.task_id, attempt=held.claim.attempt
         )
@@ -125,9 +132,35 @@ class RunningTask:
         chosen = self.volume.pages if pages is None else tuple(pages)
         values = self.page_values(returns)
         work = work_for(self._pools, function, values, threads=threads, processes=processes)
-        flow: PageFlow[R] = PageFlow(self, chosen, work, self._times)
+        kept = None if self._parts is None else self._parts_of(self._parts, chosen, values)
+        flow: PageFlow[R] = PageFlow(self, chosen, work, self._times, kept=kept)
         self._kept.callback(flow.end)
         return iter(flow)
+
+    def _parts_of(self, parts: TaskParts, pages: Sequence[Page], values: PageValues[R]) -> KeptPages[R]:
+        """What earlier attempts kept of these pages counts as finished: they are not done again."""
+        with self._lock:
+            self._maps, number = self._maps + 1, self._maps
+        kept = parts.pages_of(number, values, pages, self.stop.check)
+        resumed = [page for page in pages if kept.has(page)]
+        if not resumed:
+            return kept
+        for page in resumed:
+            self._times.add(kept.times(page))
+        with self._lock:
+            self._resumed |= {page.index for page in resumed}
+            self._finished |= self._resumed
+            self._held.pages_done = done = len(self._finished)
+            self._held.pages_resumed = number_resumed = len(self._resumed)
+        self._held.last_progress = time.monotonic()
+        self._log.info(
+            "goes on where an earlier attempt stopped: {} of {} pages are finished",
+            number_resumed,
+            len(self.volume.pages),
+        )
+        self._on_resumed(number_resumed)
+        self._on_page(done)
+        return kept
 
     def page_values(self, returns: type[R]) -> PageValues[R]:
         """What makes bytes of a page's value, and a value again."""
@@ -273,6 +306,10 @@ class RunningTask:
             ValueError: a metric is weighed by one that was not given.
         """
         self._metrics.check()
+        return self.timed_result(result)
+
+    def timed_result(self, result: TaskResult) -> TaskResult:
+        """``result`` with the times that were counted so far; what it says itself counts."""
         counted = self._times.by_stage
         total = sum(counted.values())
         if len(counted) > 1 and counted.get(RUN, total) < _NEXT_TO_NOTHING * total:

@@ -88,5 +88,6 @@ def _activity(task: HeldTask) -> dict[str, Any]:
         "attempt": task.claim.attempt,
         "pages_done": task.pages_done,
         "pages_total": len(task.volume.pages),
+        "pages_resumed": task.pages_resumed,
         "seconds": round(time.monotonic() - task.started, 1),
     }

@@ -22,6 +22,7 @@ from bec_core.db.pool import Purpose
 from bec_core.errors import DatabaseUnavailable, LeaseLost, QueueUnavailable, TaskStalled, TaskStopped
 from bec_core.models import Message, Volume
 from bec_core.queues.base import TaskQueue
+from bec_core.worker.parts import TaskParts
 from bec_core.worker.stop import StopFlag
 
 _TICK_S = 0.5
@@ -40,6 +41,8 @@ class HeldTask:
     renewed: float = field(factory=time.monotonic)
     last_progress: float = field(factory=time.monotonic)
     pages_done: int = 0
+    pages_resumed: int = 0
+    parts: TaskParts | None = None
     abandoned: bool = False
 
 

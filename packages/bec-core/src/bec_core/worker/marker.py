@@ -64,6 +64,7 @@ def marker_content(
         "attempt": held.claim.attempt,
         "epoch": held.claim.epoch,
         "request": held.claim.request,
+        "pages_resumed": held.pages_resumed,
         "job_type": job_type.name,
         "plugin_version": job_type.version,
         "config": dict(job.config),

@@ -6,6 +6,8 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -15,6 +17,7 @@ from bec_core.errors import BecError, ConflictError, JobGone, PluginError, Servi
 from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
 from bec_core.job_config import structure_job
 from bec_core.models import Job
+from bec_core.observer import WorkerObserver
 from bec_core.pages.pools import PagePools
 from bec_core.plugins import load_object
 from bec_core.queues.policy import trouble as policy_trouble
@@ -24,13 +27,18 @@ from bec_core.worker import deaths, identity
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import Keeper
 from bec_core.worker.life import Life
-from bec_core.worker.observer import Watchers, WorkerObserver
+from bec_core.worker.observer import Watchers
 from bec_core.worker.options import WorkerOptions
+from bec_core.worker.parts import PartsFlusher
 from bec_core.worker.process import STUCK_AFTER_S, BECWorker
 from bec_core.worker.workplace import LoadedJob, Services, Workplace
 
-ALIVE_S = 45.0
-"""A worker whose heartbeat is older than this is taken for dead (it beats every ten seconds)."""
+if TYPE_CHECKING:
+    from bec_core.ec2.notices import Notice
+    from bec_core.ec2.watch import InstanceWatch
+
+HURRIED_S = 5.0
+"""After a notice finished pages are kept about so often."""
 
 _OTHER_CONNECTIONS = 3  # the keeper's, the heartbeat's, and one to spare
 _BEFORE_THE_LIMIT = 1  # so many deliveries before the queue's own limit a message is replaced by a copy
@@ -47,9 +55,11 @@ def open_worker(
     finder: ResourceFinder | None = None,
     observers: Sequence[WorkerObserver] = (),
     life: Life | None = None,
+    instance: InstanceWatch | None = None,
 ) -> Iterator[BECWorker]:
     """Build a worker for a job, register it, and on leaving close everything and mark it as stopped.
 
+    ``instance`` tells it that the EC2 instance that it runs on will be taken back.
     ``finder`` gives it its resources and the environment's variables; default: there are none.
     ``life`` is told what its threads do.
 
@@ -69,8 +79,10 @@ def open_worker(
     if problem := policy_trouble(services.queue, services.dead_letters):
         logger.warning("{}", problem)
     with ExitStack() as stack:
-        loaded = _load(job, job_type, options, finder or ResourceFinder())
-        stack.callback(_close, loaded)
+        if instance is not None:
+            stack.callback(instance.close)  # when all else has ended: then the instance may go
+        loaded = load_job(job, job_type, options, finder or ResourceFinder())
+        stack.callback(close_job, loaded)
         deaths.take_over(
             services.database, services.queue, job_id=job.id, max_attempts=loaded.runtime.max_attempts
         )
@@ -91,9 +103,25 @@ def open_worker(
         )
         keeper.start()
         stack.callback(keeper.close)
+        flusher = PartsFlusher(keeper.held)
+        flusher.start()
+        stack.callback(flusher.close)
         heartbeat.start()
         stack.callback(heartbeat.close)
-        yield BECWorker(place, heartbeat, renew_at=_renew_at(services), life=life)
+        worker = BECWorker(place, heartbeat, renew_at=_renew_at(services), life=life)
+        if instance is not None:
+            instance.start(
+                busy=lambda: bool(keeper.held()),
+                on_notice=lambda notice, ends: _heed(worker, flusher, notice, ends=ends),
+            )
+        yield worker
+
+
+def _heed(worker: BECWorker, flusher: PartsFlusher, notice: Notice, *, ends: bool) -> None:
+    """The instance goes, or may go: keep what is finished at once, and (``ends``) take nothing more."""
+    flusher.hurry(HURRIED_S)
+    if ends:
+        worker.stop(within_s=notice.within_s(datetime.now(UTC)))
 
 
 def _renew_at(services: Services) -> int | None:
@@ -102,7 +130,7 @@ def _renew_at(services: Services) -> int | None:
     return None if limit is None else max(1, limit - _BEFORE_THE_LIMIT)
 
 
-def _load(job: Job, job_type: JobType, options: WorkerOptions, finder: ResourceFinder) -> LoadedJob:
+def load_job(job: Job, job_type: JobType, options: WorkerOptions, finder: ResourceFinder) -> LoadedJob:
     """The job with its plugin's worker; whatever comes out of the plugin is said to be its."""
     config, runtime = structure_job(job.config, job_type)
     setup = WorkerSetup(
@@ -124,7 +152,7 @@ def _load(job: Job, job_type: JobType, options: WorkerOptions, finder: ResourceF
     return LoadedJob(job, job_type, config, runtime, worker, recipe)
 
 
-def _close(loaded: LoadedJob) -> None:
+def close_job(loaded: LoadedJob) -> None:
     """Let the job release what it holds; what goes wrong there is said, and fails nothing."""
     try:
         loaded.worker.close()
@@ -147,7 +175,7 @@ def _register(database: Database, loaded: LoadedJob, name: str, options: WorkerO
                     one.name, loaded.job.name, one.name,
                 )  # fmt: skip
         ours = loaded.recipe.contents.get("resources", {})
-        for worker, theirs in recipes.living_resources(connection, job_id, alive_s=ALIVE_S):
+        for worker, theirs in recipes.living_resources(connection, job_id, alive_s=workers.ALIVE_S):
             if dict(theirs) != dict(ours):
                 raise ConflictError(
                     f"worker {worker} of job {loaded.job.name} works with {_said(theirs)}, this one has {_said(ours)}:"

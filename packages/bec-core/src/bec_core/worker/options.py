@@ -9,6 +9,8 @@ from typing import Any
 
 from attrs import field, frozen
 
+from bec_core.worker.parts.task import EVERY_S
+
 EMPTY_TWICE_S = 60.0
 """A queue whose figures lag (SQS's, by up to a minute) must be seen empty twice, so far apart."""
 
@@ -33,6 +35,7 @@ class WorkerOptions:
         heartbeat_s: how often the worker's row says that it lives.
         tags: kept in the worker's row.
         job_options: handed to the job's worker as they are; ``threads`` bounds the pages at work at a time, too.
+        part_every_s: finished pages are kept for a next attempt about so often.
         scratch: where large artifacts grow until they are published; None: the system's folder for temporary files.
     """
 
@@ -51,6 +54,7 @@ class WorkerOptions:
     heartbeat_s: float = 10.0
     tags: Mapping[str, Any] = field(factory=dict)
     job_options: Mapping[str, Any] = field(factory=dict)
+    part_every_s: float = EVERY_S
     scratch: Path | None = None
 
     def backoff_s(self, failures: int) -> float:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from attrs import define, field, frozen
 from loguru import logger
 
+from bec_core.db import feeding
 from bec_core.db import left as ledger
 from bec_core.db.left import Left as WhatIsLeft
 from bec_core.errors import (
@@ -24,10 +25,13 @@ from bec_core.errors import (
 )
 from bec_core.logs import within
 from bec_core.models import JobStatus, Message, decode_message
+from bec_core.observer import Step
+from bec_core.queues.emptiness import Emptiness
 from bec_core.queues.release import release
 from bec_core.queues.sweep import sweep
 from bec_core.worker.alone import Gate
 from bec_core.worker.attempt import Attempt
+from bec_core.worker.brake import Brake
 from bec_core.worker.ending import (
     AlreadyDone,
     Blocked,
@@ -43,7 +47,6 @@ from bec_core.worker.failures import describe
 from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.life import ANSWER_S, SLOT, Life
-from bec_core.worker.observer import Step
 from bec_core.worker.settle import cancelled, fault_in_settling, settle
 from bec_core.worker.watchdog import EXIT_STUCK
 from bec_core.worker.workplace import Workplace
@@ -88,7 +91,6 @@ class _Tally:
     busy: int = 0
     trouble: int = 0
     faults: int = 0
-    queue_empty_since: float | None = None
     swept_at: dict[str, float] = field(factory=dict)
     end: End | None = None
     left: WhatIsLeft | None = None
@@ -111,7 +113,9 @@ class BECWorker:
         self._heartbeat = heartbeat
         self._renew_at = renew_at
         self._gate = Gate()
+        self._brake = Brake(place)
         self._tally = _Tally()
+        self._emptiness = Emptiness(place.services.queue.exact, place.options.empty_twice_s)
         self._draining = threading.Event()
         self._stopping = threading.Lock()  # taken by the first request to stop, and kept
 
@@ -122,12 +126,17 @@ class BECWorker:
 
     # -- stopping -------------------------------------------------------------------------------------
 
-    def stop(self) -> None:
-        """Ask the worker to stop: no new tasks; those at hand have the grace period. Callable from anywhere."""
+    def stop(self, *, within_s: float | None = None) -> None:
+        """Ask the worker to stop: no new tasks; those at hand have the grace period. Callable from anywhere.
+
+        ``within_s``: there is no more time than that, however long the grace is.
+        """
         if self._stopping.acquire(blocking=False):
             self._end(End.STOPPED)
             self._life.drain()
-            threading.Thread(target=self._end_grace, name="bec-grace", daemon=True).start()
+            grace_s = self._place.options.grace_s
+            grace_s = grace_s if within_s is None else min(grace_s, within_s)
+            threading.Thread(target=self._end_grace, args=(grace_s,), name="bec-grace", daemon=True).start()
 
     def stop_now(self) -> None:
         """Ask the worker to hand its tasks back at once."""
@@ -137,8 +146,8 @@ class BECWorker:
         self._place.database.hurry(_HURRY_S)
         self._place.keeper.stop_all(ShutdownRequested("the worker is stopping"))
 
-    def _end_grace(self) -> None:
-        deadline = time.monotonic() + self._place.options.grace_s
+    def _end_grace(self, grace_s: float) -> None:
+        deadline = time.monotonic() + grace_s
         while time.monotonic() < deadline:
             time.sleep(0.2)
         self.stop_now()
@@ -172,6 +181,8 @@ class BECWorker:
         try:
             for held in stuck:
                 logger.critical("{}: the job did not stop when told to; ending the process", held.volume.ref)
+                if held.parts is not None:
+                    held.parts.flush()
                 settle(self._place, held.message, self._end_of_stuck(held))
         finally:
             sys.stderr.flush()
@@ -244,8 +255,8 @@ class BECWorker:
         with self._tally.lock:
             self._tally.messages += 1
             self._tally.empty_receives = 0
-            self._tally.queue_empty_since = None
             self._tally.busy += 1
+        self._emptiness.something_came()
         try:
             if self._renew_at is not None and message.receive_count >= self._renew_at:
                 # The queue itself would set it aside soon, without a reason. A fresh copy counts anew.
@@ -278,6 +289,8 @@ class BECWorker:
             case HandedBack(trouble=trouble) if trouble is not None:
                 self._pause_after(trouble)
             case Done() | AlreadyDone() | Failed() | Retry() | SetAside() | Blocked():
+                if isinstance(ending, (Done, Failed, Retry)) and self._brake.look():
+                    self._heartbeat.beat()
                 with self._tally.lock:
                     self._tally.trouble = 0
                     self._tally.faults = 0
@@ -335,6 +348,8 @@ class BECWorker:
         """An empty receive says nothing of what is left: the ledger does, and the queue's own figures."""
         self._life.says("looking what is left", self._patience_s)
         options = self._place.options
+        if options.by_ledger and self._feed():
+            return
         with self._tally.lock:
             self._tally.empty_receives += 1
             quiet = self._tally.busy == 0
@@ -343,8 +358,8 @@ class BECWorker:
         due = limit is not None and empty >= limit * options.concurrency
         if not quiet or not (due or options.until_drained):
             return
-        queue_was_empty = self._queue_is_empty()
-        if not options.by_ledger:
+        queue_was_empty = self._emptiness.look(self._place.services.queue.stats())
+        if not options.by_ledger or self._heartbeat.job_status is JobStatus.CANCELLED:
             if queue_was_empty:
                 self._end(End.NOTHING_LEFT)
             return
@@ -354,16 +369,16 @@ class BECWorker:
         if found.blocked and self._release():
             with self._tally.lock:
                 self._tally.empty_receives = 0
-        elif found.total == 0 and (options.until_drained or not found.coming):
+        elif found.over or (options.until_drained and not found.total):
             if queue_was_empty:
                 logger.info("nothing is left to do: ending")
                 self._end(End.NOTHING_LEFT)
-            elif due and not self._queue_lags():
+            elif due and not self._emptiness.seen_once:
                 self._end(End.WORK_LEFT)
         elif found.due and self._sweep(queue_was_empty):
             with self._tally.lock:
                 self._tally.empty_receives = 0
-        elif due and not options.until_drained and (queue_was_empty or not self._queue_lags()):
+        elif due and not options.until_drained and (queue_was_empty or not self._emptiness.seen_once):
             self._end(End.WORK_LEFT)
         # whoever doesn't end looks again, but not as fast as it can
         self._draining.wait(_LOOK_AGAIN_S if self._place.services.queue.exact else 5 * _LOOK_AGAIN_S)
@@ -383,6 +398,20 @@ class BECWorker:
             )
         )
 
+    def _feed(self) -> int:
+        """In the place of the job's feeder, if it has one that does not live: send what that would."""
+        if self._heartbeat.job_status is not JobStatus.ACTIVE or not self._its_time_to_sweep("fed"):
+            return 0
+        services = self._place.services
+        with services.database.connection() as connection:
+            feeder = feeding.feeder_of(connection, self._place.job.id)
+        if feeder is None or feeder.alive:
+            return 0
+        sent = sweep(services.database, services.queue, self._place.job, queue_was_empty=False)
+        if sent:
+            logger.warning("nothing was heard of the job's feeder: sent {} messages in its place", sent)
+        return sent
+
     def _its_time_to_sweep(self, what: str) -> bool:
         now = time.monotonic()
         with self._tally.lock:
@@ -394,27 +423,7 @@ class BECWorker:
 
     def _sweep(self, queue_was_empty: bool) -> int:
         """Send again what waits although its message is gone; looked for now and then only."""
-        if not self._its_time_to_sweep("sent"):
+        if self._heartbeat.job_status is not JobStatus.ACTIVE or not self._its_time_to_sweep("sent"):
             return 0
         services = self._place.services
         return sweep(services.database, services.queue, self._place.job, queue_was_empty=queue_was_empty)
-
-    def _queue_is_empty(self) -> bool:
-        """Whether the queue says that it holds nothing; one whose figures lag has to say so twice, a minute apart."""
-        stats = self._place.services.queue.stats()
-        with self._tally.lock:
-            if stats.available + stats.in_flight + stats.delayed:
-                self._tally.queue_empty_since = None
-                return False
-            if self._place.services.queue.exact:
-                return True
-            now = time.monotonic()
-            since = self._tally.queue_empty_since
-            if since is None:
-                self._tally.queue_empty_since = now
-                return False
-            return now - since >= self._place.options.empty_twice_s
-
-    def _queue_lags(self) -> bool:
-        """Whether the queue was seen empty once, and is to be looked at again."""
-        return self._tally.queue_empty_since is not None

@@ -1,4 +1,4 @@
-"""Writing down how an attempt ended, in the one order: row and ledger, dead letter, message, event.
+"""Writing down how an attempt ended, in the one order: row and ledger, dead letter, parts, message, event.
 
 A crash between two of these is repaired by the message's next delivery. What is not ours any more is not written:
 every statement says the epoch, and an ending whose epoch is stale becomes :class:`~bec_core.worker.ending.Left`.
@@ -13,8 +13,10 @@ from bec_core.artifacts import remember
 from bec_core.db import blocking, left, tasks, volumes
 from bec_core.db.blocking import Released
 from bec_core.db.pool import Connection
+from bec_core.db.tasks import Outcome
 from bec_core.errors import JobGone, RuntimeFault, ServiceError, StorageError
 from bec_core.models import Message, VolumeRef
+from bec_core.observer import Step, TaskFigures
 from bec_core.queues.letters import remove_letters
 from bec_core.queues.release import send_released
 from bec_core.worker.dead_letters import letter
@@ -33,7 +35,6 @@ from bec_core.worker.ending import (
 from bec_core.worker.failures import describe
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.inputs import tell_unlisted
-from bec_core.worker.observer import Step
 from bec_core.worker.workplace import Workplace
 
 FAULTS_OF_ONE = 3
@@ -53,6 +54,7 @@ def settle(place: Workplace, message: Message, ending: Ending) -> Ending:
     ending, released = _row_and_ledger(place, message, ending)
     _release(place, ending, released)
     _dead_letter(place, message, ending)
+    _remove_parts(place, ending)
     _message(place, message, ending)
     _event(place, ending)
     return ending
@@ -188,9 +190,7 @@ def _answer_set_aside(place: Workplace, connection: Connection, ending: SetAside
 def _give_back(place: Workplace, connection: Connection, ending: HandedBack) -> Ending:
     """Release the lease, uncounted. What the store refuses for one volume alone, again and again, is set aside."""
     held = ending.held
-    if held is not None and not tasks.fail(
-        connection, held.claim, ending.failure, terminal=False, counts=False, retry_s=ending.wait_s
-    ):
+    if held is not None and not _release_lease(connection, held, ending):
         return Left("the task was taken over before it was handed back")
     if ending.ref is None or not isinstance(ending.trouble, StorageError):
         return ending
@@ -203,6 +203,15 @@ def _give_back(place: Workplace, connection: Connection, ending: HandedBack) -> 
         ending.failure,
         wait_s=ending.wait_s,
         most=TROUBLES_OF_ONE,
+    )
+
+
+def _release_lease(connection: Connection, held: HeldTask, ending: HandedBack) -> bool:
+    """A stop is no error and leaves none; trouble outside stands in the row until the next attempt."""
+    if ending.trouble is None:
+        return tasks.hand_back(connection, held.claim)
+    return tasks.fail(
+        connection, held.claim, ending.failure, terminal=False, counts=False, retry_s=ending.wait_s
     )
 
 
@@ -298,6 +307,24 @@ def _dead_letter(place: Workplace, message: Message, ending: Ending) -> None:
     place.watchers.step(Step.DEAD_LETTERED)
 
 
+def _remove_parts(place: Workplace, ending: Ending) -> None:
+    """What is done, or failed for good, needs its kept pages no more. What can't be removed is left to an audit."""
+    match ending:
+        case Done(held=held) | Failed(held=HeldTask() as held):
+            volume = held.volume
+            if held.parts is not None:
+                held.parts.drop()
+        case AlreadyDone(volume=volume, by=None):
+            pass
+        case _:
+            return
+    try:
+        if place.parts_of(volume).remove():
+            place.watchers.step(Step.PARTS_REMOVED)
+    except StorageError as error:
+        logger.warning("kept pages of {} are left, for bec audit to remove: {}", volume.ref, error)
+
+
 def _message(place: Workplace, message: Message, ending: Ending) -> None:
     queue = place.services.queue
     match ending:
@@ -313,6 +340,15 @@ def _message(place: Workplace, message: Message, ending: Ending) -> None:
 
 
 def _event(place: Workplace, ending: Ending) -> None:
+    match ending:
+        case (
+            Done(held=held, outcome=measured)
+            | Retry(held=held, outcome=measured)
+            | Failed(held=held, outcome=measured)
+        ) if held is not None and measured is not None:
+            place.watchers.task_measured(held.volume, _figures(measured))
+        case _:
+            pass
     match ending:
         case Done(held=held, outcome=outcome):
             logger.info(
@@ -333,6 +369,16 @@ def _event(place: Workplace, ending: Ending) -> None:
             place.watchers.task_finished(volume, ending.name, ending.why)
         case OurFault(held=held) if held is not None:
             place.watchers.task_finished(held.volume, ending.name, str(ending.error))
+
+
+def _figures(outcome: Outcome) -> TaskFigures:
+    return TaskFigures(
+        pages=outcome.total_images,
+        pages_failed=outcome.nb_errors,
+        wall_clock_ms=outcome.wall_clock_duration_ms,
+        stage_ms=outcome.stage_ms or {},
+        errors_by_stage=outcome.errors_by_stage or {},
+    )
 
 
 def cancelled(job_name: str, ref: VolumeRef | None) -> SetAside:

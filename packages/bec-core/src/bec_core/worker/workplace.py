@@ -12,13 +12,14 @@ from bec_core.artifacts import Recipe
 from bec_core.db import Database
 from bec_core.job import JobType, JobWorker
 from bec_core.job_config import RuntimeConfig
-from bec_core.models import Job
+from bec_core.models import Job, Volume
 from bec_core.pages.pools import PagePools
 from bec_core.queues.base import TaskQueue
 from bec_core.storage import Store
 from bec_core.worker.hold import Keeper
 from bec_core.worker.observer import Watchers
 from bec_core.worker.options import WorkerOptions
+from bec_core.worker.parts import PartsFolder
 
 
 @frozen
@@ -59,6 +60,10 @@ class Workplace:
     keeper: Keeper = field(repr=False)
     watchers: Watchers = field(repr=False)
     pools: PagePools = field(repr=False, factory=PagePools)
+
+    def parts_of(self, volume: Volume) -> PartsFolder:
+        """Where finished pages of an unfinished volume are kept."""
+        return PartsFolder.of(self.services.store, self.job.name, volume)
 
     @property
     def database(self) -> Database:

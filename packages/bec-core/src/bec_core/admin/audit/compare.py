@@ -5,18 +5,21 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from bec_core.admin.audit.findings import Finding, Kind
+from bec_core.admin.folders import Folder, list_folders
 from bec_core.admin.session import Session
 from bec_core.artifacts import MARKER_NAME, Marker, damage_of, owner_of, parse_marker
 from bec_core.db import audit as rows
-from bec_core.db import blocking, recipes
+from bec_core.db import blocking, feeding, recipes
 from bec_core.db.audit import LedgerState, TaskState
 from bec_core.errors import InvalidMessage, ObjectNotFound
 from bec_core.models import Job, OutgoingMessage, TaskStatus, VolumeRef, decode_message
 from bec_core.storage import Store
+from bec_core.worker.parts import kept_of_job
 
 _READERS = 32
 _SETTLED_S = 300.0  # a queue's figures lag by up to a minute, and an enqueueing may be under way
@@ -36,14 +39,6 @@ class Audit:
     contents_checked: int
 
 
-@define
-class _Folder:
-    """A task's folder in the store: its files' sizes by name."""
-
-    prefix: str
-    files: dict[str, int] = field(factory=dict)
-
-
 def audit(session: Session, job: Job, *, sample: int | None = 100) -> Audit:
     """Compare what the database, the store and the queue say of a job.
 
@@ -58,6 +53,7 @@ def audit(session: Session, job: Job, *, sample: int | None = 100) -> Audit:
         entries = rows.ledger(connection, job.id, settled_after_s=_SETTLED_S)
         tasks = list(rows.tasks(connection, job.id))
         ready = blocking.blocked_but_ready(connection, job.id)
+        fed = feeding.feeder_of(connection, job.id) is not None
     asked_for = _queued(session, job)
     folders = _folders(session.artifacts, roots)
     by_place = {_place(task): task for task in tasks if task.version is not None}
@@ -66,15 +62,19 @@ def audit(session: Session, job: Job, *, sample: int | None = 100) -> Audit:
     findings = [
         *_rows_without_markers(tasks, folders, entries),
         *_markers_without_rows(session.artifacts, job, marked, by_place, entries),
-        *_ledger(entries, tasks, asked_for),
+        *_ledger(entries, tasks, asked_for, fed=fed),
         *_forgotten(tasks, entries),
         *_contents(session.artifacts, chosen, by_place),
         *_orphans(folders, by_place),
+        *_parts_left(session.artifacts, job, by_place),
         *(Finding(Kind.BLOCKED_READY, one.ref, volume_id=one.volume_id) for one in ready),
         *_older_recipes(tasks, newest),
     ]
     if isinstance(asked_for, int):
-        waiting = sum(entry.state == "waiting" and entry.settled for entry in entries)
+        waiting = sum(
+            entry.state == "waiting" and entry.settled and not (fed and entry.sent_at is None)
+            for entry in entries
+        )
         if 0 < asked_for < waiting:
             detail = f"{asked_for} messages, {waiting} volumes wait; SQS does not tell which are missing"
             findings.append(Finding(Kind.QUEUE_SHORT, None, detail=detail, mendable=False))
@@ -100,20 +100,12 @@ def _queued(session: Session, job: Job) -> set[VolumeRef] | int:
     return found
 
 
-def _folders(store: Store, roots: Sequence[str]) -> dict[Place, _Folder]:
-    folders: dict[Place, _Folder] = {}
-    for root in roots:
-        for info in store.list(root):
-            parts = info.key.removeprefix(f"{root}/").split("/")
-            if len(parts) == 4:
-                prefix = info.key.removesuffix(parts[3])
-                folder = folders.setdefault((parts[0], parts[1], parts[2]), _Folder(prefix))
-                folder.files[parts[3]] = info.size
-    return folders
+def _folders(store: Store, roots: Sequence[str]) -> dict[Place, Folder]:
+    return {(one.w_id, one.i_id, one.version): one for one in reversed(list_folders(store, roots))}
 
 
 def _rows_without_markers(
-    tasks: Iterable[TaskState], folders: Mapping[Place, _Folder], entries: Sequence[LedgerState]
+    tasks: Iterable[TaskState], folders: Mapping[Place, Folder], entries: Sequence[LedgerState]
 ) -> Iterator[Finding]:
     waiting = {entry.volume_id for entry in entries if entry.state == "waiting"}
     for task in tasks:
@@ -135,7 +127,7 @@ def _rows_without_markers(
 def _markers_without_rows(
     store: Store,
     job: Job,
-    marked: Iterable[tuple[Place, _Folder]],
+    marked: Iterable[tuple[Place, Folder]],
     by_place: Mapping[Place, TaskState],
     entries: Sequence[LedgerState],
 ) -> Iterator[Finding]:
@@ -172,7 +164,7 @@ def _markers_without_rows(
             )  # fmt: skip
 
 
-def _look(store: Store, folder: _Folder) -> tuple[Marker, str] | None:
+def _look(store: Store, folder: Folder) -> tuple[Marker, str] | None:
     """A folder's marker, and what is wrong with the files that it lists (empty: nothing)."""
     marker = _marker(store, folder.prefix)
     if marker is None:
@@ -202,8 +194,13 @@ def _older_recipes(tasks: Iterable[TaskState], newest: str | None) -> Iterator[F
 
 
 def _ledger(
-    entries: Iterable[LedgerState], tasks: Iterable[TaskState], asked_for: set[VolumeRef] | int
+    entries: Iterable[LedgerState],
+    tasks: Iterable[TaskState],
+    asked_for: set[VolumeRef] | int,
+    *,
+    fed: bool,
 ) -> Iterator[Finding]:
+    """What the ledger says and nothing else does; ``fed``: what waits without a message waits for the feeder."""
     leased = {task.volume_id for task in tasks if task.leased and task.status is TaskStatus.RUNNING}
     done = {(task.volume_id, task.request) for task in tasks if task.status is TaskStatus.DONE}
     answered: dict[int, int] = {}
@@ -214,7 +211,7 @@ def _ledger(
         kind: Kind | None = None
         if entry.state == "waiting" and entry.settled and entry.volume_id not in leased:
             if entry.sent_at is None:
-                kind = Kind.LEDGER_UNSENT
+                kind = None if fed else Kind.LEDGER_UNSENT
             elif asked_for == 0 or (isinstance(asked_for, set) and entry.ref not in asked_for):
                 kind = Kind.LEDGER_NOWHERE
         elif entry.state == "failed" and entry.volume_id in latest_done:
@@ -238,7 +235,7 @@ def _forgotten(tasks: Iterable[TaskState], entries: Sequence[LedgerState]) -> It
 
 
 def _contents(
-    store: Store, chosen: Sequence[tuple[Place, _Folder]], by_place: Mapping[Place, TaskState]
+    store: Store, chosen: Sequence[tuple[Place, Folder]], by_place: Mapping[Place, TaskState]
 ) -> Iterator[Finding]:
     with ThreadPoolExecutor(_READERS, "bec-audit") as pool:
         for (place, folder), problems in zip(
@@ -259,7 +256,7 @@ def _contents(
                 )
 
 
-def _damage(store: Store, folder: _Folder) -> Iterator[tuple[Kind, str]]:
+def _damage(store: Store, folder: Folder) -> Iterator[tuple[Kind, str]]:
     """What is wrong with the files that a marker lists; markers of older programs list none."""
     marker = _marker(store, folder.prefix)
     for damage in damage_of(store, folder.prefix, marker) if marker else ():
@@ -269,7 +266,7 @@ def _damage(store: Store, folder: _Folder) -> Iterator[tuple[Kind, str]]:
             yield Kind.ARTIFACT_DIFFERS, f"{damage.name}: {damage.detail}"
 
 
-def _orphans(folders: Mapping[Place, _Folder], by_place: Mapping[Place, TaskState]) -> Iterator[Finding]:
+def _orphans(folders: Mapping[Place, Folder], by_place: Mapping[Place, TaskState]) -> Iterator[Finding]:
     for place, folder in folders.items():
         task = by_place.get(place)
         if MARKER_NAME in folder.files or (
@@ -279,3 +276,19 @@ def _orphans(folders: Mapping[Place, _Folder], by_place: Mapping[Place, TaskStat
         size = sum(folder.files.values())
         detail = f"{len(folder.files)} files, {size} bytes in {folder.prefix}"
         yield Finding(Kind.ORPHAN, VolumeRef(place[0], place[1]), place[2], detail, mendable=False)
+
+
+def _parts_left(store: Store, job: Job, by_place: Mapping[Place, TaskState]) -> Iterator[Finding]:
+    """Kept pages of tasks that are done or given up, or that no row stands for; young ones may be being removed."""
+    for kept in kept_of_job(store, job.name):
+        folder = kept.folder
+        task = by_place.get((folder.w_id, folder.i_id, folder.version))
+        unfinished = task is not None and task.status in (TaskStatus.RUNNING, TaskStatus.RETRYABLE_FAILED)
+        if (unfinished and task is not None and task.latest) or _age_s(kept.newest) < _SETTLED_S:
+            continue
+        detail = f"{kept.parts} parts, {kept.size} bytes in {folder.prefix}"
+        yield Finding(Kind.PARTS_LEFT, VolumeRef(folder.w_id, folder.i_id), folder.version, detail)
+
+
+def _age_s(at: datetime) -> float:
+    return (datetime.now(UTC) - at).total_seconds()

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     BLOCKED_READY = "blocked-ready"
     OLDER_RECIPE = "older-recipe"
     ORPHAN = "orphan"
+    PARTS_LEFT = "parts-left"
 
 
 MEANING: Mapping[Kind, tuple[str, str]] = {
@@ -60,6 +61,10 @@ MEANING: Mapping[Kind, tuple[str, str]] = {
         "",
     ),
     Kind.ORPHAN: ("files that no marker lists; they cost space only", ""),
+    Kind.PARTS_LEFT: (
+        "finished pages are kept of a volume that needs them no more; they cost space only",
+        "remove them",
+    ),
 }
 """What each kind means, and (in words) what :func:`~bec_core.admin.audit.repair.repair` does about it."""
 

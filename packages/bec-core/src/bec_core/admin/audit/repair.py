@@ -18,6 +18,7 @@ from bec_core.errors import TaskError
 from bec_core.models import Job, VolumeRef
 from bec_core.queues.letters import remove_letters
 from bec_core.queues.release import release, send_released
+from bec_core.worker.parts import PartsFolder
 
 _QUEUE_AGAIN = frozenset(
     {
@@ -66,6 +67,9 @@ def repair(session: Session, job: Job, findings: Sequence[Finding]) -> Repaired:
         elif finding.kind is Kind.LEDGER_BEHIND:
             _correct_ledger(session, job, finding)
             mended.append(finding)
+        elif finding.kind is Kind.PARTS_LEFT:
+            _remove_parts(session, job, finding)
+            mended.append(finding)
         elif finding.kind is Kind.BLOCKED_READY:
             blocked.append(finding)
         elif finding.kind in _QUEUE_AGAIN:
@@ -100,6 +104,12 @@ def _row_from_marker(session: Session, job: Job, finding: Finding) -> bool:
         )
     send_released(session.database, session.queue, remembered.released)
     return True
+
+
+def _remove_parts(session: Session, job: Job, finding: Finding) -> None:
+    ref = finding.volume
+    assert ref is not None
+    PartsFolder(session.artifacts, job.name, ref.w_id, ref.i_id, str(finding.version)).remove()
 
 
 def _etag(session: Session, finding: Finding, said: str) -> bytes | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from bec_core.db.requeue import ref_of
+from bec_core.db.tasks import HANDED_BACK
 from bec_core.models import TaskStatus, VolumeRef
 
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ def groups(
 ) -> list[FailureGroup]:
     """The groups of the tasks that stand as failed, the largest first; ``job_id`` None: of all jobs."""
     rows = connection.execute(
-        """
+        f"""
         SELECT coalesce(error_fingerprint, '-'), coalesce(error_stage, '-'), coalesce(error_type, '-'), count(*),
                min(done_at), max(done_at), (array_agg(id ORDER BY done_at DESC NULLS LAST))[1],
                coalesce((array_agg(error_message ORDER BY done_at DESC NULLS LAST))[1], '')
-        FROM task_executions
-        WHERE status IN ('retryable_failed', 'terminal_failed')
+        FROM task_executions t
+        WHERE status IN ('retryable_failed', 'terminal_failed') AND NOT {HANDED_BACK}
           AND (%(job)s::int IS NULL OR job_id = %(job)s)
           AND (%(since)s::timestamptz IS NULL OR done_at >= %(since)s)
         GROUP BY 1, 2, 3 ORDER BY 4 DESC, 6 DESC NULLS LAST LIMIT %(limit)s
@@ -117,7 +118,7 @@ def failed_tasks(
     rows = connection.execute(
         f"""
         {_TASKS}
-        WHERE t.status = ANY(%(statuses)s::task_status[])
+        WHERE t.status = ANY(%(statuses)s::task_status[]) AND NOT {HANDED_BACK}
           AND (%(job)s::int IS NULL OR t.job_id = %(job)s)
           AND (%(error_type)s::text IS NULL OR t.error_type = %(error_type)s)
           AND (%(fingerprint)s::text IS NULL OR t.error_fingerprint = %(fingerprint)s)

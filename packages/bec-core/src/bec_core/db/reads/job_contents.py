@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from bec_core.db.workers import ALIVE_S
+
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
 
@@ -26,9 +28,9 @@ def of(connection: Connection, job_id: int) -> JobContents:
         SELECT (SELECT count(*) FROM task_executions WHERE job_id = %(job)s),
                (SELECT count(*) FROM ledger WHERE job_id = %(job)s),
                (SELECT count(*) FROM workers WHERE job_id = %(job)s AND stopped_at IS NULL
-                       AND last_heartbeat_at > statement_timestamp() - interval '1 minute')
+                       AND last_heartbeat_at > statement_timestamp() - make_interval(secs => %(alive)s))
         """,
-        {"job": job_id},
+        {"job": job_id, "alive": ALIVE_S},
     ).fetchone()
     assert row is not None
     return JobContents(*row)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from bec_core.db.tasks import HANDED_BACK
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 
 @frozen
 class StatusTotals:
-    """The tasks of one status added up: ``timed`` of them have a duration (the pages' durations over all
-    threads added up), together ``sum_duration_ms`` milliseconds."""
+    """The tasks of one status added up.
+
+    ``timed`` of them have a page time (their pages' durations over all threads added up), together
+    ``sum_duration_ms`` milliseconds for ``timed_images`` pages. What never ran has none, and is in no mean.
+    """
 
     status: TaskStatus
     count: int
@@ -25,72 +29,48 @@ class StatusTotals:
     total_errors: int
     sum_duration_ms: float
     timed: int
+    timed_images: int
 
     @property
     def avg_duration_ms(self) -> float | None:
-        """The mean duration of those that have one."""
+        """The mean page time of those that have one."""
         return self.sum_duration_ms / self.timed if self.timed else None
 
 
 TOTALS = """
     SELECT status, count(*), coalesce(sum(total_images), 0), coalesce(sum(nb_errors), 0),
-           coalesce(sum(total_duration_ms), 0), count(total_duration_ms)
+           coalesce(sum(total_duration_ms), 0), count(total_duration_ms),
+           coalesce(sum(total_images) FILTER (WHERE total_duration_ms IS NOT NULL), 0)
     FROM task_executions WHERE job_id = %s GROUP BY status ORDER BY status
 """
 """An index-only scan of ``task_executions_stats``, in parallel where the server allows it."""
 
 
 def totals(connection: Connection, job_id: int) -> list[StatusTotals]:
-    """A row for every status that tasks of the job have, in the enum's order."""
-    return [StatusTotals(TaskStatus(row[0]), *row[1:]) for row in connection.execute(TOTALS, (job_id,))]
-
-
-@frozen
-class Pace:
-    """How fast a job went lately: tasks and pages finished within ``seconds``; and who works on it now.
-
-    ``running`` tasks have a live lease; ``pages_at_hand`` of theirs are done already, as their workers said last.
-    """
-
-    tasks: int
-    pages: int
-    seconds: float
-    running: int
-    live_workers: int
-    pages_at_hand: int
-
-
-def pace(connection: Connection, job_id: int, *, window_s: float, alive_s: float) -> Pace:
-    """The job's pace within the last ``window_s``; a worker lives whose heartbeat is younger than ``alive_s``."""
+    """A row for every status that tasks of the job have, in the enum's order; without those that were handed back."""
+    found = [StatusTotals(TaskStatus(row[0]), *row[1:]) for row in connection.execute(TOTALS, (job_id,))]
+    if all(one.status is not TaskStatus.RETRYABLE_FAILED for one in found):
+        return found
     row = connection.execute(
-        """
-        WITH finished AS (
-            SELECT count(*) AS tasks, coalesce(sum(total_images), 0) AS pages,
-                   extract(epoch FROM statement_timestamp() - greatest(min(started_at),
-                           statement_timestamp() - make_interval(secs => %(window)s)))::float8 AS seconds
-            FROM task_executions
-            WHERE job_id = %(job)s AND status = 'done'
-              AND done_at > statement_timestamp() - make_interval(secs => %(window)s)
-        ), running AS (
-            SELECT count(*) AS tasks FROM task_executions
-            WHERE job_id = %(job)s AND status = 'running' AND lease_expires_at > statement_timestamp()
-        ), living AS (
-            SELECT count(*) AS workers, coalesce(sum(at_hand.pages), 0)::bigint AS pages
-            FROM workers w
-            LEFT JOIN LATERAL (
-                SELECT sum((entry ->> 'pages_done')::int) AS pages FROM jsonb_array_elements(w.activity) AS entry
-            ) at_hand ON true
-            WHERE w.job_id = %(job)s AND w.stopped_at IS NULL
-              AND w.last_heartbeat_at > statement_timestamp() - make_interval(secs => %(alive)s)
-        )
-        SELECT finished.tasks, finished.pages, coalesce(finished.seconds, 0)::float8, running.tasks,
-               living.workers, living.pages
-        FROM finished, running, living
-        """,
-        {"job": job_id, "window": window_s, "alive": alive_s},
+        f"SELECT count(*) FROM task_executions t WHERE job_id = %s AND {HANDED_BACK}", (job_id,)
     ).fetchone()
     assert row is not None
-    return Pace(*row)
+    counted = [
+        evolve(one, count=one.count - row[0]) if one.status is TaskStatus.RETRYABLE_FAILED else one
+        for one in found
+    ]
+    return [one for one in counted if one.count]
+
+
+def wall_clock_ms(connection: Connection, job_id: int, *, latest: int) -> float | None:
+    """How long a volume took by the clock, on average over the ``latest`` finished ones; None if none was timed."""
+    row = connection.execute(
+        "SELECT avg(wall_clock_duration_ms)::float8 FROM (SELECT wall_clock_duration_ms FROM task_executions"
+        " WHERE job_id = %s AND status = 'done' ORDER BY done_at DESC LIMIT %s) latest",
+        (job_id, latest),
+    ).fetchone()
+    assert row is not None
+    return float(row[0]) if row[0] is not None else None
 
 
 def worker_seconds(connection: Connection, job_id: int) -> float:
@@ -181,7 +161,8 @@ def metrics(
 
 @frozen
 class TaskRow:
-    """A task for a listing; ``duration_s`` by the clock."""
+    """A task for a listing; ``duration_s`` by the clock, None where that is not known. ``handed_back``: it was
+    interrupted, and nothing failed; ``pages_resumed`` pages of its last attempt were finished by earlier ones."""
 
     id: int
     w_id: str
@@ -201,6 +182,8 @@ class TaskRow:
     error_stage: str | None
     error_type: str | None
     error_message: str | None
+    handed_back: bool
+    pages_resumed: int
 
 
 def recent_tasks(
@@ -208,11 +191,11 @@ def recent_tasks(
 ) -> list[TaskRow]:
     """The tasks that started last, newest first."""
     rows = connection.execute(
-        """
+        f"""
         SELECT t.id, v.bdrc_w_id, v.bdrc_i_id, t.version, t.status, t.attempt, t.failures, t.total_images,
-               t.nb_errors, coalesce(t.wall_clock_duration_ms, t.total_duration_ms) / 1000, t.worker_id,
+               t.nb_errors, t.wall_clock_duration_ms / 1000, t.worker_id,
                w.worker_name, t.started_at, t.done_at, t.config_revision, t.error_stage, t.error_type,
-               t.error_message
+               t.error_message, {HANDED_BACK}, t.pages_resumed
         FROM task_executions t JOIN volumes v ON v.id = t.volume_id
         LEFT JOIN workers w ON w.worker_id = t.worker_id
         WHERE t.job_id = %(job_id)s AND (%(status)s::task_status IS NULL OR t.status = %(status)s)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 @frozen
 class WorkerRow:
     """A worker: ``heartbeat_s`` is its heartbeat's age in seconds by the server's clock, ``activity`` the
-    tasks it had at hand then (``task_id``, ``volume``, ``attempt``, ``pages_done``, ``pages_total``, ``seconds``)."""
+    tasks it had at hand then (``task_id``, ``volume``, ``attempt``, ``pages_done``, of which
+    ``pages_resumed`` by earlier attempts, ``pages_total``, ``seconds``)."""
 
     id: int
     name: str
@@ -44,6 +45,7 @@ _UNKNOWN = {
     "volume": "-",
     "attempt": None,
     "pages_done": 0,
+    "pages_resumed": 0,
     "pages_total": 0,
     "seconds": 0.0,
 }
@@ -71,6 +73,19 @@ def workers(
         ORDER BY w.stopped_at IS NOT NULL, w.last_heartbeat_at DESC, w.worker_id DESC LIMIT %(limit)s
         """,
         {"job": job_id, "within": seen_within_s, "limit": limit},
+    )
+    return [_worker(row) for row in rows]
+
+
+def standing(connection: Connection, job_id: int | None, *, limit: int) -> list[WorkerRow]:
+    """The workers (of all jobs, or of one) that did not stop, those heard of longest ago first."""
+    rows = connection.execute(
+        f"""
+        {_WORKERS}
+        WHERE w.stopped_at IS NULL AND w.job_id IS NOT NULL AND (%(job)s::int IS NULL OR w.job_id = %(job)s)
+        ORDER BY w.last_heartbeat_at, w.worker_id LIMIT %(limit)s
+        """,
+        {"job": job_id, "limit": limit},
     )
     return [_worker(row) for row in rows]
 
