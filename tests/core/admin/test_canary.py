@@ -27,9 +27,10 @@ from bec_core.errors import ConflictError, SettingsError
 from bec_core.models import Job, JobStatus, VolumeRef
 from bec_core.settings import load_settings
 from bec_core.worker.canary import Judged
-from support.cli import clean_environment, use_postgres, write_archive_volume
+from support.cli import clean_environment, install_checksum_plugin, use_postgres, write_archive_volume
 from support.services import PostgresServer
 
+ON_ONE_QUEUE = pytest.mark.parametrize("session", ["postgres"], indirect=True)
 OPTIONS = FeederOptions(every_s=0.05, publish_every_s=0.0, empty_twice_s=0.1)
 
 
@@ -50,6 +51,8 @@ def session(
     monkeypatch.setenv("BEC_SOURCE_URL", (tmp_path / "archive").as_uri())
     monkeypatch.setenv("BEC_DEST_URL", (tmp_path / "artifacts").as_uri())
     (tmp_path / "archive").mkdir()
+    install_checksum_plugin(tmp_path / "plugins")
+    monkeypatch.syspath_prepend(str(tmp_path / "plugins"))
     with Session(load_settings(), connections=8) as opened:
         yield opened
 
@@ -155,6 +158,7 @@ def test_one_that_fails_pauses_the_job_and_resuming_lets_the_rest_go(session: Se
     assert stands(session, job).verdict == "released"
 
 
+@ON_ONE_QUEUE
 def test_an_ordinary_pause_and_resume_leaves_the_canary_out(session: Session, job: Job) -> None:
     ask(session, job, refs_of(6), canary_of=2)
     set_status(session, job, JobStatus.PAUSED)
@@ -166,6 +170,7 @@ def test_an_ordinary_pause_and_resume_leaves_the_canary_out(session: Session, jo
     assert states(session, job) == {"waiting": 4, "done": 2}, "a worker that waits for work judges too"
 
 
+@ON_ONE_QUEUE
 def test_a_canary_can_be_given_up_and_purging_forgets_it(session: Session, job: Job) -> None:
     ask(session, job, refs_of(6), canary_of=2)
     assert release_all_the_same(session, job) == 4
@@ -191,6 +196,7 @@ def test_a_crash_before_the_canarys_messages_is_repaired_by_the_sweep(
     assert sweep(session, job) == 3
 
 
+@ON_ONE_QUEUE
 def test_a_dry_run_writes_nothing_and_what_is_done_already_is_refused(session: Session, job: Job) -> None:
     would = ask(session, job, refs_of(9), canary_of=3, dry_run=True)
     assert (len(would.sent), len(would.held), states(session, job)) == (3, 6, {})
@@ -200,6 +206,7 @@ def test_a_dry_run_writes_nothing_and_what_is_done_already_is_refused(session: S
     assert len(ask(session, job, refs_of(9), canary_of=3, limit=5).held) == 2
 
 
+@ON_ONE_QUEUE
 def test_the_feeder_pauses_a_job_that_has_cost_what_it_may(session: Session, job: Job) -> None:
     with session.database.connection() as connection:
         workers.register(connection, name="w", hostname="h", job_id=job.id, process="p", tags={})
@@ -254,7 +261,7 @@ def test_sizes_are_told_apart_by_rank() -> None:
     assert {one.pages for one in doubled} == {1, 9}
 
 
-def test_only_so_many_manifests_are_read_and_of_every_collection(session: Session, tmp_path: Path) -> None:
+def test_only_so_many_manifests_are_read_and_of_every_collection() -> None:
     refs = [VolumeRef("W1", f"I{n}") for n in range(500)] + [VolumeRef("W2", "I1"), VolumeRef("W3", "I1")]
     looked_at = sample(refs, 50)
     assert len(looked_at) == len(set(looked_at)) == 50
@@ -263,6 +270,7 @@ def test_only_so_many_manifests_are_read_and_of_every_collection(session: Sessio
     assert sample(refs[:3], 50) == refs[:3]
 
 
+@ON_ONE_QUEUE
 def test_manifests_tell_sizes_and_types(session: Session, job: Job, tmp_path: Path) -> None:
     for n in range(6):
         write_archive_volume(tmp_path / "archive", "W1", f"I000{n}", [b"a"] * (9 if n == 4 else 1))
