@@ -28,7 +28,7 @@ BEGIN
         applied_at  timestamptz NOT NULL DEFAULT now(),
         by          text NOT NULL       -- which program, where
     );
-    IF EXISTS (SELECT FROM schema_migrations WHERE version > 10) THEN
+    IF EXISTS (SELECT FROM schema_migrations WHERE version > 11) THEN
         RAISE EXCEPTION 'this schema.sql is older than the database: take the one of the newest BEC that uses it';
     END IF;
     INSERT INTO schema_migrations (version, name, phase, oldest_code, by)
@@ -42,7 +42,8 @@ BEGIN
         (7, 'metrics', 'before', 1),
         (8, 'feeding', 'before', 1),
         (9, 'brake', 'before', 1),
-        (10, 'resumed', 'before', 1)
+        (10, 'resumed', 'before', 1),
+        (11, 'canary', 'before', 1)
     ) AS m (version, name, phase, oldest_code)
     WHERE m.phase = 'before' OR NOT numbered
     ON CONFLICT (version) DO NOTHING;
@@ -115,6 +116,17 @@ CREATE TABLE IF NOT EXISTS feeders (
     per_worker        integer NOT NULL DEFAULT 4 CHECK (per_worker > 0),  -- messages in the queue for each live worker
     by                text,              -- the process that feeds it, or did last
     last_heartbeat_at timestamptz        -- of that process; NULL: none ever did
+);
+
+-- A job's canary, the latest: the volumes that went first. While it has no verdict, or a bad one, what was asked for with
+-- it is held back (the ledger's state: held).
+CREATE TABLE IF NOT EXISTS canaries (
+    job_id     integer PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
+    volume_ids integer[] NOT NULL,
+    asked_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    verdict    text CHECK (verdict IN ('passed', 'failed', 'released')),  -- NULL: it is out
+    reason     text,                     -- why it failed
+    judged_at  timestamptz
 );
 
 -- What operators did that destroys, stops or repeats something; it outlives the job.
@@ -259,7 +271,7 @@ CREATE TABLE IF NOT EXISTS ledger (
     volume_id    integer NOT NULL REFERENCES volumes,
     source       text NOT NULL,
     i_version    text,
-    state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'blocked', 'done', 'failed')),
+    state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'blocked', 'held', 'done', 'failed')),
     requested_at timestamptz NOT NULL DEFAULT now(),
     changed_at   timestamptz NOT NULL DEFAULT now(),
     sent_at      timestamptz,                  -- NULL while waiting: its message was not yet handed to the queue
@@ -274,10 +286,10 @@ ALTER TABLE ledger ADD COLUMN IF NOT EXISTS looked_at timestamptz;    -- while b
 ALTER TABLE ledger ADD COLUMN IF NOT EXISTS priority smallint NOT NULL DEFAULT 0;  -- a feeder sends the highest first
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'ledger'::regclass AND conname = 'ledger_state_check'
-                   AND strpos(pg_get_constraintdef(oid), 'blocked') > 0) THEN
+                   AND strpos(pg_get_constraintdef(oid), 'held') > 0) THEN
         ALTER TABLE ledger DROP CONSTRAINT IF EXISTS ledger_state_check;
         ALTER TABLE ledger ADD CONSTRAINT ledger_state_check
-            CHECK (state IN ('waiting', 'blocked', 'done', 'failed'));
+            CHECK (state IN ('waiting', 'blocked', 'held', 'done', 'failed'));
     END IF;
 END $$;
 CREATE INDEX IF NOT EXISTS ledger_state ON ledger (job_id, state);

@@ -124,6 +124,12 @@ STATES: dict[str, list[str]] = {
     "paused while running": [*asked(), worker(_BUSY), task("running", *_LEASED), _MARK.format("paused")],
     "completed": [*asked("done"), task("done", *_DONE), _MARK.format("completed")],
     "cancelled while waiting": [*asked(), _MARK.format("cancelled")],
+    "held back by a canary that is out": [*asked("held"), "INSERT INTO canaries (job_id, volume_ids) SELECT id, '{0}' FROM jobs"],
+    "held back by a canary that failed": [
+        *asked("held"),
+        "INSERT INTO canaries (job_id, volume_ids, verdict, reason, judged_at) SELECT id, '{0}', 'failed', 'x', now() FROM jobs",
+        "UPDATE jobs SET status = 'paused', brake_reason = 'x'",
+    ],
     "asked again while done": [*asked(), task("done", *_DONE), "UPDATE ledger SET request = 2, config_revision = 1"],
 }  # fmt: skip
 

@@ -132,6 +132,8 @@ def _print_progress(figures: JobStatistics) -> None:
             or "inputs done: released by whoever looks next"
         )
         say(f"  Blocked: {progress.blocked} ({why})")
+    if progress.held:
+        say(f"  Held Back: {progress.held} (by its canary: bec jobs show {figures.job.name})")
     say(f"  Failed: {progress.failed}")
     speed = "-" if progress.pages_per_s is None else f"{progress.pages_per_s:.2f}"
     say(f"  Pages per Second: {speed} (live workers: {progress.live_workers})")

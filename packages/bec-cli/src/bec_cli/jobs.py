@@ -36,6 +36,7 @@ from bec_core.models import Job, JobStatus
 
 if TYPE_CHECKING:
     from bec_core.admin.binding import Binding
+    from bec_core.admin.canary import Canary
     from bec_core.admin.feeding import FeederRow
     from bec_core.admin.session import Session
 
@@ -230,12 +231,13 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
     """
     from bec_core.admin.actions import latest_actions
     from bec_core.admin.binding import bound_inputs, readers_of
+    from bec_core.admin.canary import canary_of
     from bec_core.admin.feeding import feeder_of
     from bec_core.admin.jobs import config_revisions
 
     session, job = session_and_job(ctx, job_name)
     actions = latest_actions(session, job, limit=_ACTIONS)
-    feeder = feeder_of(session, job)
+    feeder, canary = feeder_of(session, job), canary_of(session, job)
     bound, readers = bound_inputs(session, job), readers_of(session, job)
     history = config_revisions(session, job) if revisions else []
     if as_json:
@@ -244,6 +246,7 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
             "inputs": [attrs.asdict(one) for one in bound],
             "read_by": readers,
             "feeder": attrs.asdict(feeder) if feeder else None,
+            "canary": attrs.asdict(canary) if canary else None,
             "actions": [attrs.asdict(one) for one in actions],
         }
         print_json({**_as_dict(job), **shown, **({"revisions": listed} if revisions else {})})
@@ -258,7 +261,9 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
     if feeder:
         say(f"Feeder: {_in_words(feeder)}")
     if job.brake_reason:
-        say(f"Brake: its workers paused it: {job.brake_reason}; to go on: bec jobs resume {job.name}")
+        say(f"Brake: the job was paused: {job.brake_reason}; to go on: bec jobs resume {job.name}")
+    if canary:
+        say(f"Canary: {_canary(canary, job)}")
     for one in bound:
         follows = ", followed" if one.follow else ""
         say(f"Input {one.name}: {one.job_name or 'bound to no job'}{follows}")
@@ -280,6 +285,23 @@ def _in_words(feeder: FeederRow) -> str:
         heard = f"{feeder.by}, heard of {ago(feeder.heartbeat_s)} ago"
     away = "" if feeder.alive else "; idle workers send in its place"
     return f"{feeder.per_worker} messages for each live worker ({heard}{away})"
+
+
+def _canary(canary: Canary, job: Job) -> str:
+    """How a job's canary stands."""
+    held = f"{count(canary.held, 'volume')} held back"
+    when = local_time(canary.judged_at)
+    match canary.verdict:
+        case None:
+            failed = f", {canary.failed} of them failed" if canary.failed else ""
+            return f"out: {canary.ended} of {count(canary.volumes, 'volume')} ended{failed}; {held} until it has passed"
+        case "passed":
+            return f"passed {when} ({count(canary.volumes, 'volume')})"
+        case "failed":
+            return f"failed {when}: {canary.reason}; {held} till the job goes on: bec jobs resume {job.name}"
+        case _:
+            why = f", although {canary.reason}" if canary.reason else ""
+            return f"the rest was let go {when}{why}"
 
 
 @jobs.command()
@@ -435,27 +457,67 @@ def _status_command(name: str, status: JobStatus, explanation: str) -> click.Com
     @dry_run_option
     @click.pass_context
     def mark(ctx: click.Context, job_name: str, dry_run: bool) -> None:
-        from bec_core.admin.jobs import set_status
-
         session, job = session_and_job(ctx, job_name)
-        if job.status is status:
-            say(f"Job {job.name} is {status.value} already")
-        elif dry_run:
-            say(f"Would mark job {job.name} (id={job.id}) {status.value}; it is {job.status.value} now")
-        else:
-            set_status(session, job, status)
-            say(f"✓ Job {job.name} (id={job.id}) is {status.value}; it was {job.status.value}")
+        _mark(session, job, status, dry_run=dry_run)
 
     return mark
 
 
+def _mark(session: Session, job: Job, status: JobStatus, *, dry_run: bool) -> None:
+    from bec_core.admin.jobs import set_status
+
+    if job.status is status:
+        say(f"Job {job.name} is {status.value} already")
+    elif dry_run:
+        say(f"Would mark job {job.name} (id={job.id}) {status.value}; it is {job.status.value} now")
+    else:
+        set_status(session, job, status)
+        say(f"✓ Job {job.name} (id={job.id}) is {status.value}; it was {job.status.value}")
+
+
 for _name, _status, _explanation in (
     ("pause", JobStatus.PAUSED, "Pause a job: its workers finish what they have, and take nothing new."),
-    ("resume", JobStatus.ACTIVE, "Let the workers of a paused, completed or cancelled job go on."),
     ("complete", JobStatus.COMPLETED, "Mark a job as completed: its workers take nothing new."),
     ("cancel", JobStatus.CANCELLED, "Cancel a job: its messages are set aside in the dead-letter queue, not run."),
 ):  # fmt: skip
     jobs.add_command(_status_command(_name, _status, _explanation))
+
+
+@jobs.command()
+@job_argument
+@click.option(
+    "--without-canary",
+    is_flag=True,
+    help="Let the volumes that its canary holds back go, also while that is out.",
+)
+@dry_run_option
+@click.pass_context
+def resume(ctx: click.Context, job_name: str, without_canary: bool, dry_run: bool) -> None:
+    """Let the workers of a paused, completed or cancelled job go on.
+
+    After a canary that failed, the volumes that it held back are released.
+
+    \b
+    Examples:
+      bec jobs resume ldv1
+      bec jobs resume ldv1 --without-canary
+    """
+    from bec_core.admin.canary import canary_of, release_all_the_same
+
+    session, job = session_and_job(ctx, job_name)
+    found = canary_of(session, job)
+    holding = found if found and found.holds else None
+    if without_canary and holding is None:
+        note(f"no canary of job {job.name} holds volumes back")
+    if not (without_canary and job.status is JobStatus.ACTIVE):
+        _mark(session, job, JobStatus.ACTIVE, dry_run=dry_run)
+    if holding is None or not (without_canary or (holding.verdict and job.status is not JobStatus.ACTIVE)):
+        return
+    if without_canary and not dry_run:
+        release_all_the_same(session, session_and_job(ctx, job_name)[1])
+    say(
+        f"{'Would release' if dry_run else '✓ Released'} {count(holding.held, 'volume')} that its canary held back"
+    )
 
 
 def _as_dict(job: Job) -> dict[str, object]:

@@ -72,6 +72,13 @@ _QUIET = 2000  # fewer volumes than this need no progress bar
     type=click.IntRange(-100, 100),
     help="The highest is sent first, by the job's feeder; also of what waits already.  [default: 0]",
 )
+@click.option(
+    "--canary",
+    type=click.IntRange(1, 500),
+    metavar="N",
+    help="Let N of them go first, spread over sizes, image types and W_IDs; the rest is held back until they have"
+    " passed.",
+)
 @click.option("--limit", type=click.IntRange(1), help="Send at most this many.")
 @dry_run_option
 @json_option
@@ -90,6 +97,7 @@ def enqueue(
     changed: bool,
     with_inputs: bool,
     priority: int | None,
+    canary: int | None,
     limit: int | None,
     dry_run: bool,
     as_json: bool,
@@ -102,6 +110,10 @@ def enqueue(
     --new and --changed (or both) go through the listing of the whole source, and read no more than that; interrupted,
     they go on where they stopped, for a day.
 
+    --canary: the N have passed when all have ended, at most a tenth of them failed for good, and no figure that the job
+    type watches has moved too far from the job's own past. If not, the job is paused: bec jobs show JOB says why, and
+    bec jobs resume JOB lets the rest go.
+
     In a file, commas or blanks stand between the ids; empty lines and what follows a # are left out.
 
     \b
@@ -109,6 +121,7 @@ def enqueue(
       bec queue enqueue --job-name ldv1 --file volumes.txt
       bec queue enqueue --job-name ldv1 --volume W22084,I0886 --volume W22084,I0887
       bec queue enqueue --job-name ldv1 --stale --dry-run
+      bec queue enqueue --job-name ldv1 --file volumes.txt --canary 20
       bec queue enqueue --job-name ocr --done-by ldv1
       bec queue enqueue --job-name ldv1 --new --changed --dry-run
       bec queue enqueue --job-name ocr --file volumes.txt --with-inputs
@@ -122,6 +135,12 @@ def enqueue(
         raise click.UsageError("--with-inputs goes with neither --dry-run nor --limit")
     if force and stale:
         raise click.UsageError("--force does everything again, --stale only what is out of date: give one")
+    if canary and (force or stale or new or changed):
+        raise click.UsageError(
+            "--canary goes with none of --force, --stale, --new and --changed. What is done already is safe only in a"
+            " second job: let that do some of the volumes, and bec compare the two (operators' guide, \"A new model,"
+            ' the safe way")'
+        )
     want = Want.FORCE if force else Want.STALE if stale else Want.MISSING
     session, job = session_and_job(ctx, job_name)
     if new or changed:
@@ -140,7 +159,7 @@ def enqueue(
         if files or volumes or not done_by:
             refs += named_volumes(session, files, volumes, source, i_version)
     upstream = _ask_inputs(session, job, refs) if with_inputs else []
-    wanted = Request(want, reasons, dry_run, limit, priority)
+    wanted = Request(want, reasons, dry_run, limit, priority, canary)
     done = _enqueue(session, job, refs, wanted)
     if as_json:
         inputs = [{"job": one.name, **_as_dict(asked, dry_run)} for one, asked in upstream]
@@ -220,6 +239,7 @@ class Request:
     dry_run: bool = False
     limit: int | None = None
     priority: int | None = None
+    canary_of: int | None = None
 
 
 def _enqueue(session: Session, job: Job, refs: list[VolumeRef], wanted: Request) -> Asked:
@@ -269,6 +289,11 @@ def _print(done: Asked, job: Job, dry_run: bool) -> None:
         say(f"{did} {count(len(done.for_feeder), 'volume')} for the feeder of {job.name}")
     if done.sent or not done.for_feeder:
         say(f"{did} {count(len(done.sent), 'volume')} to {name}")
+    if done.held:
+        say(
+            f"{'Would hold' if dry_run else 'Held'} back {count(len(done.held), 'volume')} until these have passed"
+        )
+        note(f"how they do: bec jobs show {job.name}")
     if done.reprioritised:
         say(f"{count(done.reprioritised, 'volume')} that waited got another priority")
     if done.blocked:
@@ -302,6 +327,7 @@ def _as_dict(done: Asked, dry_run: bool) -> dict[str, object]:
         "sent": [attrs.asdict(ref) for ref in done.sent],
         "for_feeder": [attrs.asdict(ref) for ref in done.for_feeder],
         "blocked": [attrs.asdict(ref) for ref in done.blocked],
+        "held": [attrs.asdict(ref) for ref in done.held],
         "skipped": [{**attrs.asdict(ref), "reason": reason} for ref, reason in done.skipped],
         "refused": [{**attrs.asdict(ref), "reason": answer} for ref, answer in done.refused],
     }

@@ -23,7 +23,16 @@ from bec_cli.printing import say
 if TYPE_CHECKING:
     from bec_core.admin.volumes import VolumeRow
 
-_STANDINGS = ["waiting", "blocked", "running", "done", "failed", "retryable_failed", "terminal_failed"]
+_STANDINGS = [
+    "waiting",
+    "blocked",
+    "held",
+    "running",
+    "done",
+    "failed",
+    "retryable_failed",
+    "terminal_failed",
+]
 
 
 @click.group()

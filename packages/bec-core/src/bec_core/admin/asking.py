@@ -21,20 +21,30 @@ from typing import Literal
 from attrs import define, field, frozen
 
 from bec_core.admin.actions import record
+from bec_core.admin.canary import notice, refuse_second
+from bec_core.admin.canary_choice import choose as choose_canary
 from bec_core.admin.session import Session
 from bec_core.admin.staleness import Reason, stale_volumes
 from bec_core.artifacts import TaskFolder
-from bec_core.db import blocking, feeding, inputs, jobs, ledger, requeue, volumes
+from bec_core.db import blocking, canary, feeding, inputs, jobs, ledger, requeue, volumes
+from bec_core.db.connection import Connection
 from bec_core.db.locks import ENQUEUEING, Held, only_one
 from bec_core.db.requeue import FailedVolume
-from bec_core.errors import ConflictError, StorageError, TaskError
+from bec_core.errors import ConflictError, SettingsError, StorageError, TaskError
 from bec_core.models import Job, JobStatus, TaskStatus, VolumeRef
 from bec_core.queues.letters import remove_letters
 from bec_core.queues.release import release
 from bec_core.queues.sending import hand_over
 from bec_core.queues.sweep import sweep as sweep_queue
 
-SkipReason = Literal["named twice", "waiting already", "done at this version", "not stale", "over the limit"]
+SkipReason = Literal[
+    "named twice",
+    "waiting already",
+    "held back until the canary has passed",
+    "done at this version",
+    "not stale",
+    "over the limit",
+]
 
 _CHUNK = 5000
 _LOOKUPS = 32
@@ -43,6 +53,11 @@ _LOOKED_AT_NOW = (
 )
 _UNKNOWN_FOLDER = (
     "it lies in a folder that nothing names any more; bec queue enqueue --source file:///… --volume …"
+)
+_NO_CANARY = (
+    "a canary of what job {job} has done already would put its results in the place of those that stand: let a second"
+    " job do some of the volumes, and compare (bec jobs create, then bec compare {job} OTHER): see the operators'"
+    ' guide, "A new model, the safe way"'
 )
 
 
@@ -70,6 +85,7 @@ class Asked:
         blocked: asked for, but an input is not done; no message yet.
         for_feeder: asked for; the job's feeder sends their messages as workers come to them.
         reprioritised: how many that waited already got another priority.
+        held: asked for, and held back until the canary (what was sent) has passed.
     """
 
     sent: tuple[VolumeRef, ...]
@@ -78,6 +94,7 @@ class Asked:
     blocked: tuple[VolumeRef, ...] = ()
     for_feeder: tuple[VolumeRef, ...] = ()
     reprioritised: int = 0
+    held: tuple[VolumeRef, ...] = ()
 
 
 @define
@@ -91,11 +108,12 @@ class _Tally:
     blocked: list[VolumeRef] = field(factory=list)
     for_feeder: list[VolumeRef] = field(factory=list)
     reprioritised: int = 0
+    held: list[VolumeRef] = field(factory=list)
 
     @property
     def taken(self) -> int:
         """How many were taken so far, with or without a message."""
-        return len(self.sent) + len(self.blocked) + len(self.for_feeder)
+        return len(self.sent) + len(self.blocked) + len(self.for_feeder) + len(self.held)
 
     @property
     def asked(self) -> Asked:
@@ -106,6 +124,7 @@ class _Tally:
             tuple(self.blocked),
             tuple(self.for_feeder),
             self.reprioritised,
+            tuple(self.held),
         )
 
 
@@ -119,6 +138,7 @@ def ask(
     dry_run: bool = False,
     limit: int | None = None,
     priority: int | None = None,
+    canary_of: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Asked:
     """Ask ``job`` for volumes; skips what waits already (but for :attr:`Want.FORCE`), and what is not wanted.
@@ -132,21 +152,30 @@ def ask(
         dry_run: only say what would happen; nothing is written anywhere.
         limit: send at most this many.
         priority: of these volumes, also of those that wait already; the job's feeder sends the highest first.
+        canary_of: let so many of them go first, and hold the rest back until these have passed.
         progress: called with the number of volumes handled so far.
 
     Raises:
-        ConflictError: the job is cancelled: its messages would only be set aside.
+        ConflictError: the job is cancelled: its messages would only be set aside; or a canary of it is out.
+        SettingsError: a canary of what is done already: its results would take the place of those that stand.
     """
     refuse_cancelled(job)
+    if canary_of is not None and want is not Want.MISSING:
+        raise SettingsError(_NO_CANARY.format(job=job.name))
+    if not dry_run:
+        notice(session, job)
+    if canary_of is not None:
+        refuse_second(session, job)
     tally = _Tally(has_feeder(session, job))
     unique = list(dict.fromkeys(refs))
+    all_wanted: list[VolumeRef] = []  # with a canary: chosen among all of them
     tally.skipped += [(ref, "named twice") for ref in _repeated(refs)]
 
     def go_through(held: Held | None) -> None:
         chooser = _chooser(session, job, want, reasons, fed=tally.fed)
         for start in range(0, len(unique), _CHUNK):
             chunk = unique[start : start + _CHUNK]
-            left = None if limit is None else limit - tally.taken
+            left = None if limit is None else limit - tally.taken - len(all_wanted)
             if left == 0:
                 tally.skipped += [(ref, "over the limit") for ref in chunk]
                 continue
@@ -155,7 +184,9 @@ def ask(
             if left is not None:
                 tally.skipped += [(ref, "over the limit") for ref in wanted[left:]]
                 wanted = wanted[:left]
-            if held is None:
+            if canary_of is not None:
+                all_wanted.extend(wanted)
+            elif held is None:
                 (tally.for_feeder if tally.fed else tally.sent).extend(wanted)
             elif wanted:
                 _ask_for(
@@ -166,6 +197,13 @@ def ask(
             if priority is not None and waiting and held is not None:
                 tally.reprioritised += _prioritise(session, job, waiting, priority, held)
             progress(start + len(chunk))
+        if canary_of is not None and all_wanted:
+            ordered = choose_canary(session, all_wanted, canary_of)
+            if held is None:
+                (tally.for_feeder if tally.fed else tally.sent).extend(ordered[:canary_of])
+                tally.held += ordered[canary_of:]
+            else:
+                _ask_by_canary(session, job, ordered, canary_of, tally, held, priority=priority or 0)
 
     if dry_run:
         go_through(None)
@@ -276,13 +314,70 @@ def _ask_for(
     """Enter volumes into the ledger, then send their messages, unless the job has a feeder, which does."""
     entered = _enter(session, job, wanted, held, raising=raising, priority=priority)
     tally.blocked += entered.blocked
+    _send(session, job, entered.waiting, tally, held)
+
+
+def _send(
+    session: Session, job: Job, asked: Sequence[tuple[int, VolumeRef]], tally: _Tally, held: Held
+) -> None:
+    """Send the messages of entries that wait, unless the job has a feeder, which does."""
     if tally.fed:
-        tally.for_feeder += [ref for _, ref in entered.waiting]
+        tally.for_feeder += [ref for _, ref in asked]
         return
-    asked, wanted = list(entered.waiting), [ref for _, ref in entered.waiting]
     failed = hand_over(session.database, session.queue(job.queue_url), job.id, asked, held)
-    tally.sent += [ref for n, ref in enumerate(wanted) if n not in failed]
-    tally.refused += [(wanted[n], reason) for n, reason in failed.items()]
+    tally.sent += [ref for n, (_, ref) in enumerate(asked) if n not in failed]
+    tally.refused += [(asked[n][1], reason) for n, reason in failed.items()]
+
+
+def _ask_by_canary(
+    session: Session,
+    job: Job,
+    ordered: Sequence[VolumeRef],
+    number: int,
+    tally: _Tally,
+    held: Held,
+    *,
+    priority: int,
+) -> None:
+    """Enter volumes in one transaction, hold back all but the canary, and send that, unless the job has a feeder.
+
+    The first in order that are ready become the canary; where too few are, the first that are blocked.
+    """
+    with session.database.connection() as connection:
+        held.confirm(connection)
+        has_inputs = blocking.entering(connection, job.id)
+        ids: list[int] = []
+        blocked: set[int] = set()
+        for start in range(0, len(ordered), _CHUNK):
+            entries = _entries(connection, job, ordered[start : start + _CHUNK], priority=priority)
+            ids += [volume_id for volume_id, _ in entries]
+            if has_inputs:
+                blocked |= blocking.block(connection, job.id, [volume_id for volume_id, _ in entries])
+        first = frozenset(sorted(ids, key=lambda one: one in blocked)[:number])
+        canary.put_out(connection, job.id, sorted(first))
+        back = canary.hold(connection, job.id, ids)
+    by_id = list(zip(ids, ordered, strict=True))
+    tally.held += [ref for one, ref in by_id if one in back]
+    tally.blocked += [ref for one, ref in by_id if one in blocked]
+    _send(session, job, [entry for entry in by_id if entry[0] in first - blocked], tally, held)
+
+
+def _entries(
+    connection: Connection,
+    job: Job,
+    refs: Sequence[VolumeRef],
+    *,
+    raised: ledger.Raise | None = None,
+    priority: int | None = None,
+) -> list[tuple[int, VolumeRef]]:
+    """Enter volumes: they wait, and may be claimed again, whatever the clocks say."""
+    ids = volumes.upsert_refs(connection, refs)
+    entries = list(zip(ids, refs, strict=True))
+    ledger.request(connection, job.id, entries, raised=raised)
+    if priority is not None:
+        ledger.prioritise(connection, job.id, ids, priority)
+    requeue.free(connection, job.id, ids)
+    return entries
 
 
 @frozen
@@ -306,13 +401,8 @@ def _enter(
     with session.database.connection() as connection:
         held.confirm(connection)
         has_inputs = blocking.entering(connection, job.id)
-        ids = volumes.upsert_refs(connection, refs)
-        entries = list(zip(ids, refs, strict=True))
-        ledger.request(connection, job.id, entries, raised=raised)
-        if priority is not None:
-            ledger.prioritise(connection, job.id, ids, priority)
-        requeue.free(connection, job.id, ids)  # what failed may be claimed again, whatever the clocks say
-        blocked = blocking.block(connection, job.id, ids) if has_inputs else set()
+        entries = _entries(connection, job, refs, raised=raised, priority=priority)
+        blocked = blocking.block(connection, job.id, [one for one, _ in entries]) if has_inputs else set()
     return _Entered(
         tuple(entry for entry in entries if entry[0] not in blocked),
         tuple(ref for volume_id, ref in entries if volume_id in blocked),
@@ -376,6 +466,8 @@ def _missing(session: Session, job: Job, refs: Sequence[VolumeRef], *, done_too:
         if entry.state == "waiting":
             if entry.sent_at is not None or fed:
                 skipped[ref] = "waiting already"
+        elif entry.state == "held":
+            skipped[ref] = "held back until the canary has passed"
         elif entry.done_etag is not None and not done_too:
             perhaps_done.append((ref, entry.done_etag))
     with ThreadPoolExecutor(_LOOKUPS, "bec-lookup") as pool:

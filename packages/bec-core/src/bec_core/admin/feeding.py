@@ -17,6 +17,7 @@ from attrs import field, frozen
 from loguru import logger
 
 from bec_core.admin.actions import record
+from bec_core.admin.canary import notice
 from bec_core.admin.scaling.calls import Cloud
 from bec_core.admin.scaling.metrics import publish
 from bec_core.admin.session import Session
@@ -24,6 +25,7 @@ from bec_core.db import feeding, inputs, jobs, left
 from bec_core.db.backlog import Backlog, backlog
 from bec_core.db.feeding import FeederRow
 from bec_core.db.locks import FEEDING, Held, if_free
+from bec_core.db.reads import statistics
 from bec_core.errors import ConflictError, NotFoundError, ServiceError
 from bec_core.models import Job, JobStatus
 from bec_core.queues.emptiness import Emptiness
@@ -33,6 +35,7 @@ from bec_core.worker.identity import own_token
 from bec_core.worker.options import EMPTY_TWICE_S
 
 __all__ = [
+    "Budget",
     "Feeder",
     "FeederEnd",
     "FeederOptions",
@@ -45,6 +48,25 @@ __all__ = [
 _TROUBLE_PAUSE_S = (1.0, 60.0)
 
 
+@frozen
+class Budget:
+    """What a job may cost at a price per worker and hour, by the hours that its workers have lived."""
+
+    most: float
+    hourly_price: float
+
+    def spent(self, worker_s: float) -> str | None:
+        """Why to pause the job, if it has cost as much."""
+        hours = worker_s / 3600
+        cost = hours * self.hourly_price
+        if cost < self.most:
+            return None
+        return (
+            f"it has cost {cost:.2f} ({hours:.1f} worker hours at {self.hourly_price:g}), and its feeder was told"
+            f" --max-spend {self.most:g}"
+        )
+
+
 @frozen(kw_only=True)
 class FeederOptions:
     """A feeder's numbers; times in seconds.
@@ -54,12 +76,14 @@ class FeederOptions:
         publish_every_s: how often it publishes the backlog, and looks for blocked volumes that are ready.
         empty_twice_s: a queue whose figures lag must be seen empty twice, so far apart.
         metrics: publish to CloudWatch.
+        budget: pause the job when it has cost so much; None: whatever it costs.
     """
 
     every_s: float = 10.0
     publish_every_s: float = 60.0
     empty_twice_s: float = field(factory=lambda: EMPTY_TWICE_S)
     metrics: bool = False
+    budget: Budget | None = None
 
 
 class FeederEnd(StrEnum):
@@ -177,6 +201,8 @@ class Feeder:
             if not feeding.beat(connection, job.id, self._by):
                 return FeederEnd.TAKEN_AWAY
             bound = inputs.bound(connection, job.id)
+        if job.status is JobStatus.ACTIVE and self._spent():
+            return None
         if job.status is not self._status:
             if job.status is not JobStatus.ACTIVE:
                 self._say(f"the job is {job.status.value}: sending nothing (bec jobs resume {job.name})")
@@ -186,6 +212,7 @@ class Feeder:
         now = time.monotonic()
         publishing = self._published_at is None or now - self._published_at >= self._options.publish_every_s
         if job.status is JobStatus.ACTIVE:
+            notice(session, job)
             if publishing and bound:  # of a job without inputs nothing is blocked, and no store is needed
                 release(
                     session.database, session.queue, job, sources=session.sources, store=session.artifacts
@@ -198,6 +225,20 @@ class Feeder:
             self._publish()
             self._published_at = now
         return None
+
+    def _spent(self) -> bool:
+        """Pause the job if it has cost what it may: its workers finish what they have."""
+        budget = self._options.budget
+        if budget is None:
+            return False
+        with self._session.database.connection() as connection:
+            reason = budget.spent(statistics.worker_seconds(connection, self._job.id))
+            if reason is None or not jobs.pull_brake(
+                connection, self._job.id, reason, judged_from=jobs.judged_from(connection, self._job.id)
+            ):
+                return False
+        logger.critical("the feeder paused the job: {}", reason)
+        return True
 
     def _publish(self) -> None:
         """Say the backlog; CloudWatch's trouble stops no feeding."""

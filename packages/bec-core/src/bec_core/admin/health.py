@@ -125,11 +125,11 @@ def troubles(job: Job, figures: Figures, thresholds: Thresholds) -> list[Trouble
 
 
 def braked(job: Job, figures: Figures, thresholds: Thresholds) -> Trouble | None:
-    """Its workers paused it."""
+    """It was paused by its workers, or by its feeder."""
     if job.brake_reason is None:
         return None
     return Trouble(
-        job.name, Kind.BRAKE, f"its workers paused it: {job.brake_reason}", f"bec jobs resume {job.name}"
+        job.name, Kind.BRAKE, f"it was paused by itself: {job.brake_reason}", f"bec jobs resume {job.name}"
     )
 
 

@@ -6,17 +6,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from loguru import logger
 
 from bec_core.admin.actions import record
 from bec_core.admin.binding import Binding, bindings, choose_type, is_folder_run, rebind
 from bec_core.admin.session import Session
+from bec_core.db import canary
 from bec_core.db import inputs as input_rows
 from bec_core.db import jobs as rows
 from bec_core.db.reads import job_contents
 from bec_core.errors import BecError, ConflictError, NotFoundError, SettingsError
 from bec_core.models import Job, JobStatus
+from bec_core.queues.sweep import sweep
 
 _VERBS = {
     JobStatus.PAUSED: "pause",
@@ -290,12 +292,22 @@ def config_revisions(session: Session, job: Job) -> list[tuple[int, dict[str, An
 
 
 def set_status(session: Session, job: Job, status: JobStatus) -> bool:
-    """Mark a job; False if it was marked so already. Its workers follow within a heartbeat."""
+    """Mark a job; False if it was marked so already. Its workers follow within a heartbeat.
+
+    One that goes on after its canary failed gets what that held back.
+    """
     if job.status is status:
         return False
+    held: int | None = None
     with session.database.connection() as connection:
         rows.set_status(connection, job.id, status)
+        if status is JobStatus.ACTIVE:
+            held = canary.release(connection, job.id, passed=False, only_failed=True)
         record(session, connection, job, _VERBS[status], before=job.status.value)
+    if held:
+        sweep(
+            session.database, session.queue(job.queue_url), evolve(job, status=status), queue_was_empty=False
+        )
     return True
 
 

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from bec_core.admin.actions import record
 from bec_core.admin.session import Session
-from bec_core.db import ledger
+from bec_core.db import canary, ledger
 from bec_core.db.ledger import AskedVolume
 from bec_core.db.locks import ENQUEUEING, only_one
 from bec_core.errors import InvalidMessage
@@ -100,5 +100,6 @@ def purge(session: Session, job: Job, *, dead_letters: bool = False) -> int:
         with session.database.connection() as connection:
             held.confirm(connection)
             forgotten = ledger.forget_waiting(connection, job.id)
+            canary.forget(connection, job.id)
             record(session, connection, job, "purge", forgotten)
             return forgotten

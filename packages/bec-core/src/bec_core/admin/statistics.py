@@ -48,6 +48,7 @@ class Progress:
     ``time_left_s`` is None when nothing runs, or nothing is known of the pages that wait. ``stale`` of those done were
     done by an older recipe than the newest that a worker declared (what is unknown is not counted), or from inputs
     that are others by now. ``blocked`` have an input that is not done; ``blocked_on`` says which, and how that stands.
+    ``held`` are held back by the job's canary.
     """
 
     asked: int
@@ -62,6 +63,7 @@ class Progress:
     stale: int = 0
     blocked: int = 0
     blocked_on: tuple[BlockedOn, ...] = ()
+    held: int = 0
 
 
 @frozen
@@ -142,7 +144,8 @@ def job_progress(
         pages_left = max(0, pages_left - speed.pages_at_hand)
     rate = speed.pages_per_s
     time_left = pages_left / rate if rate and pages_left is not None and now.live_workers else None
-    coming = any(one.waiting for one in blocked)  # nobody knows when what they wait for is done
+    held = counts.get("held", 0)
+    coming = held or any(one.waiting for one in blocked)  # nobody knows when what they wait for is done
     return Progress(
         asked=sum(counts.values()),
         done=counts.get("done", 0),
@@ -156,6 +159,7 @@ def job_progress(
         stale=stale,
         blocked=now.blocked,
         blocked_on=tuple(blocked),
+        held=held,
     )
 
 

@@ -12,7 +12,7 @@ from bec_core.models import Job
 
 __all__ = ["STANDINGS", "VolumeDetails", "VolumeRow", "VolumeTask", "list_volumes", "show_volume"]
 
-STANDINGS = ("waiting", "blocked", "running", "done", "failed", "retryable_failed", "terminal_failed")
+STANDINGS = ("waiting", "blocked", "held", "running", "done", "failed", "retryable_failed", "terminal_failed")
 """How a volume can stand with a job: its latest task's status, or what the ledger says."""
 
 

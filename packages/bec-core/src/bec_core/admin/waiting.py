@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from bec_core.admin.canary import notice
 from bec_core.admin.statistics import what_is_left
 from bec_core.models import JobStatus
 
@@ -42,14 +43,17 @@ def outlook(session: Session, job: Job) -> Outlook:
     left = what_is_left(session, job)
     if job.status is not JobStatus.CANCELLED and (left.due or left.ready):
         return Outlook()
+    if left.held and not left.total and notice(session, job):  # else nobody would, before there is a worker
+        return Outlook(f"the canary of job {job.name} was judged", LEAST_S)
     if session.queue(job.queue_url).stats().available:
         return Outlook()
-    if job.status is JobStatus.CANCELLED or not (left.total or left.coming):
+    if job.status is JobStatus.CANCELLED or left.over:
         return Outlook(
             f"nothing is left to do for job {job.name}: waiting for more", LOOK_S, nothing_left=True
         )
     pause = LOOK_S if left.next_s is None else min(LOOK_S, left.next_s)
     return Outlook(
-        f"volumes of job {job.name} wait that can't be worked on yet (in back-off, running elsewhere, or blocked)",
+        f"volumes of job {job.name} wait that can't be worked on yet (in back-off, running elsewhere, blocked, or held"
+        " back)",
         max(LEAST_S, pause),
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from bec_core.db.canary import HELD_BACK
 from bec_core.db.requeue import ref_of
 from bec_core.models import DEFAULT_SOURCE, VolumeRef
 
@@ -170,14 +171,19 @@ def release_all(connection: Connection, job_id: int, *, limit: int) -> list[Rele
 
 
 def _release(connection: Connection, which: str, values: Mapping[str, object]) -> list[Released]:
+    """What can be done now; what the job's canary holds back is not blocked any more, and waits for that."""
     rows = connection.execute(
         f"""
-        UPDATE ledger l SET state = 'waiting', sent_at = NULL, released_at = clock_timestamp(), looked_at = NULL,
-            changed_at = clock_timestamp()
-        FROM jobs j, volumes v
-        WHERE j.id = l.job_id AND v.id = l.volume_id AND l.state = 'blocked' AND j.status <> 'cancelled'
-          AND {which} AND {_READY}
-        RETURNING {_RELEASED}
+        WITH moved AS (
+            UPDATE ledger l SET state = CASE WHEN {HELD_BACK} THEN 'held' ELSE 'waiting' END, sent_at = NULL,
+                released_at = clock_timestamp(), looked_at = NULL, changed_at = clock_timestamp()
+            FROM jobs j, volumes v
+            WHERE j.id = l.job_id AND v.id = l.volume_id AND l.state = 'blocked' AND j.status <> 'cancelled'
+              AND {which} AND {_READY}
+            RETURNING l.state, {_RELEASED}
+        )
+        SELECT job_id, volume_id, bdrc_w_id, bdrc_i_id, source, i_version, queue_url FROM moved
+        WHERE state = 'waiting'
         """.encode(),
         dict(values),
     )
@@ -220,7 +226,7 @@ def not_looked_at(
           AND (l.looked_at IS NULL OR l.looked_at < statement_timestamp() - make_interval(secs => %(again)s))
           AND NOT EXISTS (
               SELECT FROM job_inputs i LEFT JOIN ledger u ON (u.job_id, u.volume_id) = (i.input_job_id, l.volume_id)
-              WHERE i.job_id = l.job_id AND (i.input_job_id IS NULL OR u.state IN ('waiting', 'blocked')))
+              WHERE i.job_id = l.job_id AND (i.input_job_id IS NULL OR u.state IN ('waiting', 'blocked', 'held')))
         ORDER BY l.volume_id LIMIT %(limit)s
         """,
         {"job": job_id, "limit": limit, "again": again_after_s},

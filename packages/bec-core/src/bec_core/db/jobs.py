@@ -126,6 +126,12 @@ def set_status(connection: Connection, job_id: int, status: JobStatus) -> None:
     )
 
 
+def judged_from(connection: Connection, job_id: int) -> datetime | None:
+    """What ended before then is of no account to the brake; None: all that ever ended counts."""
+    row = connection.execute("SELECT brake_from FROM jobs WHERE id = %s", (job_id,)).fetchone()
+    return row[0] if row else None
+
+
 def pull_brake(connection: Connection, job_id: int, reason: str, *, judged_from: datetime | None) -> bool:
     """Pause a job for a reason; False where somebody marked it, or let it go on, since it was judged."""
     return bool(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Entry:
-    """A ledger entry as it stands: ``state`` is none, waiting, done or failed; ``done_etag`` the version last done."""
+    """A ledger entry as it stands: ``state`` is none, or the ledger's; ``done_etag`` the version last done."""
 
     state: str
     sent_at: datetime | None
@@ -192,10 +192,10 @@ def mark_sent(connection: Connection, job_id: int, volume_ids: Sequence[int]) ->
 
 
 def prioritise(connection: Connection, job_id: int, volume_ids: Sequence[int], priority: int) -> int:
-    """Give those of these volumes that wait or are blocked a priority; returns how many had another."""
+    """Give those of these volumes that wait, are blocked or held back a priority; returns how many had another."""
     cursor = connection.execute(
         "UPDATE ledger SET priority = %s WHERE job_id = %s AND volume_id = ANY(%s::int[])"
-        " AND state IN ('waiting', 'blocked') AND priority <> %s",
+        " AND state IN ('waiting', 'blocked', 'held') AND priority <> %s",
         (priority, job_id, list(volume_ids), priority),
     )
     return cursor.rowcount
@@ -218,10 +218,10 @@ def enter_received(connection: Connection, job_id: int, volume_id: int, ref: Vol
 
 
 def forget_waiting(connection: Connection, job_id: int) -> int:
-    """Drop the entries that wait or are blocked, but for those that a worker has at hand; returns how many."""
+    """Drop the entries that wait, are blocked or held, but for those that a worker has at hand; returns how many."""
     cursor = connection.execute(
         """
-        DELETE FROM ledger l WHERE l.job_id = %(job)s AND l.state IN ('waiting', 'blocked') AND NOT EXISTS (
+        DELETE FROM ledger l WHERE l.job_id = %(job)s AND l.state IN ('waiting', 'blocked', 'held') AND NOT EXISTS (
             SELECT FROM task_executions t
             WHERE (t.job_id, t.volume_id) = (l.job_id, l.volume_id) AND t.status = 'running'
               AND t.lease_expires_at > clock_timestamp()

@@ -25,6 +25,7 @@ class Left:
         blocked: those that don't wait but are blocked: an input of theirs is not done.
         coming: of the blocked, those whose inputs will be done: they are asked for where they are missing.
         ready: of the blocked, those whose inputs are done by now: whoever looks releases them.
+        held: held back until the job's canary has passed; not waiting.
     """
 
     due: int
@@ -34,6 +35,7 @@ class Left:
     blocked: int = 0
     coming: int = 0
     ready: int = 0
+    held: int = 0
 
     @property
     def total(self) -> int:
@@ -43,7 +45,7 @@ class Left:
     @property
     def over(self) -> bool:
         """Whether nothing is left: a worker ends then, and a fleet goes down to zero."""
-        return self.total == 0 and self.coming == 0
+        return self.total == 0 and self.coming == 0 and self.held == 0
 
 
 def left(connection: Connection, job_id: int) -> Left:
@@ -53,7 +55,8 @@ def left(connection: Connection, job_id: int) -> Left:
         SELECT count(*) FILTER (WHERE until IS NULL),
                count(*) FILTER (WHERE until IS NOT NULL AND NOT leased),
                count(*) FILTER (WHERE until IS NOT NULL AND leased),
-               extract(epoch FROM min(until) - statement_timestamp())::float8
+               extract(epoch FROM min(until) - statement_timestamp())::float8,
+               (SELECT count(*) FROM ledger WHERE job_id = %(job)s AND state = 'held')
         FROM (
             SELECT t.until, t.leased FROM ledger l LEFT JOIN LATERAL (
                 SELECT max(greatest(lease_expires_at, retry_at)) AS until,
@@ -63,14 +66,14 @@ def left(connection: Connection, job_id: int) -> Left:
                   AND status IN ('running', 'retryable_failed')
                   AND greatest(lease_expires_at, retry_at) > statement_timestamp()
             ) t ON true
-            WHERE l.job_id = %s AND l.state = 'waiting'
+            WHERE l.job_id = %(job)s AND l.state = 'waiting'
         ) one
         """,
-        (job_id,),
+        {"job": job_id},
     ).fetchone()
     assert row is not None
-    due, backing_off, running, next_s = row
-    return Left(due, backing_off, running, next_s, *blocking.blocked(connection, job_id))
+    due, backing_off, running, next_s, held = row
+    return Left(due, backing_off, running, next_s, *blocking.blocked(connection, job_id), held)
 
 
 def job_status(connection: Connection, job_id: int) -> JobStatus | None:

@@ -48,7 +48,7 @@ _STALE = f"""
     LEFT JOIN ledger l ON (l.job_id, l.volume_id) = (%(job)s, one.volume_id)
     LEFT JOIN job_recipes was ON (was.job_id, was.recipe) = (%(job)s, one.recipe)
     WHERE (one.by_recipe OR one.changed IS NOT NULL)
-      AND NOT coalesce(l.state IN ('waiting', 'blocked') AND l.request > one.request, false)
+      AND NOT coalesce(l.state IN ('waiting', 'blocked', 'held') AND l.request > one.request, false)
 """
 
 

@@ -33,7 +33,8 @@ from bec_core.words import count
 from bec_core.worker.workplace import Workplace
 
 _LOOK_EVERY_S = 1.0
-_PAST = 1000  # so many volumes are the job's own past, at most
+PAST = 1000
+"""So many volumes are the job's own past, at most."""
 _MESSAGE = 200  # characters of an error's message in the reason
 
 
@@ -112,7 +113,7 @@ class Brake:
                     metric.name,
                     metric.weight,
                     latest=self._limits.volumes,
-                    past=_PAST,
+                    past=PAST,
                 )
                 reason = reason or drifted(metric, moved, self._limits)
             if reason is None or not jobs.pull_brake(

@@ -32,6 +32,7 @@ from bec_core.queues.sweep import sweep
 from bec_core.worker.alone import Gate
 from bec_core.worker.attempt import Attempt
 from bec_core.worker.brake import Brake
+from bec_core.worker.canary import Judged, judge
 from bec_core.worker.ending import (
     AlreadyDone,
     Blocked,
@@ -289,6 +290,7 @@ class BECWorker:
             case HandedBack(trouble=trouble) if trouble is not None:
                 self._pause_after(trouble)
             case Done() | AlreadyDone() | Failed() | Retry() | SetAside() | Blocked():
+                self._canary()
                 if isinstance(ending, (Done, Failed, Retry)) and self._brake.look():
                     self._heartbeat.beat()
                 with self._tally.lock:
@@ -348,7 +350,7 @@ class BECWorker:
         """An empty receive says nothing of what is left: the ledger does, and the queue's own figures."""
         self._life.says("looking what is left", self._patience_s)
         options = self._place.options
-        if options.by_ledger and self._feed():
+        if options.by_ledger and (self._feed() or (self._its_time_to_sweep("canary") and self._canary())):
             return
         with self._tally.lock:
             self._tally.empty_receives += 1
@@ -411,6 +413,17 @@ class BECWorker:
         if sent:
             logger.warning("nothing was heard of the job's feeder: sent {} messages in its place", sent)
         return sent
+
+    def _canary(self) -> bool:
+        """Judge the job's canary if all of it has ended; True: it has passed, and the rest was sent."""
+        services = self._place.services
+        judged = judge(services.database, self._place.job, self._place.loaded.type.metrics)
+        if judged is Judged.FAILED:
+            self._heartbeat.beat()
+        if judged is not Judged.PASSED:
+            return False
+        self._life.says("sending what the canary held back", self._patience_s)
+        return sweep(services.database, services.queue, self._place.job, queue_was_empty=False) > 0
 
     def _its_time_to_sweep(self, what: str) -> bool:
         now = time.monotonic()

@@ -54,12 +54,22 @@ def ended(connection: Connection, job_id: int, *, latest: int, nobodys: Sequence
     return Ended(judged_from, volumes, None if fingerprint is None else Cause(fingerprint, *cause))
 
 
+_MEANS = """
+        SELECT sum(value * weight) FILTER (WHERE recent) / sum(weight) FILTER (WHERE recent),
+               count(*) FILTER (WHERE recent),
+               sum(value * weight) FILTER (WHERE NOT recent) / sum(weight) FILTER (WHERE NOT recent),
+               count(*) FILTER (WHERE NOT recent)
+        FROM placed
+"""
+_VALUES = "(metrics ->> %(metric)s)::float8 AS value, (metrics ->> %(weight)s)::float8 AS weight"
+
+
 def drift(connection: Connection, job_id: int, metric: str, weight: str, *, latest: int, past: int) -> Drift:
     """The mean of a metric over the ``latest`` volumes that were done and have it, and over up to ``past`` before."""
     row = connection.execute(
         f"""
         WITH given AS (
-            SELECT (metrics ->> %(metric)s)::float8 AS value, (metrics ->> %(weight)s)::float8 AS weight, done_at
+            SELECT {_VALUES}, done_at
             FROM task_executions
             WHERE job_id = %(job)s AND status = 'done' AND done_at > {_FROM}
             ORDER BY done_at DESC LIMIT %(most)s
@@ -67,13 +77,40 @@ def drift(connection: Connection, job_id: int, metric: str, weight: str, *, late
             SELECT *, row_number() OVER (ORDER BY done_at DESC) <= %(latest)s AS recent FROM given
             WHERE value IS NOT NULL AND weight > 0
         )
-        SELECT sum(value * weight) FILTER (WHERE recent) / sum(weight) FILTER (WHERE recent),
-               count(*) FILTER (WHERE recent),
-               sum(value * weight) FILTER (WHERE NOT recent) / sum(weight) FILTER (WHERE NOT recent),
-               count(*) FILTER (WHERE NOT recent)
-        FROM placed
-        """.encode(),
+        {_MEANS}""".encode(),
         {"job": job_id, "metric": metric, "weight": weight, "latest": latest, "most": latest + past},
     ).fetchone()
+    assert row is not None
+    return Drift(*row)
+
+
+def drift_of(
+    connection: Connection,
+    job_id: int,
+    metric: str,
+    weight: str,
+    volume_ids: Sequence[int],
+    *,
+    since: datetime,
+    past: int,
+) -> Drift:
+    """The mean of a metric over these volumes, done ``since`` then, and over up to ``past`` done before."""
+    row = connection.execute(
+        f"""
+        WITH placed AS (
+            SELECT * FROM (
+                SELECT {_VALUES}, true AS recent FROM task_executions
+                WHERE job_id = %(job)s AND status = 'done' AND done_at > %(since)s AND volume_id = ANY(%(ids)s::int[])
+                UNION ALL (
+                SELECT {_VALUES}, false FROM task_executions
+                WHERE job_id = %(job)s AND status = 'done' AND done_at <= %(since)s
+                ORDER BY done_at DESC LIMIT %(past)s)
+            ) given WHERE value IS NOT NULL AND weight > 0
+        )
+        {_MEANS}""".encode(),
+        {
+            "job": job_id, "metric": metric, "weight": weight, "ids": list(volume_ids), "since": since, "past": past,
+        },
+    ).fetchone()  # fmt: skip
     assert row is not None
     return Drift(*row)

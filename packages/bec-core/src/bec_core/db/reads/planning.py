@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def to_do(connection: Connection, job_id: int) -> list[tuple[VolumeRef, int | None]]:
-    """The volumes that wait or are blocked, by name, each with its number of pages (None: unknown)."""
+    """The volumes that wait, are blocked or held back, by name, each with its number of pages (None: unknown)."""
     rows = connection.execute(
         """
         SELECT v.bdrc_w_id, v.bdrc_i_id, l.source, l.i_version, v.nb_images
         FROM ledger l JOIN volumes v ON v.id = l.volume_id
-        WHERE l.job_id = %s AND l.state IN ('waiting', 'blocked') ORDER BY v.bdrc_w_id, v.bdrc_i_id
+        WHERE l.job_id = %s AND l.state IN ('waiting', 'blocked', 'held') ORDER BY v.bdrc_w_id, v.bdrc_i_id
         """,
         (job_id,),
     )

@@ -31,7 +31,7 @@ class VolumeRow:
 
 _STANDING = """
     SELECT j.name, coalesce(
-        CASE WHEN l.state IN ('waiting', 'blocked') AND coalesce(t.status, 'done') <> 'running' THEN l.state
+        CASE WHEN l.state IN ('waiting', 'blocked', 'held') AND coalesce(t.status, 'done') <> 'running' THEN l.state
              ELSE t.status::text END,
         l.state),
         coalesce(t.status = 'done' AND t.recipe <> (
