@@ -116,9 +116,9 @@ def test_roles_of_workers_that_need_rights_on_new_tables_are_named_with_the_gran
     connection.execute(f"GRANT SELECT ON task_executions TO reads_{role}")  # a dashboard's needs no more
     upgraded = bec.ok("db", "upgrade").err
     grants = bec.ok("db", "status", "--json").json["missing_grants"]
+    tables = ("archive_walks", "feeders", "job_inputs", "job_recipes", "operator_actions")
     assert grants == [
-        f"GRANT INSERT, SELECT, UPDATE ON job_inputs TO {role}",
-        f"GRANT INSERT, SELECT, UPDATE ON job_recipes TO {role}",
+        *(f"GRANT INSERT, SELECT, UPDATE ON {table} TO {role}" for table in tables),
         f"GRANT SELECT ON schema_migrations TO {role}",
     ]
     assert "; ".join(grants) in upgraded

@@ -52,7 +52,7 @@ def test_a_look_fits(width: int, height: int) -> None:
     assert len(shown) <= height
     assert max(map(len, shown)) <= width
     text = "\n".join(shown)
-    assert shown[1].startswith("ldv1: workers-gone: it is\\n\\x1b[2Jbad")
+    assert shown[1].startswith(f"ldv1: {next(iter(Kind))}: it is\\n\\x1b[2Jbad")
     assert "ldv1" in text
     if height >= 24:
         assert "dead" in text

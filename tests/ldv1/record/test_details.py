@@ -20,6 +20,7 @@ DETAILS = PageDetails(
     unread_share=0.25,
     unread_rows=3,
     doubt=0.5,
+    unread_tails=1,
 )
 RECORD = PageRecord("1.jpg", "ff", contours=[], contours_bboxes=np.empty((0, 4), np.int32), details=DETAILS)
 
@@ -30,6 +31,7 @@ def test_there_and_back():
     assert (record.details.width, record.details.height, record.details.ink_share) == (800, 200, 0.125)
     assert record.details.flags == DETAILS.flags
     assert (record.details.unread_share, record.details.unread_rows, record.details.doubt) == (0.25, 3, 0.5)
+    assert record.details.unread_tails == 1
     (line,) = record.details.lines
     np.testing.assert_array_equal(line.polygon, LINE.polygon)
     np.testing.assert_array_equal(line.baseline, LINE.baseline)
@@ -48,7 +50,7 @@ def test_a_file_of_the_contracts_columns_alone_has_no_details():
 def test_a_file_of_before_the_newest_columns_is_read():
     table = pq.read_table(io.BytesIO(to_parquet([RECORD])))
     sink = pa.BufferOutputStream()
-    pq.write_table(table.drop_columns(["unread_share", "unread_rows", "doubt"]), sink)
+    pq.write_table(table.drop_columns(["unread_share", "unread_rows", "doubt", "unread_tails"]), sink)
     (record,) = from_parquet(sink.getvalue().to_pybytes())
     assert record.details is not None
     assert record.details.flags == DETAILS.flags
@@ -57,6 +59,7 @@ def test_a_file_of_before_the_newest_columns_is_read():
         None,
         None,
     )
+    assert record.details.unread_tails is None
 
 
 def test_a_failed_page_has_none():

@@ -29,6 +29,7 @@ FINE = PageFacts(
     unread_share=0.02,
     unread_rows=0,
     doubt=0.08,
+    unread_tails=0,
 )
 USUAL = typical([FINE] * 10)
 
@@ -40,6 +41,7 @@ def layout(**changes: float) -> PageFacts:
 KINDS = {
     "unread": attrs.evolve(FINE, unread_share=0.4),
     "rows": attrs.evolve(FINE, unread_rows=2),
+    "tail": attrs.evolve(FINE, unread_tails=1),
     "doubt": attrs.evolve(FINE, doubt=0.3),
     "confidence": attrs.evolve(FINE, confidence=0.78),
     "count": attrs.evolve(FINE, lines=6),
@@ -80,6 +82,7 @@ def test_each_kind_of_evidence_gives_points_alone(kind: str) -> None:
     ("facts", "words"),
     [
         (attrs.evolve(FINE, unread_share=0.5), "50% of what looks like letters is in no line"),
+        (KINDS["tail"], "something like a last syllable stands below the last line"),
         (attrs.evolve(FINE, unread_rows=1), "1 row of what looks like writing is in no line"),
         (attrs.evolve(FINE, lines=3), "3 lines, where 7 are usual around it"),
         (attrs.evolve(FINE, lines=1), "1 line, where 7 are usual around it"),

@@ -1,7 +1,16 @@
 """Whole text lines from a network's probability map."""
 
-from bec_ldv1.lines.assemble import assemble_lines
+from bec_ldv1.lines.assemble import Assembled, assemble_lines, assemble_page
 from bec_ldv1.lines.outlines import join_outlines
 from bec_ldv1.lines.values import Line, LineSettings, Points, map_line
 
-__all__ = ["Line", "LineSettings", "Points", "assemble_lines", "join_outlines", "map_line"]
+__all__ = [
+    "Assembled",
+    "Line",
+    "LineSettings",
+    "Points",
+    "assemble_lines",
+    "assemble_page",
+    "join_outlines",
+    "map_line",
+]

@@ -32,6 +32,7 @@ from bec_ldv1.lines.shape import (
 )
 from bec_ldv1.lines.short import Extent, long_enough
 from bec_ldv1.lines.signs import lines_and_signs, reach_over
+from bec_ldv1.lines.tail import Row, tails
 from bec_ldv1.lines.values import Line, LineSettings
 
 _START = 12  # stations that tell at which height a line starts
@@ -39,10 +40,25 @@ _LEAST_HEIGHT = 0.6  # bodies of ink in a short line: specks are lower
 _BODY_OF_PITCH = 0.5  # a band's usual height, in distances between lines
 
 
+@attrs.frozen(eq=False)
+class Assembled:
+    """The lines of a page in reading order, and how many last syllables are beside them: see `tail`."""
+
+    lines: list[Line]
+    unread_tails: int = 0
+
+
 def assemble_lines(
     probability: NDArray[np.float32], ink: NDArray[np.uint8], settings: LineSettings
 ) -> list[Line]:
-    """The text lines of a page in reading order.
+    """The text lines of a page in reading order: those of `assemble_page`."""
+    return assemble_page(probability, ink, settings).lines
+
+
+def assemble_page(
+    probability: NDArray[np.float32], ink: NDArray[np.uint8], settings: LineSettings
+) -> Assembled:
+    """The text lines of a page, and what looks like one more.
 
     ``probability`` is the network's map (float32 H×W, 0 to 1), ``ink`` the binarised plane that it was made from
     (uint8 H×W, 0 ink, 255 paper). Coordinates of the lines are pixels of that plane. Raises ``ValueError``
@@ -53,11 +69,11 @@ def assemble_lines(
     shape = (int(ink.shape[0]), int(ink.shape[1]))
     reduced = reduce_map(probability)
     if reduced.size == 0:
-        return []
+        return Assembled([])
     fragments = find_fragments(reduced, settings)
     fragments = [f for f in fragments if f.body * ROW >= settings.min_body]
     if not fragments:
-        return []
+        return Assembled([])
     stripes = white_gutters(fragments, ink)
     fragments = parted(fragments, stripes, ink)
     course = Course(fragments, shape)
@@ -65,7 +81,7 @@ def assemble_lines(
     drafts = linked([draft_of(f) for f in fragments], course, barriers, shape[1], settings)
     drafts = without_labels(drafts, barriers, settings)
     if not drafts:
-        return []
+        return Assembled([])
     half = half_ink(ink)
     standing = uprights(drafts, half)
     drafts = [within_frame(d, standing) for d in drafts]
@@ -74,13 +90,15 @@ def assemble_lines(
     drafts = extended(drafts, course, barriers, pitch_of(drafts), clean)
     kept = [t for d in drafts if (t := _trim(d, clean, settings)) is not None]
     kept = _without_faint(_without_short(kept, settings), settings)
+    kept, unread = _with_tails(kept, barriers, probability, clean)
     spans = np.array([t.ends for t in kept], np.float64).reshape(-1, 2)
     levels = np.array([level(t.draft, course, shape[1]) for t in kept], np.float64)
     kept = [kept[i] for i in reading_order(spans, levels, barriers)]
     pitch = pitch_of([t.draft for t in kept])
     reaches = [reach_over(t.draft, signs, t.reach) for t in kept]
     bands = regions([t.draft for t in kept], reaches, pitch, reduced.shape[1], shape[0])
-    return [outline(t.draft, band, t.ends, t.confidence) for t, band in zip(kept, bands, strict=True)]
+    lines = [outline(t.draft, band, t.ends, t.confidence) for t, band in zip(kept, bands, strict=True)]
+    return Assembled(lines, unread)
 
 
 def linked(
@@ -159,6 +177,27 @@ def _without_short(lines: list[_Trimmed], settings: LineSettings) -> list[_Trimm
         for t, kept, extent, long in zip(lines, keep, extents, least, strict=True)
         if kept and (extent.length >= long or t.height >= _LEAST_HEIGHT)
     ]
+
+
+def _with_tails(
+    lines: list[_Trimmed],
+    barriers: Sequence[float],
+    probability: NDArray[np.float32],
+    ink: NDArray[np.uint8],
+) -> tuple[list[_Trimmed], int]:
+    """The lines with the last syllables that are some, and how many others there are."""
+    columns = np.searchsorted(barriers, [(t.draft.first + t.draft.last + 1) / 2 * STATION for t in lines])
+    rows = [
+        Row(*t.ends, _extent(t.draft, *t.ends).y, t.draft.body, int(column))
+        for t, column in zip(lines, columns, strict=True)
+    ]
+    found = [tail for tail in tails(rows, probability, ink) if not any(tail.meets(t.draft) for t in lines)]
+    new = [
+        _Trimmed(tail.draft(), (tail.left, tail.right), tail.reach, tail.confidence, 1.0, tail.height)
+        for tail in found
+        if tail.is_line
+    ]
+    return [*lines, *new], len(found) - len(new)
 
 
 def _trim(draft: Draft, ink: NDArray[np.uint8], settings: LineSettings) -> _Trimmed | None:

@@ -34,6 +34,7 @@ COLUMNS = (
     pa.field("unread_share", pa.float32()),
     pa.field("unread_rows", pa.int16()),
     pa.field("doubt", pa.float32()),
+    pa.field("unread_tails", pa.int8()),
 )
 """The columns; all are null for a page that failed."""
 
@@ -46,6 +47,7 @@ _PLAIN = {
     "unread_share": "unread_share",
     "unread_rows": "unread_rows",
     "doubt": "doubt",
+    "unread_tails": "unread_tails",
 }
 """Columns of one plain value, with the attribute of `PageDetails` that they hold."""
 
@@ -64,6 +66,8 @@ class PageDetails:
         orientation: the file's EXIF orientation, 1 to 8: how viewers turn the stored image; None is not recorded.
         unread_share, unread_rows, doubt: what is beside the lines, see `bec_ldv1.record.unread.Beside`; None in files
             of before these columns.
+        unread_tails: what looks like a last syllable below a block of lines and is none of them, see
+            `bec_ldv1.lines.tail`; None in files of before this column.
     """
 
     width: int
@@ -76,6 +80,7 @@ class PageDetails:
     unread_share: float | None = None
     unread_rows: int | None = None
     doubt: float | None = None
+    unread_tails: int | None = None
 
 
 def to_columns(pages: Sequence[PageDetails | None]) -> list[pa.Array]:

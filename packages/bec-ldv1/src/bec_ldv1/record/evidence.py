@@ -58,6 +58,12 @@ def _from_map(page: PageFacts, usual: Typical, unit: str) -> Iterator[Evidence]:
             ramp(page.unread_rows - (usual.unread_rows or 0.0), 0, 3),
             f"{rows} {'are' if page.unread_rows > 1 else 'is'} in no {unit}",
         )
+    if page.unread_tails is not None:
+        yield Evidence(
+            "tail",
+            ramp(page.unread_tails - (usual.unread_tails or 0.0), 0, 1),
+            f"something like a last syllable stands below the last {unit}",
+        )
     if page.doubt is not None:
         yield Evidence(
             "doubt",

@@ -60,6 +60,7 @@ def page_facts(
             unread_share=details.unread_share if whole_lines else None,
             unread_rows=details.unread_rows if whole_lines else None,
             doubt=details.doubt,
+            unread_tails=details.unread_tails if whole_lines else None,
             quarter_turns=details.quarter_turns,
             flags=details.flags - {Flag.SUSPICIOUS},
         )

@@ -2,8 +2,9 @@
 
 A page with lines: what speaks for an error (`bec_ldv1.record.evidence`) is added up with the `WEIGHTS` below. They
 were fitted by logistic regression on rendered volumes of which it is known which pages are wrong (`bench/suspicion.py
---fit`). With p the share of wrong pages among those with as much evidence, and q that among those with none, the score
-is 100 (p - q) / (1 - q). It ranks pages for a person's eyes and says nothing certain about any.
+--fit`); that of "tail" later than the others. With p the share of wrong pages among those with as much evidence, and q
+that among those with none, the score is 100 (p - q) / (1 - q). It ranks pages for a person's eyes and says nothing
+certain about any.
 
 What else holds, whatever the sum is; the highest counts:
 
@@ -54,6 +55,7 @@ NOTHING = -4.54
 WEIGHTS: Mapping[str, float] = {
     "unread": 0.88,
     "rows": 1.25,
+    "tail": 2.85,
     "doubt": 1.53,
     "confidence": 1.92,
     "count": 1.03,

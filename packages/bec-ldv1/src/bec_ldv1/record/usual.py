@@ -29,6 +29,7 @@ class PageFacts:
         confidence: the least sure line's, 0 to 1.
         layout: how regularly the lines lie.
         unread_share, unread_rows, doubt: see `bec_ldv1.record.unread.Beside`.
+        unread_tails: how many last syllables were not read, see `bec_ldv1.lines.tail`.
         quarter_turns: how many bring the page upright.
         flags: what detection found remarkable.
     """
@@ -45,6 +46,7 @@ class PageFacts:
     unread_share: float | None = None
     unread_rows: int | None = None
     doubt: float | None = None
+    unread_tails: int | None = None
     quarter_turns: int = 0
     flags: frozenset[Flag] = frozenset()
 
@@ -65,6 +67,7 @@ class Typical:
     unread_share: float | None = None
     unread_rows: float | None = None
     doubt: float | None = None
+    unread_tails: float | None = None
     height: float | None = None
     gap: float | None = None
     closest: float | None = None
@@ -101,6 +104,7 @@ def typical(pages: Sequence[PageFacts]) -> Typical:
         unread_share=usual(lambda page: page.unread_share),
         unread_rows=usual(lambda page: page.unread_rows),
         doubt=usual(lambda page: page.doubt),
+        unread_tails=usual(lambda page: page.unread_tails),
         height=in_layout(lambda layout: layout.height),
         gap=in_layout(lambda layout: layout.gap),
         closest=in_layout(lambda layout: layout.closest),

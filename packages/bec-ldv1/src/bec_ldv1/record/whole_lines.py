@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bec_ldv1.lines import LineSettings, Points, assemble_lines, map_line
+from bec_ldv1.lines import LineSettings, Points, assemble_page, map_line
 from bec_ldv1.page.detect import Detection
 from bec_ldv1.page.flags import Flag
 from bec_ldv1.page.orientation import turned
@@ -20,9 +20,10 @@ def page_details(detection: Detection) -> PageDetails:
     """The details of a page from what its last pass saw."""
     geometry = detection.geometry
     page = geometry.page
-    found = assemble_lines(
+    assembled = assemble_page(
         detection.probabilities, detection.ink, LineSettings(threshold=detection.postprocess.threshold)
     )
+    found = assembled.lines
     ink_share = float(np.count_nonzero(detection.ink == 0)) / max(1, detection.ink.size)
     beside = look_beside(detection.probabilities, detection.ink, found)
     flags = set(page.flags)
@@ -55,4 +56,5 @@ def page_details(detection: Detection) -> PageDetails:
         unread_share=beside.unread_share,
         unread_rows=beside.unread_rows,
         doubt=beside.doubt,
+        unread_tails=assembled.unread_tails,
     )
