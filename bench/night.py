@@ -110,8 +110,10 @@ class Night:
         if machine := self.machines.get(name):
             environment |= {"BEC_EC2": "on", "BEC_IMDS_URL": machine.url}
         with (self.folder / f"{name}.log").open("ab") as log:
+            # a group of its own: the kernel hangs up on a whole group that has a frozen process and no parent left
             self.processes[name] = subprocess.Popen(
-                [str(Path(sys.executable).with_name("bec")), *arguments], env=environment, stdout=log, stderr=log
+                [str(Path(sys.executable).with_name("bec")), *arguments],
+                env=environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
     def start_worker(self, name: str, *, release: str = "release") -> None:
