@@ -310,7 +310,18 @@ def messages_lost(night: Night) -> None:
         aws_access_key_id="testing", aws_secret_access_key="testing",
     )  # fmt: skip
     ((url,),) = night.sql("SELECT queue_url FROM jobs WHERE name = %s", JOB)
+    workers = [night.processes[name] for name in ("worker-1", "worker-2")]
+    for worker in workers:  # held for a moment, so that there are messages to lose
+        worker.send_signal(signal.SIGSTOP)
+
+    def held() -> int:
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return int(found["ApproximateNumberOfMessages"])
+
+    until(lambda: held() > 3, "messages in the queue")
     sqs.purge_queue(QueueUrl=url)
+    for worker in workers:
+        worker.send_signal(signal.SIGCONT)
     night.hears("standstill")
     night.hears(WELL)
 
