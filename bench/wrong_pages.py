@@ -28,8 +28,8 @@ from bec_ldv1.network.setup import start_engine
 from bec_ldv1.page.detect import detect_page
 from bec_ldv1.record.whole_lines import page_details
 
-CELL = (620, 420)
-CAPTION = 22
+CELL, COLUMNS = (620, 420), 2
+CAPTION, GAP = 22, 14
 TRUE, FOUND = (0, 150, 0), (220, 0, 0)
 
 
@@ -65,7 +65,7 @@ def cell(folder: Path, page: PageLines, found: PageLines, caption: str) -> Image
         for region in regions:
             points: NDArray[np.int32] = np.rint(np.asarray(region, np.float64) * scale).astype(np.int32)
             cv2.polylines(small, [points], True, colour, width, cv2.LINE_AA)
-    made = Image.new("RGB", CELL, "white")
+    made = Image.new("RGB", (CELL[0], small.shape[0] + CAPTION + GAP), "white")
     made.paste(Image.fromarray(small), ((CELL[0] - small.shape[1]) // 2, CAPTION))
     ImageDraw.Draw(made).text((6, 4), caption, "black", ImageFont.load_default(14))
     return made
@@ -94,15 +94,17 @@ def main() -> None:
     options = parser.parse_args()
     with start_engine(options.model) as engine:
         chosen = spread(list(wrong_pages(options.pages_dir, engine)), options.pages)
-    columns = 2
-    rows = -(-len(chosen) // columns)
-    sheet = Image.new("RGB", (columns * CELL[0], rows * CELL[1]), "white")
+    cells = []
     for n, (page, found, score) in enumerate(chosen):
         caption = f"{n + 1}. {in_words(page, score)}"
-        sheet.paste(
-            cell(options.pages_dir, page, found, caption), (n % columns * CELL[0], n // columns * CELL[1])
-        )
+        cells.append(cell(options.pages_dir, page, found, caption))
         print(caption, page.image)
+    rows = [cells[n : n + COLUMNS] for n in range(0, len(cells), COLUMNS)]
+    heights = [max(one.height for one in row) for row in rows]
+    sheet = Image.new("RGB", (COLUMNS * CELL[0], sum(heights)), "white")
+    for row, top in zip(rows, np.cumsum([0, *heights]).tolist(), strict=False):
+        for column, one in enumerate(row):
+            sheet.paste(one, (column * CELL[0], top))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(options.out, quality=60, method=6)
 

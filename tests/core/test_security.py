@@ -61,6 +61,8 @@ def calls(monkeypatch, proxy):
             if method == "POST" and place.query.startswith("delete"):
                 continue
             bucket, _, key = place.path.strip("/").partition("/")
+            if not bucket:  # the doctor looks at the service's clock, unsigned
+                continue
             seen.add((s3_action(method, key, place.query), bucket + folder_of(key)))
         return seen
 
@@ -155,6 +157,7 @@ def test_an_operator_needs_just_what_its_policy_allows(bec, cloud, calls, proxy)
     calls().clear()
     proxy.seen.clear()
     for command in (
+        ("doctor", "--job-name", name),
         ("queue", "stats", "--job-name", name),
         ("queue", "peek", "--job-name", name, "--dlq"),
         ("audit", "--job-name", name, "--all"),

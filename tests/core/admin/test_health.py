@@ -8,8 +8,9 @@ import attrs
 import pytest
 
 from bec_core.admin.health import Cause, Figures, Kind, PageErrorRate, Thresholds, troubles
-from bec_core.db import Database, jobs
+from bec_core.db import Database, feeding, jobs
 from bec_core.db.backlog import Backlog
+from bec_core.db.feeding import FeederRow
 from bec_core.db.reads import health
 from bec_core.models import Job, JobStatus
 
@@ -17,6 +18,7 @@ NOW = datetime.now(UTC)
 JOB = Job(1, "ldv1", "ldv1", {}, 1, JobStatus.ACTIVE, "postgres:///a", "postgres:///b", NOW, NOW)
 WELL = Figures(
     backlog=Backlog(waiting=90, running=3, blocked=5, live_workers=3),
+    feeder=FeederRow(4, "desk 17", 8.0),
     dead_workers=0,
     changed_s=1e6,
     asked_s=90_000,
@@ -55,6 +57,8 @@ def test_a_brake_that_was_pulled_is_told_with_its_reason() -> None:
     [
         (Kind.WORKERS_GONE, {"backlog": NOBODY, "heard_s": 700.0}),
         (Kind.WORKERS_GONE, {"backlog": NOBODY, "heard_s": None, "worked_s": None, "ended_s": None}),
+        (Kind.FEEDER_GONE, {"feeder": FeederRow(4, "desk 17", 700.0)}),
+        (Kind.FEEDER_GONE, {"feeder": FeederRow(4, None, None)}),
         (Kind.STANDSTILL, {"ended_s": 4000.0}),
         (Kind.STANDSTILL, {"ended_s": None}),
         (Kind.ONE_CAUSE, {"cause": THROTTLED}),
@@ -74,6 +78,11 @@ def test_each_trouble_is_told(trouble: Kind, changed: dict[str, object]) -> None
         {"backlog": NOBODY, "heard_s": 1e6, "asked_s": 30.0},
         {"backlog": NOBODY, "heard_s": 1e6, "changed_s": 30.0},
         {"backlog": Backlog(0, 0, 5, 0), "heard_s": 1e6},
+        {"feeder": None},
+        {"feeder": FeederRow(4, "desk 17", 500.0)},
+        {"feeder": FeederRow(4, "desk 17", 1e6), "asked_s": 30.0},
+        {"feeder": FeederRow(4, None, None), "changed_s": 30.0},
+        {"feeder": FeederRow(4, "desk 17", 1e6), "backlog": Backlog(0, 3, 5, 3)},
         {"ended_s": 1e6, "worked_s": 60.0},
         {"ended_s": 1e6, "asked_s": 60.0},
         {"ended_s": 1e6, "changed_s": 60.0},
@@ -94,7 +103,7 @@ def test_what_is_below_a_threshold_or_has_another_reason_is_none(changed: dict[s
 def test_a_paused_job_may_stand_still_and_one_that_is_over_has_no_trouble() -> None:
     paused, over = (attrs.evolve(JOB, status=status) for status in (JobStatus.PAUSED, JobStatus.COMPLETED))
     assert kinds(paused, backlog=NOBODY, heard_s=1e6, given_up=9) == ["dead-letters"]
-    assert kinds(paused, ended_s=1e6) == []
+    assert kinds(paused, ended_s=1e6, feeder=FeederRow(4, "desk 17", 1e6)) == []
     assert kinds(over, given_up=9, cause=THROTTLED) == []
 
 
@@ -136,6 +145,8 @@ def test_the_figures_are_the_databases(database: Database) -> None:
             " ) w (started, heard, stopped)",
             (job.id,),
         )
+        feeding.give(connection, job.id, 7)
+        feeding.beat(connection, job.id, "desk 17")
     with database.reading() as connection:
         found = health.figures(
             connection, job.id, at_work_within_s=3600, given_up_within_s=600, ended_within_s=3600, latest=9, before=20
@@ -144,6 +155,8 @@ def test_the_figures_are_the_databases(database: Database) -> None:
             connection, 0, at_work_within_s=1, given_up_within_s=1, ended_within_s=1, latest=9, before=20
         )
     assert (found.backlog.live_workers, found.dead_workers, found.given_up, found.ended) == (1, 2, 4, 9)
+    assert found.feeder is not None
+    assert (found.feeder.per_worker, found.feeder.by, found.feeder.alive) == (7, "desk 17", True)
     assert found.cause is not None
     assert (found.cause.fingerprint, found.cause.volumes, found.cause.message) == ("slow", 3, "message 1")
     assert found.recent == PageErrorRate(5, 500, 35)

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     help="Volumes wait, and no worker was heard of for so long.",
 )
 @click.option(
+    "--feeder-gone",
+    type=SPAN,
+    default="10m",
+    show_default=True,
+    help="Volumes wait, and the job's feeder was not heard of for so long.",
+)
+@click.option(
     "--standstill",
     type=SPAN,
     default="1h",
@@ -68,6 +75,7 @@ def health(
     ctx: click.Context,
     job_name: str | None,
     workers_gone: float,
+    feeder_gone: float,
     standstill: float,
     dead_letters: int,
     dead_letters_within: float,
@@ -91,6 +99,7 @@ def health(
 
     thresholds = Thresholds(
         workers_gone_s=workers_gone,
+        feeder_gone_s=feeder_gone,
         standstill_s=standstill,
         dead_letters=dead_letters,
         dead_letters_within_s=dead_letters_within,

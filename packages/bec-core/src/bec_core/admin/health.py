@@ -31,6 +31,7 @@ class Kind(StrEnum):
 
     BRAKE = "brake"
     WORKERS_GONE = "workers-gone"
+    FEEDER_GONE = "feeder-gone"
     STANDSTILL = "standstill"
     ONE_CAUSE = "one-cause"
     DEAD_LETTERS = "dead-letters"
@@ -43,6 +44,7 @@ class Thresholds:
 
     Attributes:
         workers_gone_s: volumes wait, and no worker was heard of for so long.
+        feeder_gone_s: volumes wait, and the feeder that the job has was not heard of for so long.
         standstill_s: workers live and volumes wait or run, and not one ended for so long.
         dead_letters: so many volumes were given up within ``dead_letters_within_s``.
         dead_letters_within_s: see there.
@@ -55,6 +57,7 @@ class Thresholds:
     """
 
     workers_gone_s: float = 600.0
+    feeder_gone_s: float = 600.0
     standstill_s: float = 3600.0
     dead_letters: int = 5
     dead_letters_within_s: float = 3600.0
@@ -154,6 +157,29 @@ def workers_gone(job: Job, figures: Figures, thresholds: Thresholds) -> Trouble 
     )
 
 
+def feeder_gone(job: Job, figures: Figures, thresholds: Thresholds) -> Trouble | None:
+    """Volumes wait, and the process that should send their messages has been silent for some time.
+
+    Workers that live send in its place, but by no priority and only when they run dry; an empty fleet is told nothing.
+    """
+    feeder, waiting = figures.feeder, figures.backlog.waiting
+    if job.status is not JobStatus.ACTIVE or feeder is None or not waiting:
+        return None
+    if _since_all(figures.changed_s, figures.asked_s, feeder.heartbeat_s) < thresholds.feeder_gone_s:
+        return None
+    heard = (
+        "was never heard of"
+        if feeder.heartbeat_s is None
+        else f"was heard of {ago(feeder.heartbeat_s)} ago, on {feeder.by}"
+    )
+    return Trouble(
+        job.name,
+        Kind.FEEDER_GONE,
+        f"{count(waiting, 'volume')} wait, and the job's feeder {heard}",
+        f"start it: bec queue feed --job-name {job.name}; or do without: bec jobs update {job.name} --no-feed",
+    )
+
+
 def standstill(job: Job, figures: Figures, thresholds: Thresholds) -> Trouble | None:
     """Workers have been there for some time, volumes wait or run, and nothing has ended."""
     backlog = figures.backlog
@@ -225,5 +251,5 @@ def _since_all(*ages: float | None) -> float:
 
 
 _RULES: tuple[Callable[[Job, Figures, Thresholds], Trouble | None], ...] = (
-    braked, workers_gone, standstill, one_cause, dead_letters, page_errors,
+    braked, workers_gone, feeder_gone, standstill, one_cause, dead_letters, page_errors,
 )  # fmt: skip

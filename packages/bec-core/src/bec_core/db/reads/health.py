@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from bec_core.db.backlog import Backlog, backlog
+from bec_core.db.feeding import FeederRow, feeder_of
 from bec_core.db.reads.ended import Cause, ended_sql
 from bec_core.db.workers import ALIVE_S
 
@@ -34,6 +35,7 @@ class Figures:
 
     Attributes:
         backlog: what waits and runs, and who lives.
+        feeder: the job's feeder, if it has one.
         dead_workers: workers that ended without a word and that nobody has looked after.
         changed_s: the job was changed: paused, resumed, given a config.
         asked_s: the volume that waits longest was asked for.
@@ -48,6 +50,7 @@ class Figures:
     """
 
     backlog: Backlog
+    feeder: FeederRow | None
     dead_workers: int
     changed_s: float
     asked_s: float | None
@@ -72,7 +75,7 @@ def figures(
     before: int,
 ) -> Figures:
     """The job's figures; ``latest`` volumes that ended are judged, by up to ``before`` that ended before them."""
-    now = backlog(connection, job_id)
+    now, feeder = backlog(connection, job_id), feeder_of(connection, job_id)
     row = connection.execute(
         """
         WITH mine AS (SELECT * FROM workers WHERE job_id = %(job)s),
@@ -105,7 +108,7 @@ def figures(
     ended_s, ended, fingerprint, stage, kind, volumes, message, *rates = row
     cause = Cause(fingerprint, stage, kind, volumes, message) if fingerprint is not None else None
     return Figures(
-        now, dead, changed_s, asked_s, heard_s, worked_s, ended_s, given_up, ended, cause,
+        now, feeder, dead, changed_s, asked_s, heard_s, worked_s, ended_s, given_up, ended, cause,
         PageErrorRate(*rates[:3]), PageErrorRate(*rates[3:]),
     )  # fmt: skip
 
