@@ -47,7 +47,7 @@ def test_a_canary_goes_first_and_its_job_says_how_it_stands(asked: Bec, tmp_path
         assert refused.code == 2
         assert "bec compare" in refused.err
 
-    asked.ok("worker", "--job-name", "checksum", "--shutdown-after-empty", "5")
+    asked.ok("worker", "--job-name", "checksum", "--shutdown-after-empty", "3", "--poll-wait", "0")
     assert "Canary: passed" in asked.ok(*show).out
     assert asked.ok("jobs", "stats", "checksum", "--json").json["progress"]["done"] == 6
 

@@ -107,7 +107,7 @@ def _folders(store: Store, roots: Sequence[str]) -> dict[Place, Folder]:
 def _rows_without_markers(
     tasks: Iterable[TaskState], folders: Mapping[Place, Folder], entries: Sequence[LedgerState]
 ) -> Iterator[Finding]:
-    waiting = {entry.volume_id for entry in entries if entry.state == "waiting"}
+    waiting = {entry.volume_id for entry in entries if entry.state in ("waiting", "held")}
     for task in tasks:
         if task.status is not TaskStatus.DONE or task.volume_id in waiting:
             continue  # what waits is about to be done again: its marker was taken away on purpose
@@ -223,7 +223,7 @@ def _ledger(
 
 
 def _forgotten(tasks: Iterable[TaskState], entries: Sequence[LedgerState]) -> Iterator[Finding]:
-    waiting = {entry.volume_id for entry in entries if entry.state == "waiting"}
+    waiting = {entry.volume_id for entry in entries if entry.state in ("waiting", "held")}
     for task in tasks:
         if (
             task.status is TaskStatus.RUNNING
