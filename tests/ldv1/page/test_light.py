@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -52,6 +53,14 @@ def test_strokes_that_binarisation_loses() -> None:
     assert lost_strokes(dark, ink)
     assert not lost_strokes(dark, adaptive_threshold(linear_light(even_light(dark))))
     assert not lost_strokes(page, adaptive_threshold(linear_light(page)))
+
+
+def test_strokes_out_of_focus_are_lost_and_not_absent() -> None:
+    """Seen: a page that any reader would call blurred came back as blank."""
+    page = cv2.GaussianBlur(written(paper=215, ink=60), (0, 0), 9)
+    ink = adaptive_threshold(linear_light(even_light(page)))
+    assert (ink == 0).mean() < 0.01
+    assert lost_strokes(page, ink)
 
 
 @pytest.mark.parametrize("brightness", [30, 90, 215])
