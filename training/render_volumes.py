@@ -25,12 +25,14 @@ from PIL import Image
 from linepages import layouts, marks
 from linepages.ink import LINE, Gray, Sheet
 from linepages.page import scanned, seen_page, sheet_size
-from linepages.ruin import RUINS, RuinedPage
+from linepages.ruin import RUINS, Points, RuinedPage
 from linepages.scan import Scan, scan
 from linepages.text import TextStream, vocabulary
 from linepages.writing import Style, make_style, text_block
 from render_pages import KEPT, outline
 
+LEAST_INK = 0.002
+"""Share of a line's region in black and white that is ink; less is nothing but specks."""
 SPECIAL = ("title", "blank", "empty", "wood", "form", "foreword", "leaf", "book")
 """Kinds of page that stand among a volume's usual ones."""
 
@@ -144,14 +146,26 @@ def write_page(folder: Path, of: Document, seed: tuple[int, int]) -> str:
     return save(folder, f"{seed[1]:04d}-{kind.replace(' ', '-')}.png", kind, page)
 
 
+def has_ink(page: RuinedPage, points: Points) -> bool:
+    """Whether anything of a line is left: a threshold may wipe it away, and nobody is asked for what is not there."""
+    if not page.bilevel:
+        return True
+    region = np.zeros(page.plane.shape, np.uint8)
+    cv2.fillPoly(region, [np.rint(points).astype(np.int32)], 1)
+    return bool((page.plane[region > 0] == 0).mean() >= LEAST_INK) if region.any() else False
+
+
 def save(folder: Path, name: str, kind: str, page: RuinedPage) -> str:
     """Write the page's image; return its row of `lines.jsonl`."""
     image = Image.fromarray(page.plane)
     (image.convert("1") if page.bilevel else image).save(folder / name)
     height, width = page.plane.shape
+    there = [has_ink(page, points) for points in page.lines]
+    lines = [points for points, ink in zip(page.lines, there, strict=True) if ink]
+    gone = [points for points, ink in zip(page.lines, there, strict=True) if not ink]
     regions = {
-        key: [{"polygon": points.round(1).tolist()} for points in lines]
-        for key, lines in (("lines", page.lines), ("margin", page.margin))
+        key: [{"polygon": points.round(1).tolist()} for points in some]
+        for key, some in (("lines", lines), ("margin", [*page.margin, *gone]))
     }
     return json.dumps({"image": name, "size": [width, height], "script": kind, **regions})
 
