@@ -20,6 +20,7 @@ SLOW_ROOMS = (
     "tests/cli/test_doctor.py",
     "tests/cli/test_every_state.py",
     "tests/cli/test_last_words.py",
+    "tests/cli/test_observe.py",
     "tests/cli/test_plugins_check.py",
     "tests/cli/test_plugins_new.py",
     "tests/crash/",
@@ -28,6 +29,7 @@ SLOW_ROOMS = (
     "tests/cli/test_adopt.py",
     "tests/cli/test_feeder_service.py",
     "tests/cli/test_scale.py",
+    "tests/core/admin/test_asking.py",
     "tests/core/admin/test_feeding.py",
     "tests/core/admin/test_walking.py",
     "tests/core/db/test_deadlines.py",
@@ -41,6 +43,7 @@ SLOW_ROOMS = (
     "tests/core/db/test_old_code.py",
     "tests/core/testing/test_plugin_conformance.py",
     "tests/core/testing/test_plugin_guide.py",
+    "tests/core/testing/test_testing_kit.py",
     "tests/core/worker/test_inputs.py",
     "tests/core/worker/test_leases.py",
     "tests/core/worker/test_task_life_properties.py",
@@ -49,7 +52,10 @@ SLOW_ROOMS = (
     "tests/docs/test_aws_page.py",
     "tests/docs/test_ldv1_artifacts_page.py",
     "tests/ldv1/artifacts/test_torch_free.py",
+    "tests/ldv1/network/test_checkpoint.py",
     "tests/ldv1/network/test_traced.py",
+    "tests/ldv1/page/test_odd_scans.py",
+    "tests/ldv1/record/test_volume_file.py",
 )
 """Real processes, real waits or long searches throughout: no part of the fast tests."""
 
