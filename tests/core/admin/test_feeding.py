@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,32 +29,8 @@ from bec_core.models import Job, JobStatus, Message, VolumeRef, decode_message
 from bec_core.queues import sqs as sqs_module
 from bec_core.queues.release import send_released
 from bec_core.queues.sending import hand_over
-from bec_core.settings import load_settings
-from support.cli import clean_environment, use_postgres
-from support.services import PostgresServer
 
 OPTIONS = FeederOptions(every_s=0.05, publish_every_s=0.0, empty_twice_s=0.1)
-
-
-@pytest.fixture(params=["postgres", "sqs"])
-def session(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer, tmp_path: Path
-) -> Iterator[Session]:
-    clean_environment(monkeypatch)
-    if request.param == "sqs":
-        monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("aws"))
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        monkeypatch.setenv("BEC_REGION", "us-east-1")
-    database = f"t_{uuid.uuid4().hex}"
-    postgres.new_database(database)
-    use_postgres(monkeypatch, postgres, database)
-    monkeypatch.setenv("BEC_QUEUE", request.param)
-    monkeypatch.setenv("BEC_SOURCE_URL", (tmp_path / "archive").as_uri())
-    monkeypatch.setenv("BEC_DEST_URL", (tmp_path / "artifacts").as_uri())
-    (tmp_path / "archive").mkdir()
-    with Session(load_settings(), connections=8) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ GOOD_LIMIT = 20
 LEAST_RETENTION_S = 24 * 3600
 GOOD_RETENTION_S = 4 * 24 * 3600
 LONGEST_RETENTION_S = 14 * 24 * 3600
-"""How long SQS must, should and can keep a message; the ledger is the truth, and what is lost is sent again."""
+"""How long SQS must, should and can keep a message; the ledger is the truth, and what is lost is sent again. Dead
+letters are kept as long as it can, which counts from when a message was sent first."""
 
 
 def trouble(queue: TaskQueue, dead_letters: TaskQueue) -> str | None:

@@ -17,6 +17,7 @@ from bec_core.errors import NotFoundError, QueueUnavailable
 from bec_core.models import Message, OutgoingMessage, QueueStats, VolumeRef
 from bec_core.queues.base import SendFailure
 from bec_core.queues.letters import remove_by_receiving
+from bec_core.queues.policy import GOOD_RETENTION_S, LONGEST_RETENTION_S
 from bec_core.queues.sqs_client import LONG_POLL_S, SqsClients, SqsOptions, call, sqs_client, still_ours
 from bec_core.queues.sqs_send import BATCH, batches, send_batch
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 MAX_VISIBILITY_S = 12 * 3600
 """SQS hides a message for no longer than this, counted from its delivery; extending does not reset it."""
 
-_DAY_S = 24 * 3600
-_RETENTION_S = 4 * _DAY_S  # the ledger keeps what a queue forgets, and a message that old is sent again
-_DEAD_RETENTION_S = 14 * _DAY_S  # the longest that SQS offers, and counted from when it was sent first
 _PEEK_WAIT_S = 1.0  # a short poll asks only some of SQS's servers
 _PEEK_HIDDEN_S = 30.0
 _SPARE_DELIVERIES = 2  # one for the worker that comes next, one for whoever looks again before it does
@@ -250,7 +248,7 @@ def create_sqs_queues(
         "ReceiveMessageWaitTimeSeconds": str(LONG_POLL_S),
     }
     dlq_url, new_dlq = _ensure(
-        client, dead_letters, {**common, "MessageRetentionPeriod": str(_DEAD_RETENTION_S)}
+        client, dead_letters, {**common, "MessageRetentionPeriod": str(LONGEST_RETENTION_S)}
     )
     arn = call(dlq_url, lambda: client.get_queue_attributes(QueueUrl=dlq_url, AttributeNames=["QueueArn"]))[
         "Attributes"
@@ -259,7 +257,7 @@ def create_sqs_queues(
     tasks_url, new_tasks = _ensure(
         client,
         tasks,
-        {**common, "MessageRetentionPeriod": str(_RETENTION_S), "RedrivePolicy": redrive},
+        {**common, "MessageRetentionPeriod": str(GOOD_RETENTION_S), "RedrivePolicy": redrive},
     )
     return (
         (SqsQueue(tasks_url, options, client=client), new_tasks),

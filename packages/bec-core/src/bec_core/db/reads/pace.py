@@ -34,6 +34,18 @@ class Pace:
         return self.pages / self.seconds if self.pages and self.seconds else None
 
 
+AT_HAND = """
+    SELECT w.job_id, (entry ->> 'pages_done')::int AS pages_done,
+           (entry ->> 'pages_done')::int - coalesce((entry ->> 'pages_resumed')::int, 0) AS pages,
+           heard_s + (entry ->> 'seconds')::float8 AS began_s, heard_s AS ended_s
+    FROM workers w, jsonb_array_elements(w.activity) AS entry,
+         LATERAL (SELECT extract(epoch FROM statement_timestamp() - w.last_heartbeat_at)::float8) h (heard_s)
+    WHERE w.job_id IS NOT NULL AND (%(job)s::int IS NULL OR w.job_id = %(job)s)
+      AND w.stopped_at IS NULL AND heard_s < %(alive)s
+"""
+"""What live workers (heard of within ``%(alive)s`` seconds) have at hand, of job ``%(job)s`` or, NULL, of all: the
+pages that are done, those of this attempt alone, and when it began and was heard of last, in seconds before now."""
+
 _NONE = Pace(0.0, 0.0, 0)
 
 
@@ -45,7 +57,7 @@ def pace(connection: Connection, job_id: int) -> Pace:
 def paces(connection: Connection, job_id: int | None = None) -> Mapping[int, Pace]:
     """The pace of every job (or of one) that did anything lately or has something at hand."""
     rows = connection.execute(
-        """
+        f"""
         WITH done AS (
             SELECT j.id AS job_id, f.* FROM jobs j CROSS JOIN LATERAL (
                 SELECT coalesce(total_images, 0)::float8 - pages_resumed AS pages,
@@ -55,15 +67,7 @@ def paces(connection: Connection, job_id: int | None = None) -> Mapping[int, Pac
                 WHERE t.job_id = j.id AND t.status = 'done'
                   AND t.done_at > statement_timestamp() - make_interval(secs => %(window)s)
             ) f WHERE %(job)s::int IS NULL OR j.id = %(job)s
-        ), at_hand AS (
-            SELECT w.job_id, (entry ->> 'pages_done')::int AS pages_done,
-                   (entry ->> 'pages_done')::int - coalesce((entry ->> 'pages_resumed')::int, 0) AS pages,
-                   heard_s + (entry ->> 'seconds')::float8 AS began_s, heard_s AS ended_s
-            FROM workers w, jsonb_array_elements(w.activity) AS entry,
-                 LATERAL (SELECT extract(epoch FROM statement_timestamp() - w.last_heartbeat_at)::float8) h (heard_s)
-            WHERE w.job_id IS NOT NULL AND (%(job)s::int IS NULL OR w.job_id = %(job)s)
-              AND w.stopped_at IS NULL AND heard_s < %(alive)s
-        ), spans AS (
+        ), at_hand AS ({AT_HAND}), spans AS (
             SELECT job_id, pages, coalesce(began_s, ended_s) AS began_s, ended_s FROM done
             UNION ALL
             SELECT job_id, pages, began_s, ended_s FROM at_hand WHERE pages > 0 AND began_s IS NOT NULL
@@ -75,7 +79,7 @@ def paces(connection: Connection, job_id: int | None = None) -> Mapping[int, Pac
                    least(max(began_s), %(window)s) AS seconds
             FROM spans GROUP BY job_id
         ) s FULL JOIN (SELECT job_id, sum(pages_done) AS pages FROM at_hand GROUP BY job_id) h USING (job_id)
-        """,
+        """.encode(),
         {"window": WINDOW_S, "alive": ALIVE_S, "job": job_id},
     )
     return {row[0]: Pace(*row[1:]) for row in rows}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from bec_core.db.reads.pace import AT_HAND
+
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
 
@@ -27,17 +29,11 @@ def windows(
     lived until it stopped, or was heard of last.
     """
     rows = connection.execute(
-        """
+        f"""
         WITH stretch AS (
             SELECT n, (n + 1) * %(window)s AS older, n * %(window)s AS newer
             FROM generate_series(0, %(number)s - 1) AS n
-        ), at_hand AS (
-            SELECT (entry ->> 'pages_done')::float8 - coalesce((entry ->> 'pages_resumed')::float8, 0) AS pages,
-                   heard + (entry ->> 'seconds')::float8 AS began, heard AS ended
-            FROM workers w, jsonb_array_elements(w.activity) AS entry,
-                 LATERAL (SELECT extract(epoch FROM statement_timestamp() - w.last_heartbeat_at)::float8) h (heard)
-            WHERE w.job_id = %(job)s AND w.stopped_at IS NULL AND heard < %(alive)s
-        ), done AS (
+        ), at_hand AS ({AT_HAND}), done AS (
             SELECT coalesce(total_images, 0)::float8 - pages_resumed AS pages,
                    extract(epoch FROM statement_timestamp() - coalesce(started_at, done_at))::float8 AS began,
                    extract(epoch FROM statement_timestamp() - done_at)::float8 AS ended
@@ -45,7 +41,7 @@ def windows(
             WHERE job_id = %(job)s AND status = 'done'
               AND done_at > statement_timestamp() - make_interval(secs => %(window)s * %(number)s)
         ), work AS (
-            SELECT pages, began, ended FROM done UNION ALL SELECT pages, began, ended FROM at_hand
+            SELECT pages, began, ended FROM done UNION ALL SELECT pages, began_s, ended_s FROM at_hand
         ), living AS (
             SELECT extract(epoch FROM statement_timestamp() - started_at)::float8 AS began,
                    CASE WHEN stopped_at IS NULL AND last_heartbeat_at
@@ -63,7 +59,7 @@ def windows(
                (SELECT coalesce(sum(greatest(0, least(began, older) - greatest(ended, newer))), 0)::float8
                 FROM living)
         FROM stretch ORDER BY n DESC
-        """,
+        """.encode(),
         {"job": job_id, "window": window_s, "number": number, "alive": alive_s},
     )
     return [Window(*row) for row in rows]
