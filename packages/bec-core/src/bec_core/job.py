@@ -34,6 +34,8 @@ class Metric:
         percent: shown as a percentage.
         drift: by how much its mean over the volumes done last may differ from that over those before (for the
             worse, where that is known) before the job's brake pauses it; needs a weight. None: by any.
+        labels: the words that its values stand for, from 0 on (``("good", "look", "bad")``); volumes are then counted
+            by word, and nothing is added up. Empty: it is a number.
     """
 
     name: str
@@ -42,6 +44,13 @@ class Metric:
     better: Literal["lower", "higher"] | None = None
     percent: bool = False
     drift: float | None = None
+    labels: tuple[str, ...] = ()
+
+    def word(self, value: float) -> str | None:
+        """The word that a value stands for; None where there is none."""
+        return (
+            self.labels[int(value)] if float(value).is_integer() and 0 <= value < len(self.labels) else None
+        )
 
 
 @frozen

@@ -149,6 +149,17 @@ class Settings:
         default=None,
     )
 
+    catalogue: Path | None = _env(
+        "BEC_CATALOGUE",
+        doc="The works' titles: a CSV file with the columns work and title, and link if there are links.",
+        default=None,
+    )
+    catalogue_link: str | None = _env(
+        "BEC_CATALOGUE_LINK",
+        doc="Where a work is on the web: an http(s) URL with {work} where its W_ID stands.",
+        default=None,
+    )
+
     scratch: Path | None = _env(
         "BEC_SCRATCH",
         doc="Where large artifacts grow until they are published. Unset: the system's folder for temporary files.",

@@ -27,6 +27,18 @@ def shown_line(text: str) -> str:
     return _UNSHOWN_IN_LINE.sub(_escape, text)
 
 
+def csv_cell(value: object) -> str:
+    """A value for a CSV file that people open in a spreadsheet: in one line, and never taken for a formula.
+
+    What a formula could begin with gets an apostrophe before it, as OWASP's page on CSV injection has it.
+    """
+    text = "" if value is None else shown_line(str(value))
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA else text
+
+
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+
+
 def readable(name: str) -> str:
     """A file's name as valid Unicode: bytes that are no UTF-8 (Latin-1, say) as ``\\xNN``."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from bec_core.settings import Settings
 
 if TYPE_CHECKING:
+    from bec_core.admin.catalogue import Catalogue
     from bec_core.archive.sources import Sources
     from bec_core.db import Database
     from bec_core.plugins import Plugins
@@ -92,6 +93,13 @@ class Session:
         from bec_core.archive.sources import open_sources
 
         return open_sources(self.plugins.source_types.values(), self.settings, s3=self.s3)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The works' titles and links, where a catalogue is configured."""
+        from bec_core.admin.catalogue import load_catalogue
+
+        return load_catalogue(self.settings.catalogue, self.settings.catalogue_link)
 
     @cached_property
     def _sqs_clients(self) -> SqsClients:
