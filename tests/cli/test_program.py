@@ -21,7 +21,7 @@ from bec_core import errors
 from bec_core.admin.volume_list import parse_volume, parse_volumes
 from bec_core.models import VolumeRef
 
-HEAVY = ("boto3", "botocore", "psycopg", "torch", "numpy", "obstore", "rich", "cattrs", "loguru")
+HEAVY = ("boto3", "botocore", "psycopg", "torch", "numpy", "obstore", "rich", "cattrs", "loguru", "starlette")
 
 
 def modules_after(*arguments: str) -> set[str]:
@@ -47,6 +47,16 @@ def test_plugins_are_listed_without_torch() -> None:
         "obstore",
         "rich",
     }
+
+
+def test_serve_without_its_packages_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [one for one in sys.modules if one.partition(".")[0] in ("bec_serve", "starlette")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    assert run(["serve"]) == Exit.NOT_FOUND
+    assert 'pip install "bec-cli[serve]"' in capsys.readouterr().err
 
 
 def test_help_lists_commands_and_plugins(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,7 @@ COMMANDS = {
     "run": ("bec_cli.run:run", "Run a job over a folder of scans, a PDF, a URL."),
     "run-volume": ("bec_cli.run_volume:run_volume", "Run a job on one volume, here and now."),
     "scale": ("bec_cli.scale:scale", "Let a group of instances follow the backlog."),
+    "serve": ("bec_cli.serve:serve", "Show jobs, failures and workers in a browser."),
     "top": ("bec_cli.top:top", "A live screen of everything."),
     "volumes": ("bec_cli.volumes:volumes", "Which volumes are done for which jobs."),
     "worker": ("bec_cli.worker:worker", "Run a worker of a job."),

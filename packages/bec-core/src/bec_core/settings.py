@@ -188,6 +188,18 @@ class Settings:
         "BEC_ENV_FILE", doc="A file of NAME=value lines that may set all of these.", default=None
     )
 
+    serve_token: Secret | None = _env(
+        "BEC_SERVE_TOKEN",
+        doc="What lets one look at the pages of bec serve. Default: off loopback a new one at every start.",
+        default=None,
+    )
+    serve_mark_token: Secret | None = _env(
+        "BEC_SERVE_MARK_TOKEN", doc="What lets one mark pages there, with --allow-marks.", default=None
+    )
+    serve_act_token: Secret | None = _env(
+        "BEC_SERVE_ACT_TOKEN", doc="What lets one redrive there, with --allow-actions.", default=None
+    )
+
     environment: Mapping[str, str] = field(factory=dict, repr=False, eq=False)
     """All that the environment and the file say: what plugins declare is read from here."""
 

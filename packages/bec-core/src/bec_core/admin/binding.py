@@ -19,6 +19,11 @@ from bec_core.errors import ConflictError, NotFoundError, SettingsError
 from bec_core.job import Input
 from bec_core.models import Job
 
+__all__ = [
+    "FOLDER_RUN_PREFIX", "Binding", "BoundInput", "all_bound_inputs", "bindings", "bound_inputs", "choose_type",
+    "is_folder_run", "parse_inputs", "readers_of", "rebind",
+]  # fmt: skip
+
 FOLDER_RUN_PREFIX = "run-"
 """What the names of jobs begin with that ``bec run`` makes."""
 
@@ -159,6 +164,12 @@ def bound_inputs(session: Session, job: Job) -> list[BoundInput]:
     """The job's inputs, as they are bound."""
     with session.database.reading() as connection:
         return inputs.bound(connection, job.id)
+
+
+def all_bound_inputs(session: Session) -> dict[int, list[BoundInput]]:
+    """The inputs of every job that has any, by the job's id: which job reads which."""
+    with session.database.reading() as connection:
+        return inputs.bound_of_all(connection)
 
 
 def readers_of(session: Session, job: Job) -> list[str]:

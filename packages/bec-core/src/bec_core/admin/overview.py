@@ -14,8 +14,8 @@ from attrs import field, frozen
 from bec_core.admin.health import Thresholds, Trouble, healths, open_jobs
 from bec_core.admin.session import Session
 from bec_core.admin.statistics import Progress, job_progress
-from bec_core.admin.workers import STATES, WorkerView
-from bec_core.db.reads import overview, statistics, worker_list
+from bec_core.admin.workers import STATES, WorkerView, standing_workers
+from bec_core.db.reads import overview, statistics
 from bec_core.db.reads.overview import LastError
 from bec_core.errors import BecError
 from bec_core.models import Job, QueueStats
@@ -79,9 +79,7 @@ class Monitor:
         if self._seldom is None or time.monotonic() - self._seldom.read_at > _SELDOM_S:
             self._seldom = self._read_seldom()
         seldom, job = self._seldom, self._choice.job
-        with self._session.database.reading() as connection:
-            rows = worker_list.standing(connection, job.id if job else None, limit=_WORKERS)
-        views = ordered([WorkerView.of(row) for row in rows], self._choice)
+        views = ordered(standing_workers(self._session, job, limit=_WORKERS), self._choice)
         return Overview(datetime.now(UTC), seldom.troubles, seldom.jobs, tuple(views), seldom.errors)
 
     def _read_seldom(self) -> _Seldom:

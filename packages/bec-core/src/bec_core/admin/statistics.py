@@ -94,9 +94,14 @@ class JobStatistics:
     metrics: tuple[MetricFigure, ...] = ()
 
 
-def job_statistics(session: Session, job: Job, *, hourly_price: float | None = None) -> JobStatistics:
-    """The figures of a job; ``hourly_price`` is what one worker costs an hour."""
-    metrics = declared(session, job)
+def job_statistics(
+    session: Session, job: Job, *, hourly_price: float | None = None, with_metrics: bool = True
+) -> JobStatistics:
+    """The figures of a job; ``hourly_price`` is what one worker costs an hour.
+
+    Without ``with_metrics`` those of its job type are left out, for which every task that is done must be read.
+    """
+    metrics = declared(session, job) if with_metrics else ()
     with session.database.reading() as connection:
         by_status = statistics.totals(connection, job.id)
         wall_clock = statistics.wall_clock_ms(connection, job.id, latest=_LATEST)

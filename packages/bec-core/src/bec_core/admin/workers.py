@@ -14,7 +14,8 @@ from bec_core.errors import NotFoundError
 from bec_core.models import Job
 
 __all__ = [
-    "STATES", "WorkerRow", "WorkerTotals", "WorkerView", "find_worker", "list_workers", "worker_totals",
+    "STATES", "WorkerRow", "WorkerTotals", "WorkerView", "find_worker", "list_workers", "standing_workers",
+    "worker_totals",
 ]  # fmt: skip
 
 State = Literal["dead", "idle", "working", "stopped"]
@@ -57,6 +58,13 @@ def list_workers(
         rows = worker_list.workers(
             connection, job.id if job else None, seen_within_s=seen_within_s, limit=limit
         )
+    return [WorkerView.of(row) for row in rows]
+
+
+def standing_workers(session: Session, job: Job | None = None, *, limit: int) -> list[WorkerView]:
+    """The workers that did not stop, dead ones among them; those heard of longest ago first."""
+    with session.database.reading() as connection:
+        rows = worker_list.standing(connection, job.id if job else None, limit=limit)
     return [WorkerView.of(row) for row in rows]
 
 

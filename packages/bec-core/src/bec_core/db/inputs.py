@@ -46,6 +46,18 @@ def bound(connection: Connection, job_id: int) -> list[BoundInput]:
     return [_bound(row) for row in rows]
 
 
+def bound_of_all(connection: Connection) -> dict[int, list[BoundInput]]:
+    """The inputs of every job that has any, by the job's id."""
+    rows = connection.execute(
+        f"SELECT {_BOUND}, i.job_id FROM job_inputs i LEFT JOIN jobs j ON j.id = i.input_job_id"
+        " ORDER BY i.job_id, i.name".encode()
+    )
+    found: dict[int, list[BoundInput]] = {}
+    for row in rows:
+        found.setdefault(row[-1], []).append(_bound(row))
+    return found
+
+
 def _bound(row: Sequence[Any]) -> BoundInput:
     name, job_id, job_name, root, artifacts, follow = row[:6]
     return BoundInput(name, job_id, job_name, root, tuple(artifacts), follow)

@@ -1,0 +1,59 @@
+"""A database with a job that has a bit of everything, and the application over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from bec_core.admin.session import Session
+from bec_core.settings import load_settings
+from bec_serve.app import make_app
+from bec_serve.running import Options, make_serving
+from support.cli import Bec, write_archive_volume
+from support.serving import ACT, LOOK, MARK, Client
+
+
+@pytest.fixture
+def job(bec: Bec, tmp_path: Path) -> Bec:
+    """A job with a volume done, one done with a bad page, two that failed for different reasons, and one that waits."""
+    archive = tmp_path / "archive"
+    write_archive_volume(archive, "W1", "I0001", [b"a", b"b"])
+    write_archive_volume(archive, "W1", "I0002", [b"!bad-page", *[b"x"] * 30])
+    write_archive_volume(archive, "W2", "I0003", [b"!terminal"])
+    write_archive_volume(archive, "W2", "I0004", [b"!unexpected"])
+    bec.ok("jobs", "create", "--name", "checksum", "--config-text", '{"max_attempts": 1}')
+    volumes = ["--volume=W1,I0001", "--volume=W1,I0002", "--volume=W2,I0003", "--volume=W2,I0004"]
+    bec.ok("queue", "enqueue", "--job-name", "checksum", *volumes)
+    bec("worker", "--job-name", "checksum", "--poll-wait", "0", "--shutdown-after-empty", "1")
+    write_archive_volume(archive, "W3", "I0005", [b"c"])
+    bec.ok("queue", "enqueue", "--job-name", "checksum", "--volume=W3,I0005")
+    return bec
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch, bec: Bec) -> Iterator[Client]:
+    """Makes clients of applications: ``client(host=…, allow_actions=…)``; of one application each."""
+    monkeypatch.setenv("BEC_SERVE_ACT_TOKEN", ACT)
+    monkeypatch.setenv("BEC_SERVE_MARK_TOKEN", MARK)
+    opened: list[TestClient] = []
+    sessions: list[Session] = []
+
+    def make(**options: object) -> TestClient:
+        if options.get("host") or options.pop("token", False):
+            monkeypatch.setenv("BEC_SERVE_TOKEN", LOOK)
+        session = Session(load_settings(), connections=5)
+        serving, _ = make_serving(session, Options(**options))  # type: ignore[arg-type]  # as the test says
+        made = TestClient(make_app(serving), base_url="http://127.0.0.1:8420", follow_redirects=False)
+        made.__enter__()
+        opened.append(made)
+        sessions.append(session)
+        return made
+
+    yield make
+    for one in opened:
+        one.__exit__()
+    for session in sessions:
+        session.__exit__(None, None, None)
