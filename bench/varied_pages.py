@@ -23,6 +23,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 from zlib import crc32
 
 import attrs
@@ -49,6 +50,12 @@ class Scan:
 
     plane: NDArray[np.uint8]
     bilevel: bool
+
+    @classmethod
+    def read(cls, source: PageSource) -> Self:
+        """The scan of a page, wherever `find_images` found it."""
+        with Image.open(io.BytesIO(source.read())) as image:
+            return cls(np.asarray(image.convert("L")), image.mode == "1")
 
 
 Way = Callable[[Scan, np.random.Generator], tuple[Scan, Affine, dict[str, object]]]
@@ -188,9 +195,8 @@ def variant(source: PageSource, folder: Path, name: str, way: Way) -> tuple[byte
     target, place = folder / f"{source.place.name}.img", folder / f"{source.place.name}.npy"
     if place.exists():
         return target.read_bytes(), np.load(place)
-    with Image.open(io.BytesIO(source.read())) as image:
-        scan = Scan(np.asarray(image.convert("L")), image.mode == "1")
-    made, matrix, options = way(scan, np.random.default_rng(crc32(f"{name} {source.place.name}".encode())))
+    rng = np.random.default_rng(crc32(f"{name} {source.place.name}".encode()))
+    made, matrix, options = way(Scan.read(source), rng)
     image = Image.fromarray(made.plane)
     out = io.BytesIO()
     (image.convert("1", dither=Image.Dither.NONE) if made.bilevel else image).save(out, **options)  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 from varied_pages import Scan, worn
 
+from bec_ldv1.evaluation.images import PageSource, find_images
 from bec_ldv1.evaluation.pages import PageLines, document_of
 from bec_ldv1.evaluation.readers import read_pages
 from linepages.ruin import RUINS, RuinedPage
@@ -42,13 +43,12 @@ def volumes(pages: list[PageLines]) -> dict[str, list[PageLines]]:
     return {name: own for name, own in documents.items() if any(len(p.regions) >= TEXT for p in own)}
 
 
-def another_scan(page: PageLines, images: Path, rng: np.random.Generator) -> RuinedPage:
+def another_scan(page: PageLines, source: PageSource, rng: np.random.Generator) -> RuinedPage:
     """The page worn as `varied_pages` does it."""
-    with Image.open(images / page.image) as image:
-        bilevel, plane = image.mode == "1", np.asarray(image.convert("L"))
-    scan, matrix, _ = worn(Scan(plane, bilevel), rng)
+    original = Scan.read(source)
+    scan, matrix, _ = worn(original, rng)
     lines, margin = ([r.astype(np.float64) for r in regions] for regions in (page.regions, page.ignore))
-    return RuinedPage(plane, bilevel, lines, margin).moved(scan.plane, matrix)
+    return RuinedPage(original.plane, original.bilevel, lines, margin).moved(scan.plane, matrix)
 
 
 def main() -> None:
@@ -65,6 +65,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     os.nice(5)
     pages = read_pages(options.truth)
+    images = find_images(pages, options.images)
     for number, (name, own) in enumerate(sorted(volumes(pages).items())):
         folder = options.out / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +76,7 @@ def main() -> None:
             usual = own[index] if index < len(own) else text[index % len(text)]
             page = pages[int(rng.integers(len(pages)))] if stranger else usual
             kind = "usual"
-            scan = another_scan(page, options.images, rng)
+            scan = another_scan(page, images[page.name], rng)
             if spoilt:
                 kind = str(rng.choice(list(RUINS)))
                 scan = RUINS[kind](scan, rng)
