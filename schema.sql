@@ -28,7 +28,7 @@ BEGIN
         applied_at  timestamptz NOT NULL DEFAULT now(),
         by          text NOT NULL       -- which program, where
     );
-    IF EXISTS (SELECT FROM schema_migrations WHERE version > 13) THEN
+    IF EXISTS (SELECT FROM schema_migrations WHERE version > 14) THEN
         RAISE EXCEPTION 'this schema.sql is older than the database: take the one of the newest BEC that uses it';
     END IF;
     INSERT INTO schema_migrations (version, name, phase, oldest_code, by)
@@ -44,8 +44,8 @@ BEGIN
         (9, 'brake', 'before', 1),
         (10, 'resumed', 'before', 1),
         (11, 'canary', 'before', 1),
-        (12, 'figures_by_the_clock', 'before', 1),
-        (13, 'figures_without_the_clock', 'after', 1)
+        (13, 'figures_by_the_clock', 'before', 1),
+        (14, 'figures_without_the_clock', 'after', 1)
     ) AS m (version, name, phase, oldest_code)
     WHERE m.phase = 'before' OR NOT numbered
     ON CONFLICT (version) DO NOTHING;
