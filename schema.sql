@@ -28,7 +28,7 @@ BEGIN
         applied_at  timestamptz NOT NULL DEFAULT now(),
         by          text NOT NULL       -- which program, where
     );
-    IF EXISTS (SELECT FROM schema_migrations WHERE version > 12) THEN
+    IF EXISTS (SELECT FROM schema_migrations WHERE version > 14) THEN
         RAISE EXCEPTION 'this schema.sql is older than the database: take the one of the newest BEC that uses it';
     END IF;
     INSERT INTO schema_migrations (version, name, phase, oldest_code, by)
@@ -44,7 +44,9 @@ BEGIN
         (9, 'brake', 'before', 1),
         (10, 'resumed', 'before', 1),
         (11, 'canary', 'before', 1),
-        (12, 'marks', 'before', 1)
+        (12, 'marks', 'before', 1),
+        (13, 'figures_by_the_clock', 'before', 1),
+        (14, 'figures_without_the_clock', 'after', 1)
     ) AS m (version, name, phase, oldest_code)
     WHERE m.phase = 'before' OR NOT numbered
     ON CONFLICT (version) DO NOTHING;
@@ -242,8 +244,8 @@ ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS pages_resumed integer NOT N
 ALTER TABLE task_executions ADD COLUMN IF NOT EXISTS handed_back boolean NOT NULL DEFAULT false;  -- interrupted: no failure
 CREATE INDEX IF NOT EXISTS task_executions_recent ON task_executions (job_id, started_at DESC);
 -- Covers `bec jobs stats`: an index-only scan, no visit to the table.
-CREATE INDEX IF NOT EXISTS task_executions_stats ON task_executions (job_id, status)
-    INCLUDE (total_images, nb_errors, total_duration_ms, done_at);
+CREATE INDEX IF NOT EXISTS task_executions_figures ON task_executions (job_id, status)
+    INCLUDE (total_images, nb_errors, total_duration_ms, wall_clock_duration_ms, done_at);
 CREATE INDEX IF NOT EXISTS task_executions_failed ON task_executions (job_id, error_fingerprint)
     WHERE status IN ('retryable_failed', 'terminal_failed');
 -- What was done lately: the pace of a job.

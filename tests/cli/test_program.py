@@ -11,9 +11,8 @@ from pathlib import Path
 
 import click
 import pytest
-from rich.console import Console
 
-from bec_cli.common import ago, table
+from bec_cli.common import ago
 from bec_cli.exits import Exit
 from bec_cli.main import COMMANDS, run
 from bec_cli.times import SINCE
@@ -175,28 +174,6 @@ def test_completion_completes() -> None:
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.stdout.strip() == "plain,queue"
-
-
-@pytest.mark.parametrize("width", [200, 140, 100, 80, 60])
-def test_tables_fit_and_keep_their_words(width: int) -> None:
-    console = Console(width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123 - kept by rich
-    rows = [
-        ("W1KG13780/I1KG15541", "retryable_failed", "a sentence that is so long that it must be folded " * 3)
-    ]
-    console.print(table(console, None, ["Volume", "Status", "Message"], rows))
-    lines = console.export_text().splitlines()
-    console.file.close()
-    assert all(len(line) <= width for line in lines)
-    if width >= 60:
-        assert "W1KG13780/I1KG15541" in "\n".join(lines)
-        assert "retryable_failed" in "\n".join(lines)
-
-
-def test_a_table_shows_markup_as_it_is() -> None:
-    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123 - kept by rich
-    console.print(table(console, None, ["Message"], [("[red]x[/red] :smile:",)]))
-    assert "[red]x[/red] :smile:" in console.export_text()
-    console.file.close()
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,9 @@ def test_job_types_by_exact_name():
     plugins = load_plugins(found=[_Point("a", _plugin("ldv1", "ldv1-fast")), _Point("b", _plugin("ldv"))])
     assert set(plugins.job_types) == {"ldv1", "ldv1-fast", "ldv"}
     assert plugins.job_type("ldv").name == "ldv"
-    with pytest.raises(PluginError, match="pip install bec-ld"):
+    with pytest.raises(
+        PluginError, match=r"no plugin brings the job type 'ld' .*; did you mean 'ldv' or 'ldv1'\?$"
+    ):
         plugins.job_type("ld")
 
 

@@ -103,15 +103,18 @@ def test_the_screen_the_statistics_and_the_alarm_say_the_same(session: Session, 
     assert progress.pages_left == 600 - 40
 
 
-def test_what_never_ran_is_in_no_mean_and_page_time_is_not_called_wall_clock(
+def test_a_tasks_duration_is_by_the_clock_as_in_the_list_and_a_pages_is_its_own(
     session: Session, job: Job
 ) -> None:
     task(session, job, 1, "done", 9, 1, 10, 4000.0, 1000.0)
     task(session, job, 2, "terminal_failed", 9, 1, 30, None, 3.0)  # gave up before it told any time
     task(session, job, 3, "terminal_failed", 9, 1, None, None, None)
     figures = job_statistics(session, job)
-    assert (figures.avg_duration_per_task_ms, figures.avg_duration_per_page_ms) == (4000.0, 400.0)
-    assert figures.avg_wall_clock_per_task_ms == 1000.0
+    assert (figures.avg_duration_per_task_ms, figures.avg_duration_per_page_ms) == (501.5, 400.0)
+    assert {one.status.value: one.avg_duration_ms for one in figures.by_status} == {
+        "done": 1000.0,
+        "terminal_failed": 3.0,
+    }
     assert {one.duration_s for one in recent_tasks(session, job, limit=9)} == {1.0, 0.003, None}
 
 

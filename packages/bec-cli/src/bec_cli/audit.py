@@ -15,12 +15,12 @@ from bec_cli.common import (
     json_option,
     note,
     print_json,
-    print_table,
     session_and_job,
     yes_option,
 )
 from bec_cli.exits import Exit
 from bec_cli.printing import say
+from bec_cli.tables import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,10 +1,10 @@
-"""What the commands share: opening a session, options, reading a config, asking, tables, JSON."""
+"""What the commands share: opening a session, options, reading a config, asking, JSON."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +22,6 @@ from bec_core.words import count as count
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from bec_core.admin.session import Session
@@ -33,8 +32,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_LEAST = 12  # a column of sentences is not folded any narrower
-_PIPE_WIDTH = 1000  # a table in a pipe is as wide as its data needs
+_PIPE_WIDTH = 1000  # what goes into a pipe is as wide as its data needs
 
 
 def settings_of(ctx: click.Context, *, quiet: bool = False, **overrides: Any) -> Settings:
@@ -203,57 +201,9 @@ def styled(*parts: str | tuple[str, str]) -> Text:
     return Text.assemble(*(shown(one) if isinstance(one, str) else (shown(one[0]), one[1]) for one in parts))
 
 
-Column = str | tuple[str, str]
-"""A column of a table: its heading, or heading and ``left`` / ``right``."""
-
-_LONG = frozenset(
-    {"Message", "Meaning", "Why", "Detail", "Example", "Allowed", "Summary", "Jobs", "Config", "--repair"}
-)
-"""Headings of columns that hold sentences: they are folded before any other."""
-
-
 def shown_cell(value: object) -> str:
     """A value in one line, fit for a terminal."""
     return shown_line(str(value))
-
-
-def print_table(title: str | None, columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table on stdout."""
-    console = out()
-    console.print(table(console, title, columns, rows))
-
-
-def table(
-    console: Console, title: str | None, columns: Sequence[Column], rows: Sequence[Sequence[object]]
-) -> Table:
-    """A table that makes the best of the console's width: sentences fold first, then the padding goes, and
-    names and numbers are broken only where nothing else helps."""
-    from rich.box import HEAVY_HEAD
-    from rich.cells import cell_len
-    from rich.table import Table
-    from rich.text import Text
-
-    headings = [column if isinstance(column, str) else column[0] for column in columns]
-    texts = [["-" if value is None else shown(str(value)) for value in row] for row in rows]
-    widths = [
-        max(cell_len(line) for row in [headings, *texts] for line in row[number].split("\n"))
-        for number in range(len(columns))
-    ]
-    folding = [heading in _LONG and width > _LEAST for heading, width in zip(headings, widths, strict=True)]
-    least = sum(_LEAST if folds else width for folds, width in zip(folding, widths, strict=True))
-    room = console.width - (len(columns) + 1)
-    padding = 1 if least + 2 * len(columns) <= room else 0
-    made = Table(title=title, box=HEAVY_HEAD, padding=(0, padding))
-    for column, heading, folds in zip(columns, headings, folding, strict=True):
-        made.add_column(
-            heading,
-            justify="left" if isinstance(column, str) or column[1] == "left" else "right",
-            overflow="fold",
-            no_wrap=not folds and least <= room,
-        )
-    for row in texts:
-        made.add_row(*(Text(value) for value in row))
-    return made
 
 
 def print_json(data: object) -> None:

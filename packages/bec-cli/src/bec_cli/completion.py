@@ -1,7 +1,8 @@
-"""Completion in the shell: the scripts, and job names."""
+"""Completion in the shell: the scripts, and the names of jobs, job types and volumes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,8 @@ from bec_cli.printing import say
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from bec_core.settings import Settings
 
 
 @click.command()
@@ -34,14 +37,40 @@ def completion(shell: str) -> None:
 
 def complete_job(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The names of the jobs; none if the database can't be asked."""
-    from click.shell_completion import CompletionItem
-
     from bec_core.admin.completion import job_names
+
+    settings = _settings()
+    return _items(job_names(settings) if settings else [], incomplete)
+
+
+def complete_volume(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Volumes that begin like that, as ``W_ID,I_ID``; none if the database can't be asked."""
+    from bec_core.admin.completion import volume_names
+
+    settings = _settings()
+    return _items(volume_names(settings, incomplete) if settings else [], incomplete)
+
+
+def complete_job_type(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The installed job types; after a comma the next of several."""
+    from bec_core.admin.completion import job_type_names
+
+    before, comma, _ = incomplete.rpartition(",")
+    return _items([f"{before}{comma}{name}" for name in job_type_names()], incomplete)
+
+
+def _settings() -> Settings | None:
     from bec_core.errors import BecError
     from bec_core.settings import load_settings
 
     try:
-        settings = load_settings()  # no file: pressing Tab in a folder must not trust what lies there
+        return load_settings()  # no file: pressing Tab in a folder must not trust what lies there
     except BecError:
-        return []
-    return [CompletionItem(name) for name in job_names(settings) if name.startswith(incomplete)]
+        return None
+
+
+def _items(names: Sequence[str], incomplete: str) -> list[CompletionItem]:
+    """What of these begins so; a name that can't be shown as it is (a stranger's) is left out."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in names if name.startswith(incomplete) and name.isprintable()]

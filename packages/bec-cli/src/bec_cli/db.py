@@ -7,18 +7,9 @@ from collections.abc import Sequence
 import attrs
 import click
 
-from bec_cli.common import (
-    Column,
-    count,
-    dry_run_option,
-    json_option,
-    local_time,
-    note,
-    print_json,
-    print_table,
-    settings_of,
-)
+from bec_cli.common import count, dry_run_option, json_option, local_time, note, print_json, settings_of
 from bec_cli.printing import say
+from bec_cli.tables import Column, print_table
 from bec_core.admin.database import SchemaStatus, Upgraded, schema_status, upgrade_database
 
 

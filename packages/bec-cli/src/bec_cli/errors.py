@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from bec_cli.common import Column, json_option, limit_option, local_time, print_json, print_table, session_of
+from bec_cli.common import json_option, limit_option, local_time, print_json, session_of
 from bec_cli.completion import complete_job
 from bec_cli.printing import say
+from bec_cli.tables import Column, print_table
 from bec_cli.times import SINCE
 from bec_core.models import TaskStatus
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from bec_core.admin.session import Session
     from bec_core.models import Job
 
-_MESSAGE_WIDTH = 80
 _FAILED = [TaskStatus.RETRYABLE_FAILED.value, TaskStatus.TERMINAL_FAILED.value]
 
 _job = click.option(
@@ -67,7 +67,7 @@ def top(
         print_table(
             None,
             columns,
-            [(g.pages, g.volumes, g.stage, g.error_type, _short(g.example)) for g in of_pages],
+            [(g.pages, g.volumes, g.stage, g.error_type, g.example) for g in of_pages],
         )
         return
     groups = failure_groups(session, job, since=since, limit=limit)
@@ -83,7 +83,7 @@ def top(
             g.fingerprint,
             local_time(g.last_at),
             g.example_task,
-            _short(g.example_message),
+            g.example_message,
         )
         for g in groups
     ]
@@ -144,7 +144,7 @@ def list_(
     rows = [
         (
             t.id, t.job_name, t.ref, t.status.value, t.attempt, t.error_stage, t.error_type, local_time(t.done_at),
-            _short(t.error_message or ""),
+            t.error_message or "",
         )
         for t in found
     ]  # fmt: skip
@@ -214,7 +214,7 @@ def _list_pages(found: list[PageErrors], *, as_json: bool) -> None:
         return
     rows = [
         (line["task"], line["volume"], line.get("img_filename"), line.get("stage"), line.get("error_type"),
-         _short(str(line.get("message"))))
+         line.get("message"))
         for line in lines
     ]  # fmt: skip
     print_table(None, [("Task", "right"), "Volume", "Page", "Stage", "Error", "Message"], rows)
@@ -222,8 +222,3 @@ def _list_pages(found: list[PageErrors], *, as_json: bool) -> None:
 
 def _as_dict(task: FailedTask) -> dict[str, object]:
     return attrs.asdict(task)
-
-
-def _short(text: str) -> str:
-    first = text.split("\n", 1)[0]
-    return first if len(first) <= _MESSAGE_WIDTH else first[: _MESSAGE_WIDTH - 1] + "…"

@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from bec_cli.common import (
-    Column,
-    json_option,
-    limit_option,
-    local_time,
-    print_json,
-    print_table,
-    session_of,
-)
+from bec_cli.common import json_option, limit_option, local_time, print_json, session_of
 from bec_cli.completion import complete_job
+from bec_cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from bec_core.admin.actions import Action

@@ -7,8 +7,9 @@ from collections import Counter
 import attrs
 import click
 
-from bec_cli.common import count, job_argument, json_option, note, print_json, print_table, session_and_job
+from bec_cli.common import count, job_argument, json_option, note, print_json, session_and_job
 from bec_cli.printing import say
+from bec_cli.tables import print_table
 
 _SHOWN = 50
 

@@ -7,19 +7,11 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from bec_cli.common import (
-    Column,
-    ago,
-    job_argument,
-    json_option,
-    limit_option,
-    print_json,
-    print_table,
-    session_and_job,
-)
+from bec_cli.common import ago, job_argument, json_option, limit_option, print_json, session_and_job
 from bec_cli.estimate_lines import print_estimate
 from bec_cli.metric_lines import plain_figure, print_metrics
 from bec_cli.printing import say
+from bec_cli.tables import Column, print_table
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
@@ -94,11 +86,7 @@ def _print(figures: JobStatistics, estimate: Estimate | None, stages: list[Stage
     say(f"  Total Errors: {figures.total_errors}")
     say(f"  Avg Duration per Task: {_ms(figures.avg_duration_per_task_ms)}")
     say(f"  Avg Duration per Page: {_ms(figures.avg_duration_per_page_ms)}")
-    say("  (durations are page time: the pages' times added up, over all threads; what never ran has none)")
-    wall_clock = figures.avg_wall_clock_per_task_ms
-    say(
-        f"  Avg Wall Clock per Task: {_ms(wall_clock)}{'' if wall_clock is None else ' (of the latest 1,000 done)'}"
-    )
+    say("  (a task's duration is by the clock; a page's is its own, while others are worked on beside it)")
     _print_progress(figures)
     print_estimate(estimate, figures.cost.hourly_price if figures.cost else None)
     if figures.metrics:
@@ -191,21 +179,20 @@ def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_
     columns: list[Column] = [
         "ID", "Volume", "Status", ("Images", "right"), ("Errors", "right"), ("Duration (s)", "right"), "Worker",
     ]  # fmt: skip
-    rows = []
-    for task in found:
-        known = task.status is not TaskStatus.RUNNING
-        rows.append(
-            (
-                task.id,
-                f"{task.w_id}/{task.i_id}",
-                _said(task),
-                task.total_images if known else None,
-                task.nb_errors if known else None,
-                None if not known or task.duration_s is None else f"{task.duration_s:.1f}",
-                task.worker_name,
-            )
-        )
-    print_table(None, columns, rows)
+    print_table(None, columns, (_cells(task) for task in found))
+
+
+def _cells(task: TaskRow) -> tuple[object, ...]:
+    known = task.status is not TaskStatus.RUNNING
+    return (
+        task.id,
+        f"{task.w_id}/{task.i_id}",
+        _said(task),
+        task.total_images if known else None,
+        task.nb_errors if known else None,
+        None if not known or task.duration_s is None else f"{task.duration_s:.1f}",
+        task.worker_name,
+    )
 
 
 def _said(task: TaskRow) -> str:

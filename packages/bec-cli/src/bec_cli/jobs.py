@@ -11,7 +11,6 @@ import attrs
 import click
 
 from bec_cli.common import (
-    Column,
     ago,
     confirm,
     count,
@@ -21,17 +20,18 @@ from bec_cli.common import (
     local_time,
     note,
     print_json,
-    print_table,
     read_config,
     session_and_job,
     session_of,
     yes_option,
 )
+from bec_cli.completion import complete_job_type
 from bec_cli.job_adopt import adopt
 from bec_cli.job_log import action_line, log
 from bec_cli.job_stale import stale
 from bec_cli.job_stats import stats, tasks
 from bec_cli.printing import say
+from bec_cli.tables import Column, print_table
 from bec_core.models import Job, JobStatus
 
 if TYPE_CHECKING:
@@ -80,7 +80,12 @@ _input = click.option(
 
 @jobs.command()
 @click.option("--name", required=True, help="The job's name: letters, digits, '_' and '-'.")
-@click.option("--type", "job_type", help="The plugin's job type.  [default: by the name]")
+@click.option(
+    "--type",
+    "job_type",
+    shell_complete=complete_job_type,
+    help="The plugin's job type.  [default: by the name]",
+)
 @_config_file
 @_config_text
 @_input

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bec_cli.common import Column, count, print_table
+from bec_cli.common import count
+from bec_cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from bec_core.admin.metrics import MetricChange, MetricFigure

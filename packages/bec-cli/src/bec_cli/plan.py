@@ -10,7 +10,7 @@ import attrs
 import click
 
 from bec_cli.common import json_option, note, print_json, session_of
-from bec_cli.completion import complete_job
+from bec_cli.completion import complete_job, complete_job_type, complete_volume
 from bec_cli.plan_lines import print_plan
 from bec_cli.plan_rates import joined, told_rates
 from bec_cli.queue_enqueue import named_volumes
@@ -27,7 +27,9 @@ _NAMED = 3  # volumes of the sample that could not be looked at
 
 
 @click.command(cls=WorkerCommand)
-@click.argument("job_types", metavar="[JOB_TYPE[,JOB_TYPE…]]", required=False)
+@click.argument(
+    "job_types", metavar="[JOB_TYPE[,JOB_TYPE…]]", required=False, shell_complete=complete_job_type
+)
 @click.option(
     "--job-name",
     "job_names",
@@ -43,7 +45,14 @@ _NAMED = 3  # volumes of the sample that could not be looked at
     multiple=True,
     help="A file of volumes, one W_ID,I_ID (or what another --source takes) a line; - is standard input.",
 )
-@click.option("--volume", "volumes", multiple=True, metavar="W_ID,I_ID", help="A volume; may be given often.")
+@click.option(
+    "--volume",
+    "volumes",
+    multiple=True,
+    metavar="W_ID,I_ID",
+    shell_complete=complete_volume,
+    help="A volume; may be given often.",
+)
 @click.option("--source", default=DEFAULT_SOURCE, show_default=True, help="Where the volumes come from.")
 @click.option("--i-version", help="The volumes' version, for a source that has named versions.")
 @click.option(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from bec_cli.common import Column, note, print_table
+from bec_cli.common import note
 from bec_cli.printing import say
+from bec_cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from bec_core.admin.planning.figures import Figure

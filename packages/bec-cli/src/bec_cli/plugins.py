@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from bec_cli.common import json_option, note, print_json, print_table, settings_of
+from bec_cli.common import json_option, note, print_json, settings_of
+from bec_cli.completion import complete_job_type
 from bec_cli.plugins_check import check
 from bec_cli.plugins_new import new
 from bec_cli.printing import say
+from bec_cli.tables import print_table
 from bec_core.job_config import ConfigField, config_fields
 from bec_core.plugins import load_plugins
 from bec_core.settings import setting_fields
@@ -117,7 +119,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 
 @plugins.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_job_type)
 @json_option
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:

@@ -8,7 +8,6 @@ import attrs
 import click
 
 from bec_cli.common import (
-    Column,
     confirm,
     count,
     dry_run_option,
@@ -18,7 +17,6 @@ from bec_cli.common import (
     local_time,
     note,
     print_json,
-    print_table,
     session_and_job,
     yes_option,
 )
@@ -27,6 +25,7 @@ from bec_cli.queue_enqueue import enqueue
 from bec_cli.queue_feed import feed
 from bec_cli.queue_redrive import redrive
 from bec_cli.queue_wait import wait
+from bec_cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from bec_core.admin.session import Session

@@ -18,6 +18,7 @@ from bec_cli.common import (
     print_json,
     session_and_job,
 )
+from bec_cli.completion import complete_volume
 from bec_cli.exits import Exit
 from bec_cli.printing import say
 from bec_core.errors import SettingsError
@@ -48,6 +49,7 @@ _QUIET = 2000  # fewer volumes than this need no progress bar
     "volumes",
     multiple=True,
     metavar="W_ID,I_ID",
+    shell_complete=complete_volume,
     help="A volume, or what another --source takes (a URL); may be given often.",
 )
 @click.option("--source", default=DEFAULT_SOURCE, show_default=True, help="Where the volumes come from.")

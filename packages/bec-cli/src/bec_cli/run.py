@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.text import Text
 
 from bec_cli.common import err, read_config, settings_of
+from bec_cli.completion import complete_job_type
 from bec_cli.exits import Exit
 from bec_cli.metric_lines import metric_lines
 from bec_cli.resource_options import WorkerCommand, named_resources
@@ -94,7 +95,7 @@ def _say(console: Console, text: str) -> None:
 
 
 @click.command(cls=WorkerCommand)
-@click.argument("job_types", metavar="JOB_TYPE[,JOB_TYPE…]")
+@click.argument("job_types", metavar="JOB_TYPE[,JOB_TYPE…]", shell_complete=complete_job_type)
 @click.argument("place", metavar="FOLDER|FILE|URL")
 @click.option(
     "--out",

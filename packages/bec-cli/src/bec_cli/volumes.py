@@ -7,18 +7,10 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from bec_cli.common import (
-    Column,
-    json_option,
-    limit_option,
-    local_time,
-    note,
-    print_json,
-    print_table,
-    session_of,
-)
-from bec_cli.completion import complete_job
+from bec_cli.common import json_option, limit_option, local_time, note, print_json, session_of
+from bec_cli.completion import complete_job, complete_volume
 from bec_cli.printing import say
+from bec_cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from bec_core.admin.volumes import VolumeRow
@@ -108,7 +100,7 @@ def _standing(row: VolumeRow) -> str:
 
 
 @volumes.command()
-@click.argument("volume", metavar="W_ID,I_ID")
+@click.argument("volume", metavar="W_ID,I_ID", shell_complete=complete_volume)
 @json_option
 @click.pass_context
 def show(ctx: click.Context, volume: str, as_json: bool) -> None:

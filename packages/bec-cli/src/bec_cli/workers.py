@@ -8,21 +8,11 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from bec_cli.common import (
-    Column,
-    ago,
-    count,
-    json_option,
-    limit_option,
-    local_time,
-    note,
-    print_json,
-    print_table,
-    session_of,
-)
+from bec_cli.common import ago, count, json_option, limit_option, local_time, note, print_json, session_of
 from bec_cli.completion import complete_job
 from bec_cli.exits import Exit
 from bec_cli.printing import say
+from bec_cli.tables import Column, print_table
 from bec_cli.times import SINCE
 
 if TYPE_CHECKING:

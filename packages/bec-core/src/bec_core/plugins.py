@@ -23,6 +23,7 @@ from bec_core.errors import PluginError
 from bec_core.job import JobType
 from bec_core.observer import ObserverType
 from bec_core.source import SourceType
+from bec_core.words import meant, named
 
 if TYPE_CHECKING:
     import click
@@ -107,8 +108,9 @@ class Plugins:
         """
         if found := self.job_types.get(name):
             return found
-        known = ", ".join(sorted(self.job_types)) or "none"
-        message = f"no plugin brings the job type {name!r} (installed: {known}); try: pip install bec-{name}"
+        known = sorted(self.job_types)
+        # no package to install is named: the name may come from data, and anybody can give a package a name
+        message = f"no plugin brings the job type {name!r} (installed: {named(known)}){meant(name, known)}"
         for broken in self.broken:
             message += f"; {broken.distribution} could not be loaded: {broken.reason}"
         raise PluginError(message)

@@ -308,6 +308,11 @@ def load_log_place(environ: Mapping[str, str] | None = None) -> tuple[Path | Non
     return (Path(file) if file else None, known.get("BEC_LOG_FORMAT") == "json")
 
 
+def terminal_colours() -> bool:
+    """Whether a terminal is to be coloured: not with ``NO_COLOR`` (https://no-color.org), nor on a dumb one."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def see_only_gpu(number: int) -> None:
     """Let this process, and those that it starts, see one GPU, numbered as nvidia-smi does; unless it was chosen."""
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")

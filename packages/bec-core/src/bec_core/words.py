@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import overload
 
 
@@ -28,3 +30,17 @@ def ago(seconds: float | None) -> str | None:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """``1 volume``, ``3 volumes``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def named(known: Sequence[str], *, most: int = 10) -> str:
+    """``a, b, c and 7 more``: the first names of those there are; ``none`` without any."""
+    if not known:
+        return "none"
+    more = len(known) - most
+    return ", ".join(known[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """``; did you mean 'ldv1'?`` for a name that looks like one of those there are, else nothing."""
+    close = get_close_matches(name, known, n=3)
+    return f"; did you mean {' or '.join(repr(one) for one in close)}?" if close else ""

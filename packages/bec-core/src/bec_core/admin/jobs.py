@@ -19,6 +19,7 @@ from bec_core.db.reads import job_contents
 from bec_core.errors import BecError, ConflictError, NotFoundError, SettingsError
 from bec_core.models import Job, JobStatus
 from bec_core.queues.sweep import sweep
+from bec_core.words import meant, named
 
 _VERBS = {
     JobStatus.PAUSED: "pause",
@@ -69,10 +70,12 @@ def check_config(session: Session, job_type: str, config: Mapping[str, Any]) -> 
     """
     if job_type not in session.plugins.job_types:
         broken = [f"{b.distribution} could not be loaded: {b.reason}" for b in session.plugins.broken]
-        known = ", ".join(sorted(session.plugins.job_types)) or "none"
+        known = sorted(session.plugins.job_types)
         return (
-            f"no plugin here brings the job type {job_type!r} (installed: {known}): the config was not checked, and"
-            " inputs that it may have are not bound" + "".join(f" ({reason})" for reason in broken),
+            f"no plugin here brings the job type {job_type!r} (installed: {named(known)}): the config was not checked,"
+            " and inputs that it may have are not bound"
+            + "".join(f" ({reason})" for reason in broken)
+            + meant(job_type, known),
         )
     from bec_core.job_config import structure_job
 

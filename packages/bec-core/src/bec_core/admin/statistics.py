@@ -37,8 +37,6 @@ __all__ = [
     "what_is_left",
 ]
 
-_LATEST = 1000  # a mean by the clock is taken over so many tasks
-
 
 @frozen
 class Progress:
@@ -78,8 +76,8 @@ class Cost:
 
 @frozen
 class JobStatistics:
-    """A job's figures in milliseconds, None where no task was timed: durations are page time (the pages' durations
-    added up, over all threads), a wall clock is what a volume took by the clock (of the latest thousand)."""
+    """A job's figures; times in milliseconds, None where no task was timed: a task's duration is by the clock, as in
+    the list of tasks; a page's is its own, from its bytes to its record, while others were worked on beside it."""
 
     job: Job
     by_status: tuple[StatusTotals, ...]
@@ -88,7 +86,6 @@ class JobStatistics:
     total_errors: int
     avg_duration_per_task_ms: float | None
     avg_duration_per_page_ms: float | None
-    avg_wall_clock_per_task_ms: float | None
     progress: Progress
     cost: Cost | None
     metrics: tuple[MetricFigure, ...] = ()
@@ -104,7 +101,6 @@ def job_statistics(
     metrics = declared(session, job) if with_metrics else ()
     with session.database.reading() as connection:
         by_status = statistics.totals(connection, job.id)
-        wall_clock = statistics.wall_clock_ms(connection, job.id, latest=_LATEST)
         progress = job_progress(connection, job, by_status, stale=count_stale(connection, job.id))
         worked_s = statistics.worker_seconds(connection, job.id) if hourly_price is not None else 0.0
         figures = (
@@ -112,17 +108,17 @@ def job_statistics(
             if metrics
             else []
         )
-    timed, timed_images = sum(t.timed for t in by_status), sum(t.timed_images for t in by_status)
-    spent = sum(t.sum_duration_ms for t in by_status)
+    clocked, timed_images = sum(t.clocked for t in by_status), sum(t.timed_images for t in by_status)
     return JobStatistics(
         job=job,
         by_status=tuple(by_status),
         total_tasks=sum(t.count for t in by_status),
         total_images=sum(t.total_images for t in by_status),
         total_errors=sum(t.total_errors for t in by_status),
-        avg_duration_per_task_ms=spent / timed if timed else None,
-        avg_duration_per_page_ms=spent / timed_images if timed_images else None,
-        avg_wall_clock_per_task_ms=wall_clock,
+        avg_duration_per_task_ms=sum(t.sum_wall_clock_ms for t in by_status) / clocked if clocked else None,
+        avg_duration_per_page_ms=sum(t.sum_page_ms for t in by_status) / timed_images
+        if timed_images
+        else None,
         progress=progress,
         cost=None if hourly_price is None else _cost(hourly_price, worked_s / 3600, progress),
         metrics=tuple(

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from bec_core.errors import ConflictError, NotFoundError
 from bec_core.models import Job, JobStatus
+from bec_core.words import meant, named
 
 if TYPE_CHECKING:
     from bec_core.db.pool import Connection
@@ -67,7 +68,7 @@ def get(connection: Connection, name_or_id: str | int) -> Job:
     """The job of this name, or else of this id.
 
     Raises:
-        NotFoundError: there is none; the message lists those there are.
+        NotFoundError: there is none; the message names some that there are, and those that look like it.
     """
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM jobs WHERE name = %(key)s OR id::text = %(key)s"
@@ -75,8 +76,9 @@ def get(connection: Connection, name_or_id: str | int) -> Job:
         {"key": str(name_or_id)},
     ).fetchone()
     if row is None:
-        names = ", ".join(job.name for job in list_all(connection)) or "none yet; see: bec jobs create --help"
-        raise NotFoundError(f"there is no job {name_or_id!r} (jobs: {names})")
+        names = [job.name for job in list_all(connection)]
+        known = named(names) if names else "none yet; see: bec jobs create --help"
+        raise NotFoundError(f"there is no job {name_or_id!r} (jobs: {known}){meant(str(name_or_id), names)}")
     return _job(row)
 
 

@@ -19,31 +19,33 @@ if TYPE_CHECKING:
 class StatusTotals:
     """The tasks of one status added up.
 
-    ``timed`` of them have a page time (their pages' durations over all threads added up), together
-    ``sum_duration_ms`` milliseconds for ``timed_images`` pages. What never ran has none, and is in no mean.
+    ``clocked`` of them took ``sum_wall_clock_ms`` milliseconds together, each by the clock; ``timed_images`` pages
+    have a page time, together ``sum_page_ms`` (page by page, over all threads). What never ran is in no mean.
     """
 
     status: TaskStatus
     count: int
     total_images: int
     total_errors: int
-    sum_duration_ms: float
-    timed: int
+    sum_wall_clock_ms: float
+    clocked: int
+    sum_page_ms: float
     timed_images: int
 
     @property
     def avg_duration_ms(self) -> float | None:
-        """The mean page time of those that have one."""
-        return self.sum_duration_ms / self.timed if self.timed else None
+        """What a task took by the clock, on average; None if none was timed."""
+        return self.sum_wall_clock_ms / self.clocked if self.clocked else None
 
 
 TOTALS = """
     SELECT status, count(*), coalesce(sum(total_images), 0), coalesce(sum(nb_errors), 0),
-           coalesce(sum(total_duration_ms), 0), count(total_duration_ms),
+           coalesce(sum(wall_clock_duration_ms), 0)::float8, count(wall_clock_duration_ms),
+           coalesce(sum(total_duration_ms), 0)::float8,
            coalesce(sum(total_images) FILTER (WHERE total_duration_ms IS NOT NULL), 0)
     FROM task_executions WHERE job_id = %s GROUP BY status ORDER BY status
 """
-"""An index-only scan of ``task_executions_stats``, in parallel where the server allows it."""
+"""An index-only scan of ``task_executions_figures``, in parallel where the server allows it."""
 
 
 def totals(connection: Connection, job_id: int) -> list[StatusTotals]:
@@ -60,17 +62,6 @@ def totals(connection: Connection, job_id: int) -> list[StatusTotals]:
         for one in found
     ]
     return [one for one in counted if one.count]
-
-
-def wall_clock_ms(connection: Connection, job_id: int, *, latest: int) -> float | None:
-    """How long a volume took by the clock, on average over the ``latest`` finished ones; None if none was timed."""
-    row = connection.execute(
-        "SELECT avg(wall_clock_duration_ms)::float8 FROM (SELECT wall_clock_duration_ms FROM task_executions"
-        " WHERE job_id = %s AND status = 'done' ORDER BY done_at DESC LIMIT %s) latest",
-        (job_id, latest),
-    ).fetchone()
-    assert row is not None
-    return float(row[0]) if row[0] is not None else None
 
 
 def worker_seconds(connection: Connection, job_id: int) -> float:
