@@ -45,6 +45,7 @@ def make_app(serving: Serving) -> Starlette:
         live.close()
         serving.reads.close()
         serving.files.close()
+        serving.drawings.close()
 
     app = Starlette(
         routes=[

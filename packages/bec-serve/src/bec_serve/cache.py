@@ -79,6 +79,10 @@ class Cache:
         value: T = entry.value
         return value
 
+    async def run(self, do: Callable[[], T]) -> T:
+        """Something that is done and not kept, in a thread of the same ones."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, do)
+
     async def _read(self, entry: _Entry, read: Callable[[], T]) -> None:
         began = time.monotonic()
         self.reads += 1

@@ -16,6 +16,7 @@ from bec_serve.visitors import Visitor
 
 POLICY = "; ".join((
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
+    "frame-src 'self'",
     "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
 ))  # fmt: skip
 """The content security policy: nothing inline, nothing from elsewhere."""

@@ -12,6 +12,7 @@ from attrs import frozen
 from bec_core import Secret, SettingsError
 from bec_core.admin.session import Session
 from bec_serve.app import make_app
+from bec_serve.drawings import Drawings
 from bec_serve.hosts import Hosts, is_loopback, own_names
 from bec_serve.rights import Access, Right, new_token
 from bec_serve.serving import Serving
@@ -64,6 +65,7 @@ def make_serving(session: Session, options: Options) -> tuple[Serving, dict[Righ
         hosts=Hosts(names),
         visitors=Visitors(access, f"bec-{options.port}"),
         hourly_price=options.hourly_price,
+        drawings=Drawings(session),
     )
     return serving, made
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bec_core import shown
+from bec_core.job import Metric
 from bec_core.words import ago, count
 
 _LIVE = "live_"
@@ -39,6 +40,8 @@ def make_environment() -> Environment:
         segment=segment,
         money=money,
         middle=middle,
+        metric=metric_value,
+        work=work_of,
     )
     environment.globals["static"] = {
         one.name: f"/static/{one.name}?{sha256(one.read_bytes()).hexdigest()[:10]}"
@@ -89,6 +92,23 @@ def share(part: float, whole: float) -> str:
 def local_time(value: datetime | None) -> str | None:
     """A time in the zone of this machine, as the command line shows it."""
     return value.astimezone().strftime("%Y-%m-%d %H:%M:%S") if value else None
+
+
+def metric_value(value: float | None, metric: Metric) -> str:
+    """A metric's value of one volume: a word where it has words, a percentage, a number."""
+    if value is None:
+        return "–"
+    if metric.labels:
+        number = int(value)
+        return metric.labels[number] if 0 <= number < len(metric.labels) else figure(value, 2)
+    if metric.percent:
+        return f"{100 * value:.1f} %"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+def work_of(w_id: str) -> str:
+    """A volume's W_ID as people know it: without the source that stands before it in the database."""
+    return w_id.rpartition(":")[2]
 
 
 def middle(text: str, most: int) -> str:

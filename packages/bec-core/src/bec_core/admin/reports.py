@@ -63,6 +63,35 @@ def write_report(session: Session, job: Job, refs: Iterable[VolumeRef], director
     return Path(load_object(job_type.report)(chain([first], volumes), directory))
 
 
+@frozen
+class VolumeReport:
+    """A volume's part of a report: the file to open, below the folder, and the volume's pages in reading order."""
+
+    first: Path
+    pages: tuple[str, ...]
+
+
+def write_volume_report(session: Session, job: Job, ref: VolumeRef, directory: Path) -> VolumeReport:
+    """Let the plugin write its report of one finished volume.
+
+    Raises:
+        NotFoundError: the plugin has no report, or the volume is not finished, or can't be read.
+    """
+    job_type = session.plugins.job_type(job.type)
+    if job_type.report is None:
+        raise NotFoundError(f"the job type {job_type.name} has no report")
+    volume = next(finished_volumes(session, job, [ref]), None)
+    if volume is None:
+        raise NotFoundError(
+            f"what job {job.name} made of {ref} is not to be found below {session.settings.dest_location}, or is of an"
+            " earlier version of the volume; where a run had another --out: set BEC_DEST_URL"
+        )
+    first = Path(load_object(job_type.report)(iter([volume]), directory))
+    own = [one for one in directory.glob("*/index.html") if one.is_file()]
+    pages = tuple(page.filename for page in volume.volume.pages)
+    return VolumeReport((own[0] if len(own) == 1 else first).relative_to(directory), pages)
+
+
 def write_reports(
     session: Session, jobs: Sequence[Job], refs: Sequence[VolumeRef], directory: Path
 ) -> Path | None:

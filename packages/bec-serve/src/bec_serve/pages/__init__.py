@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from bec_serve.pages import login, overview
+from bec_serve.pages import login, marks, overview, volume, volumes
 from bec_serve.routing import Action, Page
 
-PAGES: tuple[Page, ...] = (overview.PAGE,)
-ACTIONS: tuple[Action, ...] = ()
-ROUTES: tuple[BaseRoute, ...] = (*login.ROUTES,)
-"""What is neither: logging in, images."""
+PAGES: tuple[Page, ...] = (overview.PAGE, volumes.PAGE, volume.PAGE, marks.PAGE)
+ACTIONS: tuple[Action, ...] = (*volume.ACTIONS,)
+ROUTES: tuple[BaseRoute, ...] = (*login.ROUTES, *volume.ROUTES, *marks.ROUTES)
+"""What is neither: logging in, drawings, files."""

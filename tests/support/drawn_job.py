@@ -1,0 +1,60 @@
+"""A small job with a figure and a report: the bytes of every volume, and a page with a script of its own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+
+from bec_core.job import JobType, Metric, ReportVolume, TaskContext, WorkerSetup
+from bec_core.models import TaskResult
+from bec_core.testing.checksum_job import ChecksumConfig
+
+SCRIPT = "document.title = 'drawn'"
+
+
+class Weigher:
+    """Its worker."""
+
+    def __init__(self, setup: WorkerSetup) -> None:
+        pass
+
+    def run(self, ctx: TaskContext) -> TaskResult:
+        total = 0
+        for page in ctx.volume.pages:
+            total += len(ctx.read_page(page).data)
+            ctx.page_done(page)
+        ctx.metrics(bytes=total)
+        ctx.write_artifact(".txt", str(total).encode())
+        return TaskResult()
+
+    def close(self) -> None:
+        pass
+
+
+def write_report(volumes: Iterable[ReportVolume], directory: Path) -> Path:
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    for volume in volumes:
+        ref = volume.volume.ref
+        folder = directory / volume.basename
+        folder.mkdir(parents=True)
+        (folder / "volume.json").write_text("{}")
+        (folder / "index.html").write_text(
+            f'<!doctype html><meta http-equiv="Content-Security-Policy" content="script-src \'sha256-{digest}\'">'
+            f"<title></title><p>pages of {escape(f'{ref.w_id}/{ref.i_id}')}</p><script>{SCRIPT}</script>"
+        )
+    (directory / "index.html").write_text("all volumes")
+    return directory / "index.html"
+
+
+DRAWN = JobType(
+    name="drawn",
+    config=ChecksumConfig,
+    worker="support.drawn_job:Weigher",
+    version="1",
+    summary="The bytes of every volume.",
+    metrics=(Metric("bytes", "Bytes of the pages."),),
+    report="support.drawn_job:write_report",
+)
