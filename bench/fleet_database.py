@@ -4,12 +4,13 @@ Each worker has its own pool of connections, its slot, its lease keeper and its 
 they share a process, because the load is the database's. A volume takes some seconds in which nothing happens but what
 holds it: so claims, renewals and settles come faster than a fleet that works ever makes them.
 
-Run: python bench/fleet_database.py [--workers 200] [--seconds 75] [--hold 20] [--lease 30]
+Run: python bench/fleet_database.py [--workers 200] [--seconds 75] [--hold 20] [--lease 30] [--json FILE]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import sys
@@ -39,6 +40,7 @@ from support.worker_lab import QUICK, Lab
 
 _CONNECTIONS = 2000
 HOLD_S = 20.0
+HEARTBEAT_S = 10.0
 _OPENING = threading.Lock()
 
 
@@ -83,6 +85,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=75.0)
     parser.add_argument("--hold", type=float, default=HOLD_S)
     parser.add_argument("--lease", type=float, default=30.0)
+    parser.add_argument("--json", type=Path, help="write the figures there, too (for bench/fleet_paper.py)")
     options = parser.parse_args()
     Holder.hold_s = options.hold
     logger.remove()
@@ -115,7 +118,7 @@ def _run(server: PostgresServer, dsn: str, folder: Path, options: argparse.Names
     lab.ask(*find_volumes(folder / "scans").volumes)
     counter = Counter()
     quiet = attrs.evolve(
-        QUICK, lease_s=options.lease, poll_wait_s=20.0, heartbeat_s=10.0, shutdown_after_empty=None
+        QUICK, lease_s=options.lease, poll_wait_s=20.0, heartbeat_s=HEARTBEAT_S, shutdown_after_empty=None
     )
     stop, started = threading.Event(), threading.Semaphore(0)
     threads = [
@@ -188,7 +191,9 @@ def _measure(server: PostgresServer, dsn: str, counter: Counter, options: argpar
     )
     print(f"connections          {max(connections)} at most, {statistics.median(connections):.0f} usually")
     print(f"claims and settles   {volumes / seconds:.1f} of each a second")
-    print(f"renewals             {renewals:.1f} a second by the lease; heartbeats {options.workers / 10:.1f}")
+    print(
+        f"renewals             {renewals:.1f} a second by the lease; heartbeats {options.workers / HEARTBEAT_S:.1f}"
+    )
     print(f"transactions         {commits / seconds:.0f} a second, all together")
     print(
         f"the server's CPU     {cpu_s / seconds:.2f} cores, {1000 * cpu_s / max(1, commits):.2f} ms a transaction"
@@ -197,6 +202,13 @@ def _measure(server: PostgresServer, dsn: str, counter: Counter, options: argpar
     print(f"a look at the server {statistics.median(pings):.1f} ms (median), {max(pings):.0f} ms at most")
     print(f"leases lost          {leases}")
     print(f"load                 {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    if options.json is not None:
+        figures = {
+            "workers": options.workers, "lease_s": options.lease, "heartbeat_s": HEARTBEAT_S,
+            "connections": max(connections), "allowed": _CONNECTIONS, "volumes_per_s": volumes / seconds,
+            "transactions_per_s": commits / seconds, "server_cores": cpu_s / seconds, "load": os.getloadavg()[0],
+        }  # fmt: skip
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def _commits(connection: psycopg.Connection) -> int:

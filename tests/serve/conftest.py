@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from bec_core.admin.session import Session
 from bec_core.settings import load_settings
 from bec_serve.app import make_app
 from bec_serve.running import Options, make_serving
-from support.cli import Bec, write_archive_volume
+from support.cli import Bec, install_reader_plugin, write_archive_volume
+from support.services import PostgresServer
 from support.serving import ACT, LOOK, MARK, Client
 
 
@@ -57,3 +59,15 @@ def client(monkeypatch: pytest.MonkeyPatch, bec: Bec) -> Iterator[Client]:
         one.__exit__()
     for session in sessions:
         session.__exit__(None, None, None)
+
+
+@pytest.fixture
+def bec_database(bec: Bec, postgres: PostgresServer) -> str:
+    """How to connect to the database that the test's ``bec`` uses."""
+    return f"host={postgres.folder} user=postgres dbname={os.environ['BEC_SQL_DATABASE']}"
+
+
+@pytest.fixture
+def reader(bec: Bec, tmp_path: Path) -> None:
+    """The job type ``reader``, which reads ``checksum``."""
+    install_reader_plugin(tmp_path / "plugins")

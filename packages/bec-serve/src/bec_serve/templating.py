@@ -42,6 +42,7 @@ def make_environment() -> Environment:
         middle=middle,
         metric=metric_value,
         work=work_of,
+        first_line=first_line,
     )
     environment.globals["static"] = {
         one.name: f"/static/{one.name}?{sha256(one.read_bytes()).hexdigest()[:10]}"
@@ -117,6 +118,12 @@ def middle(text: str, most: int) -> str:
         return text
     tail = (most - 1) // 2
     return f"{text[: most - 1 - tail]}…{text[-tail:]}"
+
+
+def first_line(text: str, most: int) -> str:
+    """The first line of a message, or its beginning."""
+    first = text.split("\n", 1)[0]
+    return first if len(first) <= most else f"{first[: most - 1]}…"
 
 
 def segment(value: object) -> str:

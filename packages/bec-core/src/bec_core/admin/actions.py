@@ -19,13 +19,14 @@ __all__ = ["Action", "latest_actions", "record"]
 
 
 def who(session: Session) -> str:
-    """The operator: the user who is logged in (``SUDO_USER`` under sudo) and the host."""
+    """The operator: the user who is logged in (``SUDO_USER`` under sudo) and the host, and what that acts through."""
     try:
         own = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container's user may have no name
         own = str(os.getuid())
     name = session.settings.environment.get("SUDO_USER") or own
-    return f"{name}@{socket.gethostname()}"
+    through = f" through {session.through}" if session.through else ""
+    return f"{name}@{socket.gethostname()}{through}"
 
 
 def record(

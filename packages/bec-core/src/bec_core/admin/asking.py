@@ -29,7 +29,7 @@ from bec_core.artifacts import TaskFolder
 from bec_core.db import blocking, canary, feeding, inputs, jobs, ledger, requeue, volumes
 from bec_core.db.connection import Connection
 from bec_core.db.locks import ENQUEUEING, Held, only_one
-from bec_core.db.requeue import FailedVolume
+from bec_core.db.requeue import FailedVolume as FailedVolume
 from bec_core.errors import ConflictError, SettingsError, StorageError, TaskError
 from bec_core.models import Job, JobStatus, TaskStatus, VolumeRef
 from bec_core.queues.letters import remove_letters

@@ -29,10 +29,12 @@ class Session:
     Args:
         settings: what the environment says.
         connections: how many connections to the database may be open at once.
+        through: what the operator acts through, if that is no command line: kept with what is done.
     """
 
-    def __init__(self, settings: Settings, *, connections: int = 4) -> None:
+    def __init__(self, settings: Settings, *, connections: int = 4, through: str = "") -> None:
         self.settings = settings
+        self.through = through
         self._connections = connections
         self._stack = ExitStack()
         self._queues: dict[str, TaskQueue] = {}

@@ -7,10 +7,25 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from bec_serve.pages import login, marks, overview, volume, volumes
+from bec_serve.pages import (
+    failure,
+    failures,
+    job,
+    login,
+    marks,
+    overview,
+    redrive,
+    volume,
+    volumes,
+    worker,
+    workers,
+)  # fmt: skip
 from bec_serve.routing import Action, Page
 
-PAGES: tuple[Page, ...] = (overview.PAGE, volumes.PAGE, volume.PAGE, marks.PAGE)
-ACTIONS: tuple[Action, ...] = (*volume.ACTIONS,)
-ROUTES: tuple[BaseRoute, ...] = (*login.ROUTES, *volume.ROUTES, *marks.ROUTES)
-"""What is neither: logging in, drawings, files."""
+PAGES: tuple[Page, ...] = (
+    overview.PAGE, job.PAGE, volumes.PAGE, volume.PAGE, marks.PAGE, failures.PAGE, failures.GROUP, failure.PAGE,
+    redrive.PAGE, workers.PAGE, worker.PAGE,
+)  # fmt: skip
+ACTIONS: tuple[Action, ...] = (redrive.ACTION, *volume.ACTIONS)
+ROUTES: tuple[BaseRoute, ...] = (*login.ROUTES, *failure.ROUTES, *volume.ROUTES, *marks.ROUTES)
+"""What is neither: logging in, images, drawings, files."""

@@ -1,0 +1,1 @@
+"""What `bench/speed.py` and `bench/instructions.py` are made of."""
