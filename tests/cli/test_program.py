@@ -152,6 +152,26 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "[", "")
 
 
+def test_the_end_calls_what_asked_for_it_and_takes_nothing_apart() -> None:
+    ended = in_main("atexit.register(print, 'asked'); Held.__del__ = lambda self: os.write(1, b'freed')")
+    assert (ended.returncode, ended.stdout.split()[-1]) == (0, "asked")
+
+
+def test_the_end_waits_for_threads_that_are_at_work() -> None:
+    last = "threading.main_thread().join(), print('worked')"
+    ended = in_main(f"threading.Thread(target=lambda: ({last})).start()")
+    assert (ended.returncode, ended.stdout.split()[-1]) == (0, "worked")
+
+
+def in_main(first: str) -> subprocess.CompletedProcess[str]:
+    """``bec --version`` in a process that has done ``first``; ``held`` lives as long as the interpreter does."""
+    code = (
+        "import atexit, os, sys, threading; Held = type('Held', (), {}); held = Held();"
+        f"{first}; sys.argv = ['bec', '--version']; from bec_cli.main import main; main()"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["completion", shell]) == 0

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import io
 import os
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -133,7 +136,21 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks our letters gets escapes
     sys.excepthook = _show_traceback
     status = run(sys.argv[1:])
-    sys.exit(Exit.OK if _reader_gone() and not status else status)
+    _end(Exit.OK if _reader_gone() and not status else status)
+
+
+def _end(status: int) -> NoReturn:
+    """End the process: what asked to be called at the end is, but nothing is taken apart.
+
+    Freeing what was imported object by object takes 0.5 s with torch, for memory that goes with the process.
+    """
+    if any(not one.daemon and one is not threading.main_thread() for one in threading.enumerate()):
+        sys.exit(status)  # Python's own way waits for them
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
