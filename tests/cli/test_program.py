@@ -163,11 +163,18 @@ def test_the_end_waits_for_threads_that_are_at_work() -> None:
     assert (ended.returncode, ended.stdout.split()[-1]) == (0, "worked")
 
 
-def in_main(first: str) -> subprocess.CompletedProcess[str]:
-    """``bec --version`` in a process that has done ``first``; ``held`` lives as long as the interpreter does."""
+def test_the_collector_begins_when_a_command_was_imported() -> None:
+    said = "atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 0))"
+    for words, expected in (["--version"], "False False"), (["jobs", "--help"], "True True"):
+        ended = in_main(f"import gc; {said}", *words)
+        assert ended.stdout.splitlines()[-1] == expected
+
+
+def in_main(first: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """``bec`` in a process that has done ``first``; ``held`` lives as long as the interpreter does."""
     code = (
         "import atexit, os, sys, threading; Held = type('Held', (), {}); held = Held();"
-        f"{first}; sys.argv = ['bec', '--version']; from bec_cli.main import main; main()"
+        f"{first}; sys.argv = {['bec', *(words or ['--version'])]!r}; from bec_cli.main import main; main()"
     )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 

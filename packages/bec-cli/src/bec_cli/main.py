@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
+from bec_cli.collector import begin_without, collect_again
 from bec_cli.exits import Exit, StoppedBySignal
 
 COMMANDS = {
@@ -41,6 +42,9 @@ COMMANDS = {
 }
 """Where each command is, and what ``bec --help`` says of it."""
 
+_GOES_ON_LOADING = frozenset({"run"})
+"""Commands that begin with loading a model, and say themselves when the collector is to begin."""
+
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called: ``bec --help`` imports none of them.
@@ -59,8 +63,11 @@ class LazyGroup(click.Group):
             module, _, attribute = COMMANDS[cmd_name][0].partition(":")
             command = getattr(importlib.import_module(module), attribute)
             assert isinstance(command, click.Command)
+            if cmd_name not in _GOES_ON_LOADING:
+                collect_again()
             return command
         if cmd_name in _plugin_names():
+            collect_again()
             return _plugin_command(cmd_name)
         return None
 
@@ -131,6 +138,7 @@ def cli(ctx: click.Context, debug: bool, env_file: Path | None) -> None:
 
 def main() -> None:
     """Run ``bec`` and end the process with its exit status."""
+    begin_without()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks our letters gets escapes

@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from bec_cli.collector import collect_again
 from bec_cli.common import err, read_config, settings_of
 from bec_cli.exits import Exit
 from bec_cli.metric_lines import metric_lines
@@ -177,6 +178,7 @@ def run(
         loaded = first.enter_context(
             loaded_worker(session, stage.job_type, stage.config, options, resources=named)
         )
+        collect_again()
         runs = folder_run.prepare(session, found, force=force)
         jobs = ", ".join(prepared.job.name for prepared in runs)
         _say(console, f"{len(runs[0].volumes)} volumes in {place} ({_job_word(len(runs))} {jobs})")
