@@ -1,6 +1,6 @@
 """The process that waits beside an embedded server that nobody uses, until it has been idle for long enough.
 
-Run by its path, with the standard library alone (8 MB), for it does nothing but sleep:
+Run by its path, with the standard library alone (11 MB), for it does nothing but sleep:
 
     python -I -S waiting.py LOCK DATA IDLE_S
 
