@@ -1,15 +1,20 @@
-"""The command line's speed: starting, statistics over a million tasks, enqueueing 40,000 volumes.
+"""The command line's speed: starting, a short run, statistics over a million tasks, enqueueing 40,000 volumes.
 
-    python bench/cli_speed.py [start] [stats] [enqueue-postgres] [enqueue-sqs]
+    python bench/cli_speed.py [start] [run] [stats] [enqueue-postgres] [enqueue-sqs] [--against CHECKOUT]
 
 Everything runs against services of its own: a PostgreSQL server with fsync on, and for SQS a server in a
 process of its own that takes 10 ms for every call. Prints each figure beside its goal, and the plan of the query.
+
+``--against`` a checkout of another commit: ``start`` and ``run`` are done by both in turn, pair by pair, and the median
+of the pairs' ratios is told; on a machine that does other work, that is what can be believed.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -75,6 +80,100 @@ def start() -> None:
     report("bec --help, median of 15", statistics.median(times), 0.150)
     times = timed([*BEC, "plugins", "list"], dict(os.environ), 9)
     print(f"bec plugins list, median of 9: {statistics.median(times) * 1000:.0f} ms")
+
+
+PAGES = 5
+SAMPLES = Path(__file__).parents[1] / "samples"
+PHASES = Path(__file__).parent / "run_phases.py"
+
+
+def run() -> None:
+    """The phases of ``bec run ldv1`` over five pages: in a new BEC_HOME, in an old one, with a server kept up."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        environment = _desk(place)
+        _phases("in a new BEC_HOME", place, environment, goal=None)
+        _phases("again", place, environment, goal=5.0)
+        environment["BEC_DATABASE_IDLE_S"] = "600"
+        _phases("again", place, environment, goal=5.0)
+        _phases("again, the server kept up", place, environment, goal=5.0)
+        times = timed([*BEC, "jobs", "list"], environment, 9)
+        report("bec jobs list, the server kept up, median of 9", statistics.median(times), 0.500)
+        subprocess.run([*BEC, "db", "stop"], env=environment, check=True, capture_output=True)
+
+
+def _desk(place: Path) -> dict[str, str]:
+    """Five pages in ``scans``, and the environment of a ``bec`` of its own beside them."""
+    place.chmod(0o755)  # root's server runs as another account
+    (place / "scans").mkdir()
+    for number, page in enumerate(sorted(SAMPLES.rglob("0*.jpg"))[:PAGES], 1):
+        shutil.copyfile(page, place / "scans" / f"{number:04}.jpg")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BEC_", "AWS_"))}
+    return {**kept, "BEC_HOME": str(place / "home")}
+
+
+def _phases(what: str, place: Path, environment: dict[str, str], *, goal: float | None) -> None:
+    """Run once, and tell each phase: from, to, seconds, thread."""
+    shutil.rmtree(place / "out", ignore_errors=True)
+    seen = place / "phases.json"
+    began = time.time()
+    command = [sys.executable, str(PHASES), str(seen), str(began), "--", *_run_words(place)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    whole = time.time() - began
+    found = json.loads(seen.read_text())
+    print(f"bec run over {PAGES} pages {what}: {found['processor_s']:.1f} s of processor time")
+    for name, since, until, thread in sorted(found["phases"], key=lambda one: one[1]):
+        print(f"  {since:7.2f} {until:7.2f} {until - since:6.2f}  {thread.partition('_')[0]:13} {name}")
+    if goal is None:
+        print(f"  {whole:.2f} s in all")
+    else:
+        report("  in all", whole, goal)
+
+
+def _run_words(place: Path) -> list[str]:
+    return ["run", "ldv1", str(place / "scans"), "--out", str(place / "out")]
+
+
+def against(checkout: Path, parts: list[str]) -> None:
+    """This checkout and another in turn, with the same Python and the same dependencies."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        environment = _desk(place)
+        if "start" in parts:
+            _compare(checkout, ["--help"], environment, 15)
+            _compare(checkout, ["jobs", "list"], environment, 9)
+        if "run" in parts:
+            _compare(checkout, _run_words(place), environment, 5, place / "out")
+            _compare(checkout, _run_words(place), environment, 3, place / "out", place / "home")
+
+
+def _compare(
+    checkout: Path, words: list[str], environment: dict[str, str], pairs: int, *removed: Path
+) -> None:
+    """Pairs of a call by the other and by this checkout; ``removed`` goes before each."""
+    sides = [
+        {**environment, "PYTHONPATH": ":".join(str(one) for one in sorted(root.glob("packages/*/src")))}
+        for root in (checkout.resolve(), Path(__file__).parents[1])
+    ]
+    wall: list[list[float]] = [[], []]
+    processor: list[list[float]] = [[], []]
+    for side in [0, 1] * pairs:
+        for path in removed:
+            shutil.rmtree(path, ignore_errors=True)
+        before, began = os.times(), time.perf_counter()
+        subprocess.run([*BEC, *words], env=sides[side], check=True, capture_output=True)
+        wall[side].append(time.perf_counter() - began)
+        after = os.times()
+        processor[side].append(
+            after.children_user + after.children_system - before.children_user - before.children_system
+        )
+    gone = f", without {' and '.join(path.name for path in removed)}" if removed else ""
+    print(f"bec {' '.join(words[:2])}{gone}, {pairs} pairs, load {os.getloadavg()[0]:.0f}:")
+    for name, (theirs, ours) in (("wall clock", wall), ("processor", processor)):
+        ratio = statistics.median(b / a for a, b in zip(theirs, ours, strict=True))
+        print(
+            f"  {name}: {statistics.median(theirs):.2f} s before, {statistics.median(ours):.2f} now ({ratio:.2f})"
+        )
 
 
 def stats() -> None:
@@ -243,9 +342,23 @@ def enqueue_sqs() -> None:
         _enqueue(environment, Path(folder), "SQS at 10 ms a call", goal=20.0)
 
 
+def main() -> None:
+    """Measure the parts that are named."""
+    parts = {
+        "start": start, "run": run, "stats": stats, "enqueue-postgres": enqueue_postgres, "enqueue-sqs": enqueue_sqs,
+    }  # fmt: skip
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; all of them", default=[*parts]
+    )
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT")
+    arguments = parser.parse_args()
+    if arguments.against is not None:
+        against(arguments.against, arguments.parts)
+        return
+    for name in arguments.parts:
+        parts[name]()
+
+
 if __name__ == "__main__":
-    chosen = sys.argv[1:] or ["start", "stats", "enqueue-postgres", "enqueue-sqs"]
-    for name in chosen:
-        {"start": start, "stats": stats, "enqueue-postgres": enqueue_postgres, "enqueue-sqs": enqueue_sqs}[
-            name
-        ]()
+    main()

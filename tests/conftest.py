@@ -36,6 +36,7 @@ SLOW_ROOMS = (
     "tests/core/db/test_embedded_postgres.py",
     "tests/core/db/test_locks.py",
     "tests/core/db/test_silent_worker.py",
+    "tests/core/db/test_standby.py",
     "tests/core/db/test_upgrading.py",
     "tests/core/observers/",
     "tests/core/queues/",

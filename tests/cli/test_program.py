@@ -161,6 +161,33 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "[", "")
 
 
+def test_the_end_calls_what_asked_for_it_and_takes_nothing_apart() -> None:
+    ended = in_main("atexit.register(print, 'asked'); Held.__del__ = lambda self: os.write(1, b'freed')")
+    assert (ended.returncode, ended.stdout.split()[-1]) == (0, "asked")
+
+
+def test_the_end_waits_for_threads_that_are_at_work() -> None:
+    last = "threading.main_thread().join(), print('worked')"
+    ended = in_main(f"threading.Thread(target=lambda: ({last})).start()")
+    assert (ended.returncode, ended.stdout.split()[-1]) == (0, "worked")
+
+
+def test_the_collector_begins_when_a_command_was_imported() -> None:
+    said = "atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 0))"
+    for words, expected in (["--version"], "False False"), (["jobs", "--help"], "True True"):
+        ended = in_main(f"import gc; {said}", *words)
+        assert ended.stdout.splitlines()[-1] == expected
+
+
+def in_main(first: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """``bec`` in a process that has done ``first``; ``held`` lives as long as the interpreter does."""
+    code = (
+        "import atexit, os, sys, threading; Held = type('Held', (), {}); held = Held();"
+        f"{first}; sys.argv = {['bec', *(words or ['--version'])]!r}; from bec_cli.main import main; main()"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["completion", shell]) == 0

@@ -87,7 +87,7 @@ class Player(WorkerObserver):
         )
         place = Workplace(
             Services(world.database, world.tasks, world.dead_letters, world, self.store, world.queue),
-            LoadedJob(world.job, world.job_type, None, RUNTIME, self, Recipe("r", {})),
+            LoadedJob(world.job_type, None, RUNTIME, self, Recipe("r", {}), world.job),
             self.worker_id,
             OPTIONS,
             self.keeper,

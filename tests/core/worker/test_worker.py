@@ -29,6 +29,14 @@ def make_lab(database, queues, tmp_path, **arguments):
     return Lab(database, queues.tasks, queues.dead_letters, store, tmp_path / "scans", **arguments)
 
 
+def test_a_worker_that_drains_an_exact_queue_waits_for_no_message_after_the_last(lab):
+    lab.ask(lab.volume("vol1", b"one"))
+    began = time.monotonic()
+    lab.work(attrs.evolve(QUICK, until_drained=True, shutdown_after_empty=None, poll_wait_s=20.0))
+    assert time.monotonic() - began < 10
+    assert [row[0] for row in lab.rows()] == ["done"]
+
+
 def test_a_volume_is_done_once_and_its_marker_lists_what_was_published(lab):
     ref = lab.volume("vol1", b"one", b"two")
     lab.ask(ref)

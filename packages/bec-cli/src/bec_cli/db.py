@@ -10,7 +10,7 @@ import click
 from bec_cli.common import count, dry_run_option, json_option, local_time, note, print_json, settings_of
 from bec_cli.printing import say
 from bec_cli.tables import Column, print_table
-from bec_core.admin.database import SchemaStatus, Upgraded, schema_status, upgrade_database
+from bec_core.admin.database import SchemaStatus, Upgraded, schema_status, stop_server, upgrade_database
 
 
 @click.group()
@@ -84,7 +84,8 @@ def _say_done(found: Upgraded) -> None:
 @json_option
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Show which migrations the database has, and whether this version can work with it. Changes nothing.
+    """Show which migrations the database has, whether this version can work with it, and the server if it is BEC's
+    own. Changes nothing.
 
     \b
     Example:
@@ -101,6 +102,26 @@ def status(ctx: click.Context, as_json: bool) -> None:
         [(m.version, m.name, m.phase, m.state, local_time(m.applied_at), m.by) for m in found.migrations],
     )
     _say_what_next(found)
+    if server := found.server:
+        stays = (
+            f"stays {server.idle_s:.0f} s for the next user" if server.idle_s else "stops with its last user"
+        )
+        note(f"its server runs since {local_time(server.since)} (process {server.pid}), and {stays}")
+
+
+@db.command()
+@click.pass_context
+def stop(ctx: click.Context) -> None:
+    """Stop the embedded PostgreSQL now, which may be kept up for the next command; it starts again by itself.
+
+    
+    Example:
+      bec db stop
+    """
+    if stop_server(settings_of(ctx)):
+        note("✓ The database's server was stopped")
+    else:
+        note("The database's server does not run")
 
 
 def _say_what_next(found: SchemaStatus) -> None:

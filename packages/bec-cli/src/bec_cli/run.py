@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -22,6 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from bec_cli.collector import collect_again
 from bec_cli.common import err, read_config, settings_of
 from bec_cli.completion import complete_job_type
 from bec_cli.exits import Exit
@@ -31,12 +33,12 @@ from bec_cli.signals import stopping_on_signals
 from bec_core.admin import folder_run, reports
 from bec_core.admin.metrics import of_markers
 from bec_core.admin.session import Session
-from bec_core.admin.working import worker_for
+from bec_core.admin.working import loaded_worker, worker_for
 from bec_core.errors import BecError
 from bec_core.models import Volume, VolumeRef
 from bec_core.resources import NamedResources
 from bec_core.text import shown
-from bec_core.worker import End, WorkerObserver, WorkerOptions
+from bec_core.worker import End, LoadedWorker, WorkerObserver, WorkerOptions
 
 _LEASE_S = 15.0  # short: after a kill the same command must not wait long for the dead worker's lease
 
@@ -162,22 +164,28 @@ def run(
     if not names:
         raise click.UsageError("say which job types: bec run ldv1 FOLDER")
     named = named_resources(ctx)
-    with Session(settings) as session:
+    with Session(settings) as session, ExitStack() as first:
         named.check([session.plugins.job_type(name) for name in names])
-        runs = folder_run.prepare(
+        found = folder_run.find(
             session,
             job_types=names,
             place=place,
             source=source,
             output=output,
             configs=_configs(names, configs, config_texts),
-            force=force,
         )
+        session.open_database_aside()  # while the first job's model is loaded
+        stage = found.stages[0]
+        loaded = first.enter_context(
+            loaded_worker(session, stage.job_type, stage.config, options, resources=named)
+        )
+        collect_again()
+        runs = folder_run.prepare(session, found, force=force)
         jobs = ", ".join(prepared.job.name for prepared in runs)
         _say(console, f"{len(runs[0].volumes)} volumes in {place} ({_job_word(len(runs))} {jobs})")
         if left_out := runs[0].left_out:
             _say(console, f"left out: {folder_run.left_out_words(left_out)}")
-        end, before = _work(console, session, runs, options, named)
+        end, before = _work(console, session, runs, options, named, loaded, first)
         if end is End.STOPPED:
             _say(console, "stopped; the same command goes on from here")
             return Exit.INTERRUPTED
@@ -220,8 +228,12 @@ def _work(
     runs: Sequence[folder_run.FolderRun],
     options: WorkerOptions,
     named: NamedResources,
+    loaded: LoadedWorker | None,
+    first: ExitStack,
 ) -> tuple[End, dict[str, int]]:
     """Run one worker after the other until nothing is left of any job.
+
+    ``loaded`` is the first one's, which ``first`` closes.
 
     Returns:
         Why the last one ended, and by job how many volumes were done before.
@@ -238,12 +250,16 @@ def _work(
             what = f"{prepared.job.type} " if len(runs) > 1 else ""
             bar = _Bar(progress, total, what)
             with (
-                worker_for(session, prepared.job, options, observers=[bar], resources=named) as worker,
+                worker_for(
+                    session, prepared.job, options, observers=[bar], resources=named, loaded=loaded
+                ) as worker,
                 stopping_on_signals(worker, at_once=True),
             ):
                 started = time.monotonic()
                 end = worker.run().end
                 seconds = time.monotonic() - started
+            loaded = None
+            first.close()
             before[prepared.job.name] = sum(outcome == "already-done" for outcome in bar.outcomes.values())
             if bar.pages:
                 rate = f"{bar.pages} pages in {seconds:.1f} s: {bar.pages / seconds:.2f} pages/s"

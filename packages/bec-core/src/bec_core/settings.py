@@ -81,6 +81,12 @@ class Settings:
 
     home: Path = _env("BEC_HOME", doc="Where BEC keeps its own database and files.", factory=default_home)
 
+    database_idle_s: int | None = _env(
+        "BEC_DATABASE_IDLE_S",
+        doc="How many seconds the embedded PostgreSQL stays after its last user. Unset: 300 at a terminal, else 0.",
+        default=None,
+    )
+
     sql_host: str | None = _env(
         "BEC_SQL_HOST", doc="PostgreSQL's host. Unset: the embedded PostgreSQL under BEC_HOME.", default=None
     )

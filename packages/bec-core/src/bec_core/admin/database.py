@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from attrs import frozen
 
-from bec_core.db import Purpose, open_database
+from bec_core.db import Database, Purpose, open_database
+from bec_core.db.embedded import stop_idle_server
 from bec_core.db.migrations import Phase, carried, chosen, level, look, upgrade
 from bec_core.db.migrations.standing import broken_indexes, missing_grants
+from bec_core.errors import ConflictError
 from bec_core.settings import Settings
 
 
@@ -43,8 +45,20 @@ class MigrationState:
 
 
 @frozen
+class ServerStatus:
+    """The embedded server's process, since when it runs, and for how long it stays after its last user."""
+
+    pid: int
+    since: datetime
+    idle_s: float
+
+
+@frozen
 class SchemaStatus:
-    """Where a database stands: the level of this code, why it can't use the database (None: it can), each migration."""
+    """Where a database stands: the level of this code, why it can't use the database (None: it can), each migration.
+
+    ``server`` is the embedded server, if there is one.
+    """
 
     database: str
     code_level: int
@@ -52,6 +66,7 @@ class SchemaStatus:
     migrations: list[MigrationState]
     broken_indexes: list[str]
     missing_grants: list[str]
+    server: ServerStatus | None = None
 
 
 def _silent(_: str) -> None:
@@ -100,6 +115,7 @@ def schema_status(settings: Settings) -> SchemaStatus:
     with open_database(settings, require_schema=False) as database, database.connection() as connection:
         standing, broken = look(connection), broken_indexes(connection)
         grants = missing_grants(connection)
+        server = _server(database)
     known = {migration.version: migration for migration in carried()}
     states = [
         MigrationState(
@@ -119,7 +135,32 @@ def schema_status(settings: Settings) -> SchemaStatus:
         for m in standing.pending(phase)
     ]
     states.sort(key=lambda state: state.version)
-    return SchemaStatus(_where(settings), level(), standing.unfit, states, broken, grants)
+    return SchemaStatus(_where(settings), level(), standing.unfit, states, broken, grants, server)
+
+
+def _server(database: Database) -> ServerStatus | None:
+    process = database.server.process if database.server is not None else None
+    if database.server is None or process is None:
+        return None
+    since = datetime.fromtimestamp(process.create_time(), UTC)
+    return ServerStatus(process.pid, since, database.server.idle_s)
+
+
+def stop_server(settings: Settings) -> bool:
+    """Stop the embedded server, which nobody may be using; False: it did not run.
+
+    Raises:
+        ConflictError: somebody uses it; or the database is not BEC's own.
+        DatabaseUnavailable: it can't be stopped.
+    """
+    if not settings.is_local:
+        raise ConflictError(f"the database ({_where(settings)}) is not BEC's to stop")
+    stopped = stop_idle_server(settings.home)
+    if stopped is False:
+        raise ConflictError(
+            f"another bec uses the database ({_where(settings)}); it stops when the last one has ended"
+        )
+    return stopped is True
 
 
 def _where(settings: Settings) -> str:

@@ -28,6 +28,26 @@ from bec_core.source import stable_id
 
 
 @frozen
+class Stage:
+    """A job of a run, as it will be: its name, type and config, and by input the name of the job that it reads."""
+
+    name: str
+    job_type: str
+    config: Mapping[str, Any]
+    inputs: Mapping[str, str]
+
+
+@frozen
+class FoundRun:
+    """What is to be run: the volumes of its place, a job for each job type, and where the output goes."""
+
+    volumes: tuple[VolumeRef, ...]
+    stages: tuple[Stage, ...]
+    output: Path
+    left_out: Mapping[str, int] = field(factory=dict)
+
+
+@frozen
 class FolderRun:
     """A run of one job that is ready to be worked on; ``left_out``: how many files of its place are in no volume."""
 
@@ -74,7 +94,7 @@ def check_chain(session: Session, job_types: Sequence[str]) -> list[dict[str, st
     return found
 
 
-def prepare(
+def find(
     session: Session,
     *,
     job_types: Sequence[str],
@@ -82,15 +102,8 @@ def prepare(
     output: Path,
     source: str | None = None,
     configs: Mapping[str, Mapping[str, Any]] | None = None,
-    force: bool = False,
-) -> list[FolderRun]:
-    """Find the volumes of ``place``, and ask jobs of their own for them: one for each job type, in this order.
-
-    What is done is asked for too, for the worker compares it with what it would do (config, model, inputs), and an
-    output that was deleted is made again; with ``force`` all is done again. What reads an earlier one is blocked until
-    that is done.
-
-    The session's artifacts must lie in ``output``.
+) -> FoundRun:
+    """Find the volumes of ``place``, and what the jobs of the run will be; the database is not asked.
 
     Args:
         session: the services.
@@ -99,7 +112,6 @@ def prepare(
         output: where artifacts and report go.
         source: the source that it is for; default: by the place.
         configs: configs by job type.
-        force: do again what is done.
 
     Raises:
         SettingsError: there is no such place, or not one image in it; or the job types make no chain.
@@ -112,17 +124,34 @@ def prepare(
     if not found.volumes:
         others = f" (there are: {left_out_words(found.left_out)})" if found.left_out else ""
         raise SettingsError(f"there is no image ({', '.join(LOCAL_SUFFIXES)}) in {place} or below it{others}")
-    names: dict[str, str] = {}
-    jobs: list[Job] = []
+    stages: dict[str, Stage] = {}
     for job_type, inputs in zip(job_types, reads, strict=True):
         # A person sees each bad page in the report, and wants the others all the same.
         config = {"max_page_error_rate": 1.0, **configs.get(job_type, {}), "artifact_prefix": job_type}
-        names[job_type] = _name(job_type, place, source, output, config)
-        bound = {slot: names[other] for slot, other in inputs.items()}
-        jobs.append(ensure_job(session, name=names[job_type], job_type=job_type, config=config, inputs=bound))
+        name = _name(job_type, place, source, output, config)
+        bound = {slot: stages[other].name for slot, other in inputs.items()}
+        stages[job_type] = Stage(name, job_type, config, bound)
+    return FoundRun(found.volumes, tuple(stages.values()), output, found.left_out)
+
+
+def prepare(session: Session, found: FoundRun, *, force: bool = False) -> list[FolderRun]:
+    """Ask jobs of their own for the volumes: one for each job type, in this order.
+
+    What is done is asked for too, for the worker compares it with what it would do (config, model, inputs), and an
+    output that was deleted is made again; with ``force`` all is done again. What reads an earlier one is blocked until
+    that is done.
+
+    The session's artifacts must lie in the run's output.
+    """
+    jobs = [
+        ensure_job(session, name=one.name, job_type=one.job_type, config=one.config, inputs=one.inputs)
+        for one in found.stages
+    ]
     want = Want.FORCE if force else Want.CHECK
     return [
-        FolderRun(job, found.volumes, ask(session, job, found.volumes, want=want), output, found.left_out)
+        FolderRun(
+            job, found.volumes, ask(session, job, found.volumes, want=want), found.output, found.left_out
+        )
         for job in jobs
     ]
 

@@ -7,6 +7,7 @@ pays only for what it needs.
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from functools import cached_property
 from types import TracebackType
@@ -37,6 +38,7 @@ class Session:
         self.through = through
         self._connections = connections
         self._stack = ExitStack()
+        self._opening: Future[Database] | None = None
         self._queues: dict[str, TaskQueue] = {}
         self._queues_lock = threading.Lock()
 
@@ -46,6 +48,8 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._opening is not None:
+            wait([self._opening])  # what it has opened is closed too
         self._stack.close()
 
     @cached_property
@@ -58,6 +62,15 @@ class Session:
     @cached_property
     def database(self) -> Database:
         """The database; the embedded one is started if need be."""
+        return self._open_database() if self._opening is None else self._opening.result()
+
+    def open_database_aside(self) -> None:
+        """Begin to open the database in a thread of its own; :attr:`database` waits for it, and raises its error."""
+        aside = ThreadPoolExecutor(1, thread_name_prefix="bec-database")
+        self._opening = aside.submit(self._open_database)
+        aside.shutdown(wait=False)
+
+    def _open_database(self) -> Database:
         from bec_core.db import open_database
 
         return self._stack.enter_context(open_database(self.settings, max_size=self._connections))

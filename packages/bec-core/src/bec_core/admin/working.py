@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -16,9 +16,32 @@ from bec_core.models import Job
 from bec_core.resources import NamedResources, ResourceCache, ResourceFinder
 from bec_core.worker import BECWorker, Life, Services, WorkerObserver, WorkerOptions, open_worker
 from bec_core.worker.aside import watched_by
+from bec_core.worker.opening import close_worker, load_worker
+from bec_core.worker.workplace import LoadedWorker
 
 if TYPE_CHECKING:
     from bec_core.queues import TaskQueue
+
+
+@contextmanager
+def loaded_worker(
+    session: Session,
+    job_type: str,
+    config: Mapping[str, Any],
+    options: WorkerOptions,
+    *,
+    resources: NamedResources | None = None,
+) -> Iterator[LoadedWorker]:
+    """The worker of a job type, loaded for jobs of this config, before there is such a job; closed on leaving.
+
+    Raises:
+        PluginError, JobConfigError, SettingsError: as :func:`open_worker` does.
+    """
+    found = load_worker(config, session.plugins.job_type(job_type), options, _finder(session, resources))
+    try:
+        yield found
+    finally:
+        close_worker(found)
 
 
 @contextmanager
@@ -30,14 +53,15 @@ def worker_for(
     observers: Sequence[WorkerObserver] = (),
     queues: tuple[TaskQueue, TaskQueue] | None = None,
     resources: NamedResources | None = None,
+    loaded: LoadedWorker | None = None,
     for_observers: Mapping[str, str] | None = None,
     life: Life | None = None,
 ) -> Iterator[BECWorker]:
     """A worker of ``job``; closed on leaving.
 
     ``queues``: in place of the job's queue and dead-letter queue. ``resources``: what the command line names.
-    It is watched by ``observers``, and by those that plugins bring: the environment, and over it ``for_observers``, has
-    their settings. ``life`` is told what its threads do.
+    ``loaded``: the job's worker, where it was loaded before. It is watched by ``observers``, and by those that plugins
+    bring: the environment, and over it ``for_observers``, has their settings. ``life`` is told what its threads do.
 
     Raises:
         SettingsError: the folder for large artifacts is none; and what :func:`open_worker` raises.
@@ -65,14 +89,19 @@ def worker_for(
             services=services,
             options=options,
             name=session.settings.worker_name,
-            finder=ResourceFinder(
-                ResourceCache(session.settings.home / "cache", session.s3),
-                resources or NamedResources(),
-                session.settings.environment,
-            ),
+            finder=_finder(session, resources),
+            loaded=loaded,
             observers=[*observers, *watching],
             life=life,
             instance=instance_watch(session.settings),
         ) as worker,
     ):
         yield worker
+
+
+def _finder(session: Session, resources: NamedResources | None) -> ResourceFinder:
+    return ResourceFinder(
+        ResourceCache(session.settings.home / "cache", session.s3),
+        resources or NamedResources(),
+        session.settings.environment,
+    )

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -18,6 +19,9 @@ from bec_core.db.deadlines import Purpose, Watchdog
 from bec_core.db.rights import denied
 from bec_core.errors import DatabaseUnavailable
 from bec_core.settings import Settings
+
+if TYPE_CHECKING:
+    from bec_core.db.embedded import EmbeddedServer
 
 __all__ = ["Connection", "Database", "Purpose", "external_conninfo", "open_database"]
 
@@ -32,6 +36,8 @@ class Database:
 
     The first connection of all is tried once: what is wrong with the address or the login is said at once.
     After it a server that went away is waited for, ``timeout_s`` long.
+
+    ``server`` is the embedded server, if that is what it connects to.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class Database:
         self._hurried: tuple[float, float] | None = None  # when, and how long anything may take from then on
         self._changed = threading.Condition()
         self._watchdog = Watchdog()
+        self.server: EmbeddedServer | None = None
 
     def open(self) -> None:
         """Open the pool (connections are made when first needed)."""
@@ -297,12 +304,12 @@ def open_database(
             code.
     """
     if settings.is_local:
-        from bec_core.db.embedded import embedded_server  # not needed by those who have a server
+        from bec_core.db.embedded import embedded_server, idle_s  # not needed by those who have a server
 
-        with embedded_server(settings.home) as server:
+        with embedded_server(settings.home, idle_s=idle_s(settings.database_idle_s)) as server:
             # Asked for each new connection: a server that was killed is started again.
             prepare = schema.ensure if require_schema else _accept
-            yield from _use(server.ensure_running, max_size, prepare, Purpose.MIGRATION)
+            yield from _use(server.ensure_running, max_size, prepare, Purpose.MIGRATION, server)
     else:
         check = schema.require if require_schema else _accept
         yield from _use(external_conninfo(settings), max_size, check, Purpose.READ)
@@ -317,8 +324,10 @@ def _use(
     max_size: int,
     prepare: Callable[[Connection], None],
     purpose: Purpose,
+    server: EmbeddedServer | None = None,
 ) -> Iterator[Database]:
     database = Database(conninfo, max_size=max_size)
+    database.server = server
     database.open()
     try:
         with database.connection(purpose) as connection:

@@ -13,12 +13,13 @@ from bec_core.worker.opening import open_worker
 from bec_core.worker.options import WorkerOptions
 from bec_core.worker.process import BECWorker, End, WorkerSummary
 from bec_core.worker.watchdog import Watchdog
-from bec_core.worker.workplace import Services
+from bec_core.worker.workplace import LoadedWorker, Services
 
 __all__ = [
     "BECWorker",
     "End",
     "Life",
+    "LoadedWorker",
     "ServiceManager",
     "Services",
     "Step",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
@@ -31,7 +31,7 @@ from bec_core.worker.observer import Watchers
 from bec_core.worker.options import WorkerOptions
 from bec_core.worker.parts import PartsFlusher
 from bec_core.worker.process import STUCK_AFTER_S, BECWorker
-from bec_core.worker.workplace import LoadedJob, Services, Workplace
+from bec_core.worker.workplace import LoadedJob, LoadedWorker, Services, Workplace
 
 if TYPE_CHECKING:
     from bec_core.ec2.notices import Notice
@@ -53,12 +53,14 @@ def open_worker(
     options: WorkerOptions,
     name: str,
     finder: ResourceFinder | None = None,
+    loaded: LoadedWorker | None = None,
     observers: Sequence[WorkerObserver] = (),
     life: Life | None = None,
     instance: InstanceWatch | None = None,
 ) -> Iterator[BECWorker]:
     """Build a worker for a job, register it, and on leaving close everything and mark it as stopped.
 
+    ``loaded`` is the job's worker if it was loaded before (by the job's config); then its loader closes it.
     ``instance`` tells it that the EC2 instance that it runs on will be taken back.
     ``finder`` gives it its resources and the environment's variables; default: there are none.
     ``life`` is told what its threads do.
@@ -81,12 +83,14 @@ def open_worker(
     with ExitStack() as stack:
         if instance is not None:
             stack.callback(instance.close)  # when all else has ended: then the instance may go
-        loaded = load_job(job, job_type, options, finder or ResourceFinder())
-        stack.callback(close_job, loaded)
+        if loaded is None:
+            loaded = load_worker(job.config, job_type, options, finder or ResourceFinder())
+            stack.callback(close_worker, loaded)
+        ready = LoadedJob.of(loaded, job)
         deaths.take_over(
-            services.database, services.queue, job_id=job.id, max_attempts=loaded.runtime.max_attempts
+            services.database, services.queue, job_id=job.id, max_attempts=ready.runtime.max_attempts
         )
-        worker_id = _register(services.database, loaded, name, options)
+        worker_id = _register(services.database, ready, name, options)
         stack.callback(_mark_stopped, services.database, worker_id)
         keeper = Keeper(
             services.database,
@@ -97,7 +101,7 @@ def open_worker(
         )
         pools = PagePools(options.job_options.get("threads"))
         stack.callback(pools.close)
-        place = Workplace(services, loaded, worker_id, options, keeper, Watchers(observers), pools)
+        place = Workplace(services, ready, worker_id, options, keeper, Watchers(observers), pools)
         heartbeat = Heartbeat(
             services.database, worker_id=worker_id, job=job, every_s=options.heartbeat_s, held=keeper.held
         )
@@ -130,9 +134,11 @@ def _renew_at(services: Services) -> int | None:
     return None if limit is None else max(1, limit - _BEFORE_THE_LIMIT)
 
 
-def load_job(job: Job, job_type: JobType, options: WorkerOptions, finder: ResourceFinder) -> LoadedJob:
-    """The job with its plugin's worker; whatever comes out of the plugin is said to be its."""
-    config, runtime = structure_job(job.config, job_type)
+def load_worker(
+    values: Mapping[str, Any], job_type: JobType, options: WorkerOptions, finder: ResourceFinder
+) -> LoadedWorker:
+    """The plugin's worker for a job of this config; whatever comes out of the plugin is said to be its."""
+    config, runtime = structure_job(values, job_type)
     setup = WorkerSetup(
         config=config,
         concurrency=options.concurrency,
@@ -149,10 +155,10 @@ def load_job(job: Job, job_type: JobType, options: WorkerOptions, finder: Resour
         raise
     except BaseException as error:
         raise PluginError(f"{what} could not be built: {type(error).__name__}: {error}") from error
-    return LoadedJob(job, job_type, config, runtime, worker, recipe)
+    return LoadedWorker(job_type, config, runtime, worker, recipe)
 
 
-def close_job(loaded: LoadedJob) -> None:
+def close_worker(loaded: LoadedWorker) -> None:
     """Let the job release what it holds; what goes wrong there is said, and fails nothing."""
     try:
         loaded.worker.close()

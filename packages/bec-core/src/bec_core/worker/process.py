@@ -245,7 +245,7 @@ class BECWorker:
     def _take_one(self, *, cancelled: bool) -> None:
         options, queue = self._place.options, self._place.services.queue
         self._life.says("waiting for a message", options.poll_wait_s + ANSWER_S)
-        received = queue.receive(limit=1, wait_s=options.poll_wait_s, visibility_s=options.lease_s)
+        received = queue.receive(limit=1, wait_s=self._wait_s(), visibility_s=options.lease_s)
         if not received:
             self._nothing_received()
             return
@@ -267,6 +267,12 @@ class BECWorker:
         finally:
             with self._tally.lock:
                 self._tally.busy -= 1
+
+    def _wait_s(self) -> float:
+        """How long to wait for a message: not at all where the ledger may already say that nothing is left."""
+        options = self._place.options
+        look_first = options.until_drained and self._place.services.queue.exact
+        return 0.0 if look_first and not self._tally.empty_receives else options.poll_wait_s
 
     def _see_through(self, message: Message, *, cancelled: bool) -> None:
         self._place.watchers.step(Step.RECEIVED)

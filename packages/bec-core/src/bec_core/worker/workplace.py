@@ -38,15 +38,26 @@ class Services:
 
 
 @frozen
-class LoadedJob:
-    """A job, ready to run: its row, its plugin's type, its config as both see it, its worker, what it works by."""
+class LoadedWorker:
+    """A job type's worker, ready to run: by which type, its config as both see it, what it works by."""
 
-    job: Job
     type: JobType
     config: Any
     runtime: RuntimeConfig
     worker: JobWorker = field(repr=False)
     recipe: Recipe
+
+
+@frozen
+class LoadedJob(LoadedWorker):
+    """The worker with the job's row that it runs."""
+
+    job: Job
+
+    @classmethod
+    def of(cls, loaded: LoadedWorker, job: Job) -> LoadedJob:
+        """The worker for this job."""
+        return cls(loaded.type, loaded.config, loaded.runtime, loaded.worker, loaded.recipe, job)
 
 
 @frozen

@@ -146,8 +146,13 @@ def read_records(data: bytes) -> Iterator[PageRecord]:
     # Arrow's own threads may still run while a program ends right afterwards, and then abort it.
     for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=known, use_threads=False):
         columns = {
-            field.name: column.cast(WHOLE_SCHEMA.field(field.name).type)
+            field.name: _of_type(column, WHOLE_SCHEMA.field(field.name).type)
             for field, column in zip(batch.schema, batch.columns, strict=True)
         }
         for values, own in zip(contract.from_columns(columns), details.from_columns(columns), strict=True):
             yield PageRecord(**values, details=own)
+
+
+def _of_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """The column as its type is in memory; casting it to what it is would import pyarrow.compute for nothing."""
+    return column if column.type == kind else column.cast(kind)

@@ -21,9 +21,10 @@ from bec_core.job import InputVolume
 from bec_core.models import Volume, VolumeRef
 from bec_core.pages.pools import PagePools
 from bec_core.resources import NamedResources, ResourceCache, ResourceFinder
-from bec_core.worker.opening import close_job, load_job
+from bec_core.worker.opening import close_worker, load_worker
 from bec_core.worker.options import WorkerOptions
 from bec_core.worker.trial import GivenInput, Trial, plain_basename, try_pages
+from bec_core.worker.workplace import LoadedJob
 
 _TIMED = 1000  # volumes of an earlier job whose times count
 _WEIGHED = 50  # … and whose markers are read for the artifacts' sizes
@@ -129,7 +130,7 @@ def _try(
     cache = ResourceCache(session.settings.home / "cache", session.s3)
     finder = ResourceFinder(cache, resources, session.settings.environment)
     worker_options = WorkerOptions(job_options=dict(options), scratch=session.settings.scratch)
-    loaded = load_job(stage.job, job_type, worker_options, finder)
+    loaded = LoadedJob.of(load_worker(stage.job.config, job_type, worker_options, finder), stage.job)
     try:
         with closing(PagePools(worker_options.job_options.get("threads"))) as pools:
             trials = []
@@ -154,7 +155,7 @@ def _try(
     except Exception as error:
         raise PluginError(f"{job_type.name} failed on the sample: {type(error).__name__}: {error}") from error
     finally:
-        close_job(loaded)
+        close_worker(loaded)
 
 
 def _measured(stage: Stage, volumes: Sequence[Volume], trials: Sequence[Trial], machine: Machine) -> Measured:

@@ -9,7 +9,7 @@ import socket
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from bec_core.db.embedded.accounts import Account, server_account
 from bec_core.db.embedded.binaries import programs
 from bec_core.db.embedded.cluster import Cluster, kill_and_wait, run_program
 from bec_core.db.embedded.files import SharedLock, exclusive_lock, keep_small, tail
+from bec_core.db.embedded.standby import Standby
 from bec_core.errors import DatabaseUnavailable
 
 # Recovery after a crash replays at most max_wal_size, but disks can be slow.
@@ -33,20 +34,42 @@ _POLL_SECONDS = 0.01
 
 
 class EmbeddedServer:
-    """A running server that this process is a user of; made by :func:`embedded_server`."""
+    """A server that this process becomes a user of by :meth:`enter`; made by :func:`embedded_server`.
 
-    def __init__(self, cluster: Cluster, account: Account) -> None:
+    ``idle_s``: how long it is kept for the next user when the last one has left.
+    """
+
+    def __init__(self, cluster: Cluster, account: Account, idle_s: float = 0.0) -> None:
         self._cluster = cluster
         self._account = account
+        self._idle_s = idle_s
         self._pid = os.getpid()
         self._conninfo = ""
+        self._user: SharedLock | None = None
+
+    def enter(self) -> None:
+        """Become a user of the server, which runs from now on.
+
+        Raises:
+            DatabaseUnavailable: it can't be started.
+        """
         with self._alone():
-            self._user = SharedLock(account, cluster.root / "users.lock")
+            self._user = self._as_user()
         try:
             self.ensure_running()
         except BaseException:
             self.leave()
             raise
+
+    @property
+    def process(self) -> psutil.Process | None:
+        """The server's process, if it runs."""
+        return self._cluster.postmaster()
+
+    @property
+    def idle_s(self) -> float:
+        """How long it is kept for the next user when the last one has left, in seconds."""
+        return self._idle_s
 
     @property
     def conninfo(self) -> str:
@@ -76,16 +99,45 @@ class EmbeddedServer:
         return self._conninfo
 
     def leave(self) -> None:
-        """Stop using the server; its last user stops it, whoever started it."""
-        if os.getpid() != self._pid:
+        """Stop using the server; its last user stops it, whoever started it, or has it stopped when it was idle."""
+        if os.getpid() != self._pid or self._user is None:
             return  # a forked child inherits this object, but its parent is the user
         try:
             with self._alone():
-                if self._user.release():
+                if self._user.release() and not (self._idle_s and self._keep()):
                     self._stop()
         # The user's work is done and safe in the database: a server left behind must not spoil that.
         except (OSError, DatabaseUnavailable, psutil.Error) as error:
             logger.warning("PostgreSQL in {} may still run: {}", self._cluster.root, error)
+
+    def stop_unused(
+        self, is_due: Callable[[], bool] = lambda: True, last: Callable[[], None] = lambda: None
+    ) -> bool:
+        """Stop the server unless somebody uses it; with nobody else at work on it.
+
+        ``is_due`` says whether it is to be looked at at all (else False); ``last`` is called at the end of that.
+        """
+        with self._alone():
+            if not is_due():
+                return False
+            if self._as_user().release():
+                self._stop()
+            last()
+            return True
+
+    def _as_user(self) -> SharedLock:
+        return SharedLock(self._account, self._cluster.root / "users.lock")
+
+    def _keep(self) -> bool:
+        """Let the server run, and somebody wait beside it; False: that can't be."""
+        if self._cluster.postmaster() is None:
+            return False
+        try:
+            Standby(self._account, self._cluster.root).arrange(self._idle_s)
+        except OSError as error:
+            logger.warning("nobody can wait for the end of PostgreSQL's idle time: {}", error)
+            return False
+        return True
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -184,13 +236,13 @@ class EmbeddedServer:
 
 
 @contextmanager
-def embedded_server(home: Path) -> Iterator[EmbeddedServer]:
+def embedded_server(home: Path, *, idle_s: float = 0.0) -> Iterator[EmbeddedServer]:
     """Use the PostgreSQL server below ``home`` (``BEC_HOME``, absolute), starting it if it doesn't run.
 
     It is shared by all processes that give the same ``home``, and stops when the last of them has left,
-    whoever started it. A user is a lock on a file, so one that is killed counts no longer; if the last one
-    is killed, the server stays for the next. Nothing outside ``home`` is written. As root the server runs
-    as the account that owns ``home/postgres``, at first ``nobody``.
+    whoever started it: at once, or when it was idle for ``idle_s`` seconds. A user is a lock on a file, so one that
+    is killed counts no longer; if the last one is killed, the server stays for the next. Nothing outside ``home`` is
+    written. As root the server runs as the account that owns ``home/postgres``, at first ``nobody``.
 
     Raises DatabaseUnavailable, with the way out, when it can't be had.
     """
@@ -202,11 +254,32 @@ def embedded_server(home: Path) -> Iterator[EmbeddedServer]:
         _make_root(cluster.root, account)
         with account.acting():
             cluster.check_trust(account)
-        server = EmbeddedServer(cluster, account)
+        server = EmbeddedServer(cluster, account, idle_s)
+        server.enter()
     try:
         yield server
     finally:
         server.leave()
+
+
+def stop_idle_server(home: Path) -> bool | None:
+    """Stop the server below ``home`` unless somebody uses it (then False); None: none runs there.
+
+    Raises:
+        DatabaseUnavailable: it can't be stopped.
+    """
+    cluster = Cluster(home.resolve() / "postgres")
+    if not cluster.root.is_dir():
+        return None
+    with _explained(home):
+        account = server_account(cluster.root)
+        with account.acting():
+            cluster.check_trust(account)
+        server = EmbeddedServer(cluster, account)
+        if server.process is None:
+            return None
+        server.stop_unused()
+    return server.process is None
 
 
 @contextmanager
