@@ -5,7 +5,8 @@
 
 Everything else is in earnest: PostgreSQL with fsync on, claims, leases, an artifact, a marker and a row for each
 task. The figure is the time from one receipt of a message to the next, with one slot; beside it what one
-fsync costs in that folder, for each task waits for six of those.
+fsync costs in that folder, and what does not depend on the machine's load: how many of them, and how many commits
+and syncs of the server's log, a task takes.
 """
 
 from __future__ import annotations
@@ -51,16 +52,20 @@ def main() -> None:
         lab = Lab(database, queues.tasks, queues.dead_letters, store, folder / "scans")
         lab.ask(*[lab.volume(f"vol{n:05}", b"page") for n in range(arguments.tasks)])
         before = fsync_ms(folder)
-        clock = Clock()
+        clock, log_before, syncs = Clock(), log_of(lab), counted_syncs()
         lab.work(attrs.evolve(QUICK, until_drained=True, shutdown_after_empty=None), clock)
-        after = fsync_ms(folder)
+        log_after = log_of(lab)
         assert lab.ledger_states() == {"done": arguments.tasks}
         database.close()
+        after = fsync_ms(folder)
     wall = [1000 * (b[0] - a[0]) for a, b in pairwise(clock.received)]
     cpu = [1000 * (b[1] - a[1]) for a, b in pairwise(clock.received)]
     print(f"tasks            {arguments.tasks}")
     print(f"per task         {statistics.median(wall):.1f} ms (mean {statistics.mean(wall):.1f} ms)")
     print(f"CPU of worker    {statistics.median(cpu):.1f} ms a task")
+    commits, log_syncs = ((b - a) / arguments.tasks for a, b in zip(log_before, log_after, strict=True))
+    print(f"on the server    {commits:.1f} transactions and {log_syncs:.1f} syncs of the log a task")
+    print(f"of the worker    {syncs[0] / arguments.tasks:.1f} syncs of files and folders a task")
     print(f"one fsync        {before:.2f} ms before, {after:.2f} ms after")
     print(f"load             {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
@@ -75,6 +80,30 @@ class Clock(WorkerObserver):
         """See :class:`WorkerObserver`."""
         if step is Step.RECEIVED:
             self.received.append((time.perf_counter(), time.process_time()))
+
+
+def log_of(lab: Lab) -> tuple[int, int]:
+    """How many transactions were committed, and how often the log was synced."""
+    with lab.database.connection() as connection:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+    time.sleep(1.5)  # every session tells its figures once a second
+    ((commits, syncs),) = lab.rows(
+        "SELECT (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()),"
+        " (SELECT wal_sync FROM pg_stat_wal)"
+    )
+    return commits, syncs
+
+
+def counted_syncs() -> list[int]:
+    """A count of this process's syncs from now on."""
+    real, count = os.fsync, [0]
+
+    def fsync(descriptor: int) -> None:
+        count[0] += 1
+        real(descriptor)
+
+    os.fsync = fsync
+    return count
 
 
 def fsync_ms(folder: Path) -> float:

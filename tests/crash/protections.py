@@ -46,17 +46,17 @@ class Protection:
 
 PROTECTIONS = [
     Protection(
-        "the epoch when a task is recorded as done", "db/tasks.py",
+        "the epoch when a task is recorded as done", "db/tasks/outcomes.py",
         "            WHERE id = %(task_id)s AND epoch = %(epoch)s AND status = 'running'\n            RETURNING job_id, volume_id, request",
         "            WHERE id = %(task_id)s AND status = 'running'\n            RETURNING job_id, volume_id, request", LEASES, "stale_epoch",
     ),
     Protection(
-        "the epoch when a failure is recorded", "db/tasks.py",
+        "the epoch when a failure is recorded", "db/tasks/failures.py",
         "        WHERE id = %(task_id)s AND epoch = %(epoch)s AND status = 'running'\n        RETURNING job_id, volume_id, request",
         "        WHERE id = %(task_id)s AND status = 'running'\n        RETURNING job_id, volume_id, request", LEASES, "stale_epoch",
     ),
     Protection(
-        "the lease is looked at when a task is claimed", "db/tasks.py",
+        "the lease is looked at when a task is claimed", "db/tasks/claims.py",
         "AND (t.lease_expires_at IS NULL OR t.lease_expires_at <= clock_timestamp())", "", WORKER,
         "another_worker_holds",
     ),
@@ -82,7 +82,7 @@ PROTECTIONS = [
         "if not marker.answers(standing.asked):", "if False:", "test_requests.py", "forced",
     ),
     Protection(
-        "an attempt answers no request that came after its claim", "db/tasks.py",
+        "an attempt answers no request that came after its claim", "db/tasks/outcomes.py",
         "AND l.request <= f.request\n        ), unresolved", "\n        ), unresolved", "test_requests.py", "while_it_runs",
     ),
     Protection(
@@ -107,7 +107,7 @@ PROTECTIONS = [
     ),
     Protection(
         "a task without progress is given up", "worker/hold.py",
-        "if now - task.last_progress > self._stall_timeout_s:", "if False:", LEASES, "wedged",
+        "if quiet is not None and now - quiet > self._stall_timeout_s:", "if False:", LEASES, "wedged",
     ),
     Protection(
         "kept pages count only if they are of the same work", "worker/parts/shelf.py",
@@ -207,7 +207,7 @@ PROTECTIONS = [
     ),
     Protection(
         "what is left is asked of the ledger", "worker/process.py",
-        "        elif found.total == 0 and (options.until_drained or not found.coming):\n            if queue_was_empty:", "        elif True:\n            if True:", FAULT, "work_left",
+        "        elif found.over or (options.until_drained and not found.total):\n            if queue_was_empty:", "        elif True:\n            if True:", FAULT, "work_left",
     ),
     Protection(
         "pages that may pass make the task retryable", "worker/attempt.py",
@@ -222,7 +222,7 @@ PROTECTIONS = [
         "        if claim.lost >= tasks.LOST_LIMIT:", "        if False:", FAULT, "ten_times",
     ),
     Protection(
-        "a duplicate of a failed task is not run", "db/tasks.py",
+        "a duplicate of a failed task is not run", "db/tasks/claims.py",
         "AND (t.status <> 'terminal_failed' OR t.failures = 0 OR t.done_at IS NULL\n"
         "           OR coalesce(%(asked_at)s::timestamptz > t.done_at, true))",
         "AND (%(asked_at)s::timestamptz IS NULL OR true)", ENDINGS, "duplicate_of_a_failed",

@@ -31,6 +31,7 @@ from bec_core import (
 )
 from bec_core.errors import RuntimeFault, ShutdownRequested, StorageError
 from bec_core.pages.pools import PagePools
+from bec_core.pages.room import Room
 from bec_core.testing.local import LocalTask, write_pages
 from support.page_functions import Seen, see
 
@@ -289,11 +290,9 @@ def test_what_nobody_takes_is_not_made_without_bound(task: Callable[..., Task]) 
     assert 10 <= read <= 42  # 2 at work and 8 ahead, four times that in results
 
 
-def test_large_pages_are_not_fetched_far_ahead(
-    task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bec_core.pages.flow._MOST_BYTES", 2500)
+def test_large_pages_are_not_fetched_far_ahead(task: Callable[..., Task]) -> None:
     made = task(*[bytes(1000)] * 40)
+    made._pools.room = Room(2500)
     held: list[int] = []
     waiting = threading.Event()
 
@@ -308,12 +307,48 @@ def test_large_pages_are_not_fetched_far_ahead(
     assert max(held[12:]) <= 4
 
 
-def test_a_single_page_larger_than_the_bound_is_worked_on(
-    task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bec_core.pages.flow._MOST_BYTES", 10)
-    got, _ = run(task(*[bytes(100)] * 5), lambda ctx: list(ctx.map_pages(see, returns=Seen)))
+def test_a_single_page_larger_than_the_bound_is_worked_on(task: Callable[..., Task]) -> None:
+    made = task(*[bytes(100)] * 5)
+    made._pools.room = Room(10)
+    got, _ = run(made, lambda ctx: list(ctx.map_pages(see, returns=Seen)))
     assert len(got) == 5
+    assert made._pools.room.taken == 0
+
+
+@pytest.mark.timeout(60)
+def test_two_volumes_share_the_room_for_fetched_pages(tmp_path: Path) -> None:
+    """While one has as much at hand as there is room for, the other fetches page by page."""
+    pools = PagePools()
+    pools.room = Room(3000)
+    first, second = (
+        Task(JOB, write_pages(tmp_path / name, {f"{p:02}.jpg": bytes(1000) for p in range(20)}))
+        for name in ("first", "second")
+    )
+    go_on, at_hand = threading.Event(), list[int]()
+
+    def wait_for_the_other(page: Page, data: PageData) -> bytes:
+        assert go_on.wait(60)
+        return b""
+
+    def work(page: Page, data: PageData) -> bytes:
+        at_hand.append(len(second.reads) - len(second.done))
+        return b""
+
+    first._pools = second._pools = pools
+    waiting = threading.Thread(
+        target=run,
+        args=[first, lambda ctx: list(ctx.map_pages(wait_for_the_other, returns=bytes, threads=1))],
+    )
+    waiting.start()
+    while pools.room.taken < 3000:
+        time.sleep(0.01)
+    run(second, lambda ctx: list(ctx.map_pages(work, returns=bytes, threads=2)))
+    go_on.set()
+    waiting.join()
+    pools.close()
+    assert at_hand == [1] * 20
+    assert len(first.done) == 20
+    assert pools.room.taken == 0
 
 
 @pytest.mark.timeout(20)

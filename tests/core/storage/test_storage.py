@@ -391,3 +391,24 @@ def test_many_threads_share_a_store(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
     assert [o.key for o in store.list()] == sorted(keys)
+
+
+def test_a_write_returns_when_the_file_and_each_new_name_are_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(tmp_path / "root")
+    synced: list[Path] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    store.swap("W1/I1/v/a.json", b"one", if_etag=None)
+    root = tmp_path / "root"
+    assert synced[0].parent == root / "W1/I1/v", "the content first"
+    assert set(synced[1:]) == {root, root / "W1", root / "W1/I1", root / "W1/I1/v"}
+    del synced[:]
+    store.swap("W1/I1/v/b.json", b"two", if_etag=None)
+    assert synced[1:] == [root / "W1/I1/v"]

@@ -93,7 +93,7 @@ def test_a_wedged_job_is_given_up_with_its_stack_in_the_log(lab):
     finally:
         logger.remove(handler)
     (first, *_) = (line for line in lines if "no page was finished" in line)
-    assert "bec-slot-1" in first
+    assert "bec-slot-" in first
     assert "_make_trouble" in first
 
 

@@ -298,7 +298,9 @@ def test_a_task_that_failed_for_good_leaves_no_parts(lab: Lab) -> None:
 def test_a_stalled_volume_keeps_its_finished_pages(lab: Lab) -> None:
     lab.ask(lab.volume("one", *PAGES, Trouble.WEDGED.value))
     seen = Counting()
-    with lab.worker(evolve(AT_ONCE, stall_timeout_s=0.6, retry_base_s=30.0), seen) as worker:
+    with lab.worker(
+        evolve(AT_ONCE, stall_timeout_s=0.6, retry_base_s=30.0, retry_cap_s=30.0), seen
+    ) as worker:
         worker.run()
     assert seen.outcomes == ["retryable_failed"]
     assert pages_in(lab) == 12

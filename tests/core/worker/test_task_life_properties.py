@@ -54,6 +54,7 @@ from bec_core.testing.checksum_job import CHECKSUM
 from bec_core.worker import BECWorker, WorkerObserver, WorkerOptions
 from bec_core.worker.hold import Keeper
 from bec_core.worker.observer import Watchers
+from bec_core.worker.turns import Turn
 from bec_core.worker.workplace import LoadedJob, Services, Workplace
 
 EXAMPLES = int(os.environ.get("BEC_TEST_EXAMPLES", "40"))
@@ -116,7 +117,7 @@ class Player(WorkerObserver):
 
     def _live(self):
         try:
-            self.worker._see_through(self.message, cancelled=False)
+            self.worker._see_through(self.message, Turn(), cancelled=False)
         except Crashed:
             pass
         except StorageError:

@@ -65,7 +65,8 @@ def test_a_fault_that_three_volumes_in_a_row_meet_ends_the_worker_and_touches_no
     lab.ask(*[lab.volume(f"vol{n}", b"one") for n in range(5)])
     monkeypatch.setattr(tasks, "finish", missing_column)
     summary = lab.work(PATIENT)
-    assert (summary.end, summary.messages) == (End.FAULT, 3)
+    assert summary.end is End.FAULT
+    assert summary.messages in (3, 4), "another may have begun by the end of the third"
     assert lab.ledger_states() == {"waiting": 5}
     assert lab.messages() == (5, 0)
 
@@ -276,6 +277,31 @@ def test_a_stalled_job_that_never_comes_back_uses_up_its_attempts(lab, monkeypat
     lab.rows(f"UPDATE task_executions SET failures = {failures_before} RETURNING 1")
     lab.work(attrs.evolve(QUICK, stall_timeout_s=0.3, shutdown_after_empty=1))
     assert ended[0] == (70, [row])
+
+
+def test_the_end_of_a_stuck_process_gives_back_what_else_is_at_hand(lab, monkeypatch):
+    """Else the next process would count it as a death with one volume in hand."""
+    go_on = threading.Event()
+    ended = []
+    stuck, other = lab.volume("vol1", b"one"), lab.volume("vol2", b"one")
+
+    def run(self, ctx):
+        while not go_on.wait(0.05):
+            if ctx.volume.ref == other:
+                ctx.page_done(ctx.volume.pages[0])
+        ctx.stop.check()
+        return TaskResult()
+
+    def end(status):
+        ended.append(lab.rows(ROWS))
+        go_on.set()
+
+    monkeypatch.setattr(ChecksumWorker, "run", run)
+    monkeypatch.setattr("bec_core.worker.opening.STUCK_AFTER_S", 0.3)
+    monkeypatch.setattr("bec_core.worker.process.os._exit", end)
+    lab.ask(stuck, other)
+    lab.work(attrs.evolve(QUICK, stall_timeout_s=0.6, shutdown_after_empty=1, concurrency=2))
+    assert sorted(ended[0]) == [("retryable_failed", 0, None), ("retryable_failed", 1, "TaskStalled")]
 
 
 # -- deaths and lost leases ---------------------------------------------------------------------------------

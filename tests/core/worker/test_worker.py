@@ -9,6 +9,7 @@ import pytest
 from bec_core.db import jobs, tasks, volumes, workers
 from bec_core.models import JobStatus, TaskStatus
 from bec_core.queues import create_queues
+from bec_core.queues.memory import MemoryQueue
 from bec_core.storage import open_store
 from bec_core.testing.checksum_job import Trouble
 from bec_core.worker import WorkerObserver, identity
@@ -322,3 +323,24 @@ def test_status_names_are_the_production_databases():
         "retryable_failed",
         "terminal_failed",
     ]
+
+
+@pytest.mark.parametrize(("kind", "said"), [("postgres", "off"), ("memory", "on")])
+def test_a_rows_commit_is_waited_for_unless_its_message_lies_beside_it(
+    lab, database, tmp_path, monkeypatch, kind, said
+):
+    """Beside it the message's deletion is lost with the row, so its next delivery finds the marker."""
+    seen, real = [], tasks.finish
+
+    def finish(connection, *arguments, **keywords):
+        done = real(connection, *arguments, **keywords)
+        seen.extend(connection.execute("SHOW synchronous_commit").fetchone())
+        return done
+
+    monkeypatch.setattr(tasks, "finish", finish)
+    if kind == "memory":
+        lab = Lab(database, MemoryQueue("m"), MemoryQueue("d"), lab.store, lab.scans, name="other")
+    lab.ask(lab.volume("vol1", b"one"))
+    lab.work()
+    assert lab.ledger_states() == {"done": 1}
+    assert seen == [said]

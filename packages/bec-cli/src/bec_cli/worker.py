@@ -145,7 +145,7 @@ def worker(
         place.take()
         session = session_of(
             ctx,
-            connections=concurrency + 3,  # a slot that waits for a message holds one
+            connections=2 * concurrency + 2,  # a slot that waits for a message holds one
             region=region,
             worker_name=name,
             source_url=_url(s3_source_bucket),

@@ -181,7 +181,8 @@ class WorkerSetup:
 
     Attributes:
         config: the job's config, structured as the plugin's config class.
-        concurrency: how many tasks may call ``run`` at the same time.
+        concurrency: how many threads may call ``run`` at the same time: two for each task of ``--concurrency``, for the
+            next volume begins while the last pages of one are at work.
         options: the operator's per-process wishes (``threads`` …); unknown ones are to be ignored.
         resources: the declared resources that were given, by name.
         declared: the names of all declared resources, given or not.

@@ -277,3 +277,43 @@ def volumes_in_state(connection: Connection, job_id: int, state: str) -> Iterato
     )
     for w_id, i_id, source, i_version in rows:
         yield VolumeRef(w_id.rpartition(":")[2], i_id, source, i_version)
+
+
+def set_state(
+    connection: Connection,
+    job_id: int,
+    volume_id: int,
+    state: str,
+    reason: str | None = None,
+    *,
+    answered: int,
+) -> None:
+    """Say what became of a volume that the job was asked to do (nothing, if it never was).
+
+    An entry that was asked for again since (its request is later than ``answered``) goes on waiting.
+    """
+    connection.execute(
+        "UPDATE ledger SET state = %s, reason = %s, changed_at = clock_timestamp()"
+        " WHERE (job_id, volume_id) = (%s, %s) AND request <= %s",
+        (state, reason, job_id, volume_id, answered),
+    )
+
+
+def fail_waiting(connection: Connection, job_id: int, volume_id: int, reason: str) -> None:
+    """Say in the ledger that a volume failed which no task of a version stands for, if it still waits."""
+    connection.execute(
+        "UPDATE ledger SET state = 'failed', reason = %s, changed_at = clock_timestamp()"
+        " WHERE (job_id, volume_id) = (%s, %s) AND state = 'waiting'",
+        (reason, job_id, volume_id),
+    )
+
+
+def follow_row(connection: Connection, job_id: int, volume_id: int) -> None:
+    """Let the ledger say done where a row does that answers its latest request."""
+    connection.execute(
+        "UPDATE ledger l SET state = 'done', reason = NULL, changed_at = clock_timestamp()"
+        " WHERE (job_id, volume_id) = (%s, %s) AND EXISTS ("
+        "   SELECT FROM task_executions t WHERE (t.job_id, t.volume_id) = (l.job_id, l.volume_id)"
+        "   AND t.status = 'done' AND t.request >= l.request)",
+        (job_id, volume_id),
+    )

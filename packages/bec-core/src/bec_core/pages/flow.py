@@ -27,6 +27,7 @@ from bec_core.job import StopSignal
 from bec_core.logs import in_context
 from bec_core.models import Page, PageData
 from bec_core.pages.child import RUN, Elsewhere
+from bec_core.pages.room import Room
 from bec_core.pages.stages import TaskTimes, Times
 
 R = TypeVar("R")
@@ -34,7 +35,6 @@ V = TypeVar("V")
 
 FETCH = "fetch"
 _AHEAD = 8  # so many pages are fetched ahead at least
-_MOST_BYTES = 256 << 20  # of pages that are fetched and not done; a single page may be larger
 _RESULTS_AHEAD = 4  # times the pages at hand
 _POLL_S = 0.2
 
@@ -52,6 +52,10 @@ class Pages(Protocol):
 
     def read_page(self, page: Page) -> PageData:
         """The page's bytes."""
+        ...
+
+    def page_begun(self, page: Page) -> None:
+        """The page is being fetched."""
         ...
 
     def page_done(self, page: Page) -> None:
@@ -85,12 +89,13 @@ class Kept(Protocol[V]):
 
 @frozen
 class PageWork(Generic[R]):
-    """What is done to each page, by whom, and how many at a time."""
+    """What is done to each page, by whom, how many at a time, and the room for those that are fetched."""
 
     call: Callable[[Page, PageData, Times], R]
     workers: Executor
     fetchers: Executor
     at_once: int
+    room: Room
 
 
 class PageFlow(Generic[R]):
@@ -150,6 +155,7 @@ class PageFlow(Generic[R]):
             self._ended = True
             running = list(self._running)
         wait([future for future in running if not future.cancel()])
+        self._work.room.take(self, 0)
 
     # -- the reader's side ----------------------------------------------------------------------------
 
@@ -179,12 +185,20 @@ class PageFlow(Generic[R]):
             and self._next < len(self._to_do)
             and self._at_hand < self._most_at_hand
             and self._next - self._taken < _RESULTS_AHEAD * self._most_at_hand
-            and (self._bytes + self._coming * self._largest < _MOST_BYTES or not self._at_hand)
+            and (not self._at_hand or not self._work.room.is_full)
         ):
             position, self._next = self._to_do[self._next], self._next + 1
             self._at_hand += 1
-            self._coming += 1
+            self._comes(1)
             self._submit(self._work.fetchers, self._fetch_in_context, position, False)
+            self._task.page_begun(self._pages[position])
+
+    def _comes(self, pages: int, fetched: int = 0) -> None:
+        """So many more pages are being fetched, and so many bytes more are; the lock must be held."""
+        self._coming += pages
+        self._bytes += fetched
+        self._largest = max(self._largest, fetched)
+        self._work.room.take(self, self._bytes + self._coming * self._largest)
 
     def _submit(self, pool: Executor, step: Callable[..., None], *arguments: Any) -> None:
         """Hand a step to a pool, unless this run has ended; the lock must be held."""
@@ -219,14 +233,12 @@ class PageFlow(Generic[R]):
         except BaseException as error:  # noqa: BLE001 - handed on: to the page's record, or to whoever iterates
             self._times.add(times.ms)
             with self._changed:
-                self._coming -= 1
+                self._comes(-1)
             self._failed(position, error, None, FETCH, again)
             return
         self._times.add(times.ms)
         with self._changed:
-            self._coming -= 1
-            self._bytes += len(data.data)
-            self._largest = max(self._largest, len(data.data))
+            self._comes(-1, len(data.data))
             self._submit(self._work.workers, self._call_in_context, position, data, again, times.ms)
 
     def _pause(self) -> None:
@@ -247,7 +259,7 @@ class PageFlow(Generic[R]):
             failed = None
         self._times.add(times.ms)
         with self._changed:
-            self._bytes -= len(data.data)
+            self._comes(0, -len(data.data))
         if failed is not None:
             self._failed(position, failed[0], data, failed[1], again)
         else:
@@ -268,7 +280,7 @@ class PageFlow(Generic[R]):
             logger.info("page {} failed for a reason that may pass: once more ({})", page.filename, problem)
             self._task.page_tried_again(page)
             with self._changed:
-                self._coming += 1
+                self._comes(1)
                 self._submit(self._work.fetchers, self._fetch_in_context, position, True)
             _let_go(error)
             return

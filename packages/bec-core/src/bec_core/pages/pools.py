@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from bec_core.models import Page, PageData
 from bec_core.pages.child import RUN
 from bec_core.pages.flow import PageWork
+from bec_core.pages.room import Room
 from bec_core.pages.stages import Times
 from bec_core.pages.values import PageValues
 
@@ -36,6 +37,7 @@ class PagePools:
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most
+        self.room = Room()
         self._lock = threading.Lock()
         self._threads: dict[tuple[str, int], ThreadPoolExecutor] = {}
         self._processes: dict[int, PageProcesses] = {}
@@ -100,7 +102,7 @@ def work_for(
                 return values.check(function(page, data), page.filename)
 
         number = pools.at_once(threads)
-        return PageWork(in_thread, pools.threads(number), pools.fetchers(), number)
+        return PageWork(in_thread, pools.threads(number), pools.fetchers(), number, pools.room)
     if threads is not None:
         raise TypeError("map_pages takes threads or processes, not both")
     from bec_core.pages.processes import check_picklable
@@ -113,4 +115,4 @@ def work_for(
         value: R = elsewhere.call(function, values, page, data, times)
         return value
 
-    return PageWork(in_process, pools.threads(number, kind="process"), pools.fetchers(), number)
+    return PageWork(in_process, pools.threads(number, kind="process"), pools.fetchers(), number, pools.room)

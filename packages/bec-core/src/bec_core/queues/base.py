@@ -40,6 +40,12 @@ class TaskQueue(Protocol):
         """Whether the figures are exact, and "nothing received" means that nothing was there (not so with SQS)."""
         ...
 
+    @property
+    def beside_rows(self) -> bool:
+        """Whether its messages lie in the database of the rows, so that nothing of them is on disk before what the rows
+        said earlier."""
+        ...
+
     def send(self, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
         """Send any number of messages (batched inside); what failed after retries comes back."""
         ...

@@ -40,6 +40,11 @@ class MemoryQueue:
         """See the protocol."""
         return True
 
+    @property
+    def beside_rows(self) -> bool:
+        """See the protocol."""
+        return False
+
     def send(self, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
         """See the protocol."""
         with self._lock:

@@ -55,6 +55,11 @@ class PostgresQueue:
         """See the protocol."""
         return True
 
+    @property
+    def beside_rows(self) -> bool:
+        """See the protocol."""
+        return True
+
     def send(self, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
         """See the protocol; all that the table can hold are sent in one transaction."""
         refused = [

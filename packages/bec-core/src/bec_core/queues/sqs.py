@@ -75,6 +75,11 @@ class SqsQueue:
         """See the protocol."""
         return False
 
+    @property
+    def beside_rows(self) -> bool:
+        """See the protocol."""
+        return False
+
     def send(self, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
         """See the protocol; the service's trouble is raised only if not a single message was sent."""
         client = self._connected()

@@ -42,7 +42,8 @@ class FileStore(Store):
         self._root = Path(os.path.abspath(root))  # noqa: PTH100 - absolute() would keep '..'
         if create:
             with _system_errors(self._root):
-                _make_folder(self._root)
+                for parent in _make_folder(self._root):
+                    _sync_folder(parent)
 
     @property
     def url(self) -> str:
@@ -227,8 +228,11 @@ def _info(entry: os.DirEntry[str], base: str) -> ObjectInfo | None:
 
 @contextlib.contextmanager
 def _written(path: Path, data: Body) -> Iterator[Path]:
-    """A synced temporary file beside ``path`` with ``data``; the body moves it into place."""
-    _make_folder(path.parent)
+    """A synced temporary file beside ``path`` with ``data``; the body moves it into place.
+
+    New folders are synced at the end: with a journal the file's own sync has written their names by then.
+    """
+    parents = _make_folder(path.parent)
     _sweep(path.parent)
     temporary = path.parent / (_TEMP + uuid.uuid4().hex)
     try:
@@ -244,7 +248,8 @@ def _written(path: Path, data: Body) -> Iterator[Path]:
             yield temporary
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    for folder in (path.parent, *parents):
+        _sync_folder(folder)
 
 
 def _sweep(folder: Path) -> None:
@@ -295,17 +300,16 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _make_folder(folder: Path) -> None:
-    """Create ``folder`` and its parents, each one's name synced into its parent."""
+def _make_folder(folder: Path) -> list[Path]:
+    """Create ``folder`` and its parents; the folders that got a new name, to be synced."""
     if folder.is_dir():
-        return
-    if folder.parent != folder:
-        _make_folder(folder.parent)
+        return []
+    parents = _make_folder(folder.parent) if folder.parent != folder else []
     try:
         folder.mkdir(exist_ok=True)
     except FileExistsError:
         raise NotADirectoryError(errno.ENOTDIR, "a file is in the way of the folder", str(folder)) from None
-    _sync_folder(folder.parent)
+    return [folder.parent, *parents]
 
 
 def _sync_folder(folder: Path) -> None:

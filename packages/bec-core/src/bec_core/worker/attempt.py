@@ -57,6 +57,7 @@ from bec_core.worker.hold import HeldTask
 from bec_core.worker.inputs import Found, TaskInputs, Unready, Vanished, changed_input, find
 from bec_core.worker.marker import marker_content, outcome_of
 from bec_core.worker.parts import TaskParts, identity
+from bec_core.worker.turns import Turn
 from bec_core.worker.workplace import Workplace
 
 GUARDED_FROM = 5
@@ -68,10 +69,11 @@ _SLACK_S = 1.0  # a message that is left to another worker comes back this long 
 class Attempt:
     """One message's way through a worker. Made for one message, and used once."""
 
-    def __init__(self, place: Workplace, gate: Gate, message: Message) -> None:
+    def __init__(self, place: Workplace, gate: Gate, message: Message, turn: Turn) -> None:
         self._place = place
         self._gate = gate
         self._message = message
+        self._turn = turn
         self._ref: VolumeRef | None = None
         self._held: HeldTask | None = None
         self._context: RunningTask | None = None
@@ -166,6 +168,7 @@ class Attempt:
             message=self._message,
             volume=volume,
             lease_ends=time.monotonic() + place.options.lease_s,
+            turn=self._turn,
         )
         self._held = held
         with (
@@ -335,6 +338,7 @@ class Attempt:
             bound={"job": place.job.name, "worker": place.worker_id},
             parts=held.parts,
             on_resumed=lambda pages: self._resumed(held, pages),
+            on_all_begun=lambda: None if held.claim.alone else self._turn.pass_on(),
         )
         with ExitStack() as stack:
             if held.parts is not None:
@@ -395,6 +399,8 @@ class Attempt:
                 held.stop.check()
             return self._failed(held, error)
         self._raise_fault(context)
+        if not held.claim.alone:
+            self._turn.end()
         try:
             held.stop.check()
         except TooManyPageErrors as error:

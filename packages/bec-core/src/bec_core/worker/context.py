@@ -63,6 +63,7 @@ class RunningTask:
         bound: Mapping[str, object] | None = None,
         parts: TaskParts | None = None,
         on_resumed: Callable[[int], None] = lambda _: None,
+        on_all_begun: Callable[[], None] = lambda: None,
     ) -> None:
         self._config = config
         self._held = held
@@ -82,6 +83,8 @@ class RunningTask:
         self._scratch = scratch
         self._parts = parts
         self._on_resumed = on_resumed
+        self._on_all_begun = on_all_begun
+        self._begun: set[int] = set()
         self._maps = 0
         self._resumed: set[int] = set()
         self._log = logger.bind(
@@ -160,6 +163,7 @@ class RunningTask:
         )
         self._on_resumed(number_resumed)
         self._on_page(done)
+        self._have_begun(resumed)
         return kept
 
     def page_values(self, returns: type[R]) -> PageValues[R]:
@@ -188,6 +192,17 @@ class RunningTask:
             with self._lock:
                 self._fault = self._fault or fault
             raise fault from error
+
+    def page_begun(self, page: Page) -> None:
+        """The page is being fetched; with the volume's last one another task may begin."""
+        self._have_begun([page])
+
+    def _have_begun(self, pages: Iterable[Page]) -> None:
+        with self._lock:
+            self._begun.update(page.index for page in pages)
+            all_begun = len(self._begun) == len(self.volume.pages)
+        if all_begun:
+            self._on_all_begun()
 
     def page_done(self, page: Page) -> None:
         """Count the page as finished; saying so twice counts once, but is progress."""

@@ -24,6 +24,7 @@ from bec_core.models import Message, Volume
 from bec_core.queues.base import TaskQueue
 from bec_core.worker.parts import TaskParts
 from bec_core.worker.stop import StopFlag
+from bec_core.worker.turns import Turn
 
 _TICK_S = 0.5
 
@@ -36,6 +37,7 @@ class HeldTask:
     message: Message
     volume: Volume
     lease_ends: float
+    turn: Turn = field(factory=Turn)
     stop: StopFlag = field(factory=StopFlag)
     started: float = field(factory=time.monotonic)
     renewed: float = field(factory=time.monotonic)
@@ -44,6 +46,17 @@ class HeldTask:
     pages_resumed: int = 0
     parts: TaskParts | None = None
     abandoned: bool = False
+
+    @property
+    def worked_s(self) -> float:
+        """How long it has been worked on: from its claim, or from the end of the task before it if that came later."""
+        return time.monotonic() - max(self.started, self.turn.free_since() or 0.0)
+
+    @property
+    def quiet_since(self) -> float | None:
+        """Since when no page of it was finished although nothing was in its way; None: its pages may have to wait."""
+        free = self.turn.free_since()
+        return None if free is None else max(self.last_progress, free)
 
 
 class Keeper:
@@ -166,11 +179,12 @@ class Keeper:
                 with self._lock:
                     self._stuck.append(task)
             return
-        if now - task.last_progress > self._stall_timeout_s:
+        quiet = task.quiet_since
+        if quiet is not None and now - quiet > self._stall_timeout_s:
             logger.error(
                 "{}: no page was finished for {:.0f} s; the threads' stacks:\n{}",
                 task.volume.ref,
-                now - task.last_progress,
+                now - quiet,
                 all_stacks(),
             )
             task.stop.set(TaskStalled(f"no page was finished for {self._stall_timeout_s:.0f} s"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +25,7 @@ def outcome_of(held: HeldTask, context: RunningTask, result: TaskResult) -> Outc
         nb_errors=len(context.failures),
         total_duration_ms=result.page_ms,
         avg_duration_per_page_ms=result.page_ms / max(1, pages),
-        wall_clock_duration_ms=(time.monotonic() - held.started) * 1000,
+        wall_clock_duration_ms=held.worked_s * 1000,
         stage_ms=result.stage_ms,
         errors_by_stage=context.errors_by_stage,
         metrics=context.given_metrics,

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 HURRIED_S = 5.0
 """After a notice finished pages are kept about so often."""
 
-_OTHER_CONNECTIONS = 3  # the keeper's, the heartbeat's, and one to spare
+_OTHER_CONNECTIONS = 2  # the keeper's and the heartbeat's
 _BEFORE_THE_LIMIT = 1  # so many deliveries before the queue's own limit a message is replaced by a copy
 
 
@@ -74,7 +74,7 @@ def open_worker(
         JobGone: the job was deleted.
     """
     # a slot that waits at a queue in PostgreSQL holds one; the keeper must never wait behind them
-    services.database.allow(options.concurrency + _OTHER_CONNECTIONS)
+    services.database.allow(options.most_at_once + _OTHER_CONNECTIONS)
     # two of one name that start at once must not disturb each other's probe
     for warning in probe(services.store, key=f".bec/probe/{name}-{os.getpid()}"):
         logger.warning("{}", warning)
@@ -141,7 +141,7 @@ def load_worker(
     config, runtime = structure_job(values, job_type)
     setup = WorkerSetup(
         config=config,
-        concurrency=options.concurrency,
+        concurrency=options.most_at_once,
         options=options.job_options,
         resources=finder.find(job_type, runtime.resources),
         declared=tuple(resource.name for resource in job_type.resources),

@@ -28,7 +28,7 @@ class WorkerOptions:
         by_ledger: the ledger says whether anything is left; False: the queue alone (one volume, asked for in memory).
         empty_twice_s: a queue whose figures lag must be seen empty twice, so many seconds apart.
         redo_other_recipes: a marker of another recipe is not done (``bec run``); one without a recipe is.
-        concurrency: how many tasks run at the same time.
+        concurrency: how many tasks run at the same time. One whose last page has begun lets the next begin.
         grace_s: how long tasks may go on after the first request to stop.
         stall_timeout_s: give a task up when no page of it was finished for this long.
         retry_base_s, retry_cap_s: back-off after a failure: ``base * 2**(failures - 1)``, at most ``cap``, with jitter.
@@ -56,6 +56,11 @@ class WorkerOptions:
     job_options: Mapping[str, Any] = field(factory=dict)
     part_every_s: float = EVERY_S
     scratch: Path | None = None
+
+    @property
+    def most_at_once(self) -> int:
+        """How many tasks can be at hand: each that runs, and before each one whose last pages are at work."""
+        return 2 * self.concurrency
 
     def backoff_s(self, failures: int) -> float:
         """How long to leave a task alone after its ``failures``-th failure: half of it fixed, half jitter."""

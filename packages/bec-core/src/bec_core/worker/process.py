@@ -49,6 +49,7 @@ from bec_core.worker.heartbeat import Heartbeat
 from bec_core.worker.hold import HeldTask
 from bec_core.worker.life import ANSWER_S, SLOT, Life
 from bec_core.worker.settle import cancelled, fault_in_settling, settle
+from bec_core.worker.turns import Turn, Turns
 from bec_core.worker.watchdog import EXIT_STUCK
 from bec_core.worker.workplace import Workplace
 
@@ -95,7 +96,8 @@ class _Tally:
     swept_at: dict[str, float] = field(factory=dict)
     end: End | None = None
     left: WhatIsLeft | None = None
-    lock: threading.Lock = field(factory=threading.Lock)
+    said_paused: bool = False
+    changed: threading.Condition = field(factory=threading.Condition)
 
 
 class BECWorker:
@@ -114,6 +116,7 @@ class BECWorker:
         self._heartbeat = heartbeat
         self._renew_at = renew_at
         self._gate = Gate()
+        self._turns = Turns(place.options.concurrency)
         self._brake = Brake(place)
         self._tally = _Tally()
         self._emptiness = Emptiness(place.services.queue.exact, place.options.empty_twice_s)
@@ -165,7 +168,7 @@ class BECWorker:
         """Work until told to stop or nothing is left; returns when the last task at hand has ended."""
         slots = [
             threading.Thread(target=self._slot, name=f"{SLOT}{n}")
-            for n in range(1, self._place.options.concurrency + 1)
+            for n in range(1, self._place.options.most_at_once + 1)
         ]
         for slot in slots:
             slot.start()
@@ -178,10 +181,12 @@ class BECWorker:
         return WorkerSummary(self._tally.messages, self._tally.end or End.FAULT, self._tally.left)
 
     def _end_the_process(self, stuck: list[HeldTask]) -> None:
-        """A job's thread can't be stopped: give its task back and let a new process take its place."""
+        """A job's thread can't be stopped: give back what is at hand and let a new process take its place."""
+        others = [held for held in self._place.keeper.held() if held not in stuck]
         try:
             for held in stuck:
                 logger.critical("{}: the job did not stop when told to; ending the process", held.volume.ref)
+            for held in [*stuck, *others]:
                 if held.parts is not None:
                     held.parts.flush()
                 settle(self._place, held.message, self._end_of_stuck(held))
@@ -191,7 +196,7 @@ class BECWorker:
 
     def _end_of_stuck(self, held: HeldTask) -> Retry | Failed | HandedBack:
         """A stall is the task's failure; a job that was told to stop for another reason is handed back."""
-        reason = held.stop.reason or TaskStopped("the job did not stop")
+        reason = held.stop.reason or TaskStopped("its process had to end for another volume")
         failure = describe(reason, stage="run")
         if not isinstance(reason, TaskStalled):
             return HandedBack(failure, held)
@@ -213,36 +218,45 @@ class BECWorker:
                 self._life.ends()
 
     def _serve(self) -> None:
-        said_paused = False
         while not self._draining.is_set():
-            status = self._heartbeat.job_status
-            if status is None:
+            self._life.ends()  # until the volume at hand comes to its last pages
+            with self._turns.taken() as turn:
+                if not self._draining.is_set():
+                    self._have_turn(turn)
+
+    def _have_turn(self, turn: Turn) -> None:
+        status = self._heartbeat.job_status
+        if status is None:
+            self._gone()
+        elif status is JobStatus.COMPLETED:
+            logger.info("the job is completed: ending")
+            self._end(End.COMPLETED)
+        elif status is JobStatus.PAUSED:
+            self._wait_paused()
+        else:
+            self._tally.said_paused = False
+            try:
+                self._take_one(turn, cancelled=status is JobStatus.CANCELLED)
+            except JobGone:
                 self._gone()
-            elif status is JobStatus.COMPLETED:
-                logger.info("the job is completed: ending")
-                self._end(End.COMPLETED)
-            elif status is JobStatus.PAUSED:
-                if not said_paused:
-                    logger.warning("the job is paused: waiting (bec jobs resume {})", self._place.job.name)
-                said_paused = True
-                self._life.says("the job is paused", _PAUSED_POLL_S + ANSWER_S)
-                self._draining.wait(_PAUSED_POLL_S)
-            else:
-                said_paused = False
-                try:
-                    self._take_one(cancelled=status is JobStatus.CANCELLED)
-                except JobGone:
-                    self._gone()
-                except ServiceError as error:
-                    self._pause_after(error)
-                except Exception as error:  # noqa: BLE001 - it is counted, and the third in a row ends the worker
-                    self._note_fault(error)
+            except ServiceError as error:
+                self._pause_after(error)
+            except Exception as error:  # noqa: BLE001 - it is counted, and the third in a row ends the worker
+                self._note_fault(error)
+
+    def _wait_paused(self) -> None:
+        with self._tally.changed:
+            said, self._tally.said_paused = self._tally.said_paused, True
+        if not said:
+            logger.warning("the job is paused: waiting (bec jobs resume {})", self._place.job.name)
+        self._life.says("the job is paused", _PAUSED_POLL_S + ANSWER_S)
+        self._draining.wait(_PAUSED_POLL_S)
 
     def _gone(self) -> None:
         logger.warning("the job was deleted: ending; no message was touched")
         self._end(End.DELETED)
 
-    def _take_one(self, *, cancelled: bool) -> None:
+    def _take_one(self, turn: Turn, *, cancelled: bool) -> None:
         options, queue = self._place.options, self._place.services.queue
         self._life.says("waiting for a message", options.poll_wait_s + ANSWER_S)
         received = queue.receive(limit=1, wait_s=self._wait_s(), visibility_s=options.lease_s)
@@ -253,7 +267,7 @@ class BECWorker:
         if self._draining.is_set():
             queue.extend(message, 0)
             return
-        with self._tally.lock:
+        with self._tally.changed:
             self._tally.messages += 1
             self._tally.empty_receives = 0
             self._tally.busy += 1
@@ -263,10 +277,11 @@ class BECWorker:
                 # The queue itself would set it aside soon, without a reason. A fresh copy counts anew.
                 queue.replace(message)
             else:
-                self._see_through(message, cancelled=cancelled)
+                self._see_through(message, turn, cancelled=cancelled)
         finally:
-            with self._tally.lock:
+            with self._tally.changed:
                 self._tally.busy -= 1
+                self._tally.changed.notify_all()
 
     def _wait_s(self) -> float:
         """How long to wait for a message: not at all where the ledger may already say that nothing is left."""
@@ -274,9 +289,9 @@ class BECWorker:
         look_first = options.until_drained and self._place.services.queue.exact
         return 0.0 if look_first and not self._tally.empty_receives else options.poll_wait_s
 
-    def _see_through(self, message: Message, *, cancelled: bool) -> None:
+    def _see_through(self, message: Message, turn: Turn, *, cancelled: bool) -> None:
         self._place.watchers.step(Step.RECEIVED)
-        attempted = self._cancelled(message) if cancelled else self._attempt(message)
+        attempted = self._cancelled(message) if cancelled else self._attempt(message, turn)
         try:
             ending = settle(self._place, message, attempted)
         except ServiceError:
@@ -299,14 +314,14 @@ class BECWorker:
                 self._canary()
                 if isinstance(ending, (Done, Failed, Retry)) and self._brake.look():
                     self._heartbeat.beat()
-                with self._tally.lock:
+                with self._tally.changed:
                     self._tally.trouble = 0
                     self._tally.faults = 0
             case _:
                 pass
 
-    def _attempt(self, message: Message) -> Ending:
-        attempt = Attempt(self._place, self._gate, message)
+    def _attempt(self, message: Message, turn: Turn) -> Ending:
+        attempt = Attempt(self._place, self._gate, message, turn)
         self._life.says(attempt.told, self._patience_s, progress=attempt.progress)
         return attempt.run()
 
@@ -324,7 +339,7 @@ class BECWorker:
     # -- trouble and faults ---------------------------------------------------------------------------
 
     def _pause_after(self, error: BecError) -> None:
-        with self._tally.lock:
+        with self._tally.changed:
             self._tally.trouble += 1
             trouble = self._tally.trouble
         shortest, longest = _TROUBLE_PAUSE_S
@@ -335,7 +350,7 @@ class BECWorker:
 
     def _note_fault(self, error: BaseException) -> None:
         """Say a fault of ours once with its traceback; the third without a success between ends the worker."""
-        with self._tally.lock:
+        with self._tally.changed:
             self._tally.faults += 1
             faults = self._tally.faults
         first = error if faults == 1 else None
@@ -358,13 +373,16 @@ class BECWorker:
         options = self._place.options
         if options.by_ledger and (self._feed() or (self._its_time_to_sweep("canary") and self._canary())):
             return
-        with self._tally.lock:
+        with self._tally.changed:
             self._tally.empty_receives += 1
             quiet = self._tally.busy == 0
             empty = self._tally.empty_receives
         limit = options.shutdown_after_empty
         due = limit is not None and empty >= limit * options.concurrency
-        if not quiet or not (due or options.until_drained):
+        if not quiet:
+            self._wait_for_an_end()
+            return
+        if not (due or options.until_drained):
             return
         queue_was_empty = self._emptiness.look(self._place.services.queue.stats())
         if not options.by_ledger or self._heartbeat.job_status is JobStatus.CANCELLED:
@@ -375,7 +393,7 @@ class BECWorker:
             found = ledger.left(connection, self._place.job.id)
         self._tally.left = found
         if found.blocked and self._release():
-            with self._tally.lock:
+            with self._tally.changed:
                 self._tally.empty_receives = 0
         elif found.over or (options.until_drained and not found.total):
             if queue_was_empty:
@@ -384,12 +402,18 @@ class BECWorker:
             elif due and not self._emptiness.seen_once:
                 self._end(End.WORK_LEFT)
         elif found.due and self._sweep(queue_was_empty):
-            with self._tally.lock:
+            with self._tally.changed:
                 self._tally.empty_receives = 0
         elif due and not options.until_drained and (queue_was_empty or not self._emptiness.seen_once):
             self._end(End.WORK_LEFT)
         # whoever doesn't end looks again, but not as fast as it can
         self._draining.wait(_LOOK_AGAIN_S if self._place.services.queue.exact else 5 * _LOOK_AGAIN_S)
+
+    def _wait_for_an_end(self) -> None:
+        """Nothing came while tasks are at hand: what is left is known when one has ended; else look again soon."""
+        with self._tally.changed:
+            busy = self._tally.busy
+            self._tally.changed.wait_for(lambda: self._tally.busy < busy, _LOOK_AGAIN_S)
 
     def _release(self) -> int:
         """Release what is blocked although its inputs are done; looked for now and then only."""
@@ -433,7 +457,7 @@ class BECWorker:
 
     def _its_time_to_sweep(self, what: str) -> bool:
         now = time.monotonic()
-        with self._tally.lock:
+        with self._tally.changed:
             last = self._tally.swept_at.get(what)
             if last is not None and now - last < _SWEEP_EVERY_S:
                 return False

@@ -10,7 +10,7 @@ import attrs
 from loguru import logger
 
 from bec_core.artifacts import remember
-from bec_core.db import blocking, left, tasks, volumes
+from bec_core.db import blocking, ledger, left, tasks, volumes
 from bec_core.db.blocking import Released
 from bec_core.db.pool import Connection
 from bec_core.db.tasks import Outcome
@@ -120,6 +120,7 @@ def _finish(place: Workplace, connection: Connection, ending: Done) -> tuple[boo
         ending.outcome,
         recipe=ending.recipe,
         contents=tasks.Contents(ending.artifacts, lineage),
+        wait=not place.services.queue.beside_rows,
     )
     if volume_id is None:
         return False, ()
@@ -162,7 +163,7 @@ def _fail_for_good(place: Workplace, connection: Connection, ending: Failed) -> 
 def _say_done(place: Workplace, connection: Connection, ending: AlreadyDone) -> tuple[Released, ...]:
     job_id = place.job.id
     if ending.by is not None:
-        tasks.set_ledger(connection, job_id, ending.volume_id, "done", f"done by job {ending.by}", answered=0)
+        ledger.set_state(connection, job_id, ending.volume_id, "done", f"done by job {ending.by}", answered=0)
         logger.info("done by job {}, which has its results under the same prefix", ending.by)
         return ()
     remembered = remember(
@@ -184,7 +185,7 @@ def _answer_set_aside(place: Workplace, connection: Connection, ending: SetAside
         raise JobGone(f"job {place.job.name} was deleted")
     if ending.ref is not None:
         volume_id = volumes.upsert_ref(connection, ending.ref)
-        tasks.fail_waiting(connection, place.job.id, volume_id, ending.failure)
+        ledger.fail_waiting(connection, place.job.id, volume_id, ending.failure.reason)
 
 
 def _give_back(place: Workplace, connection: Connection, ending: HandedBack) -> Ending:

@@ -13,7 +13,7 @@ from bec_core.admin.asking import ask_again, refuse_cancelled
 from bec_core.admin.audit.findings import Finding, Kind
 from bec_core.admin.session import Session
 from bec_core.artifacts import Marker, remember
-from bec_core.db import tasks, volumes
+from bec_core.db import ledger, volumes
 from bec_core.errors import TaskError
 from bec_core.models import Job, VolumeRef
 from bec_core.queues.letters import remove_letters
@@ -129,7 +129,7 @@ def _etag(session: Session, finding: Finding, said: str) -> bytes | None:
 def _correct_ledger(session: Session, job: Job, finding: Finding) -> None:
     assert finding.volume_id is not None
     with session.database.connection() as connection:
-        tasks.ledger_follows(connection, job.id, finding.volume_id)
+        ledger.follow_row(connection, job.id, finding.volume_id)
 
 
 def _queue_again(session: Session, job: Job, again: dict[VolumeRef, list[Finding]]) -> set[VolumeRef]:
