@@ -27,10 +27,9 @@ import numpy as np
 from bec_core.archive import is_image_name
 from bec_ldv1.network.engine import Engine
 from bec_ldv1.network.setup import start_engine
-from bec_ldv1.page.binarize import binarize
 from bec_ldv1.page.decode import decode
 from bec_ldv1.page.detect import detect_page
-from bec_ldv1.page.scale import shrink
+from bec_ldv1.page.prepare import prepare
 from bec_ldv1.page.tiles import cut
 from bec_ldv1.record.make import page_record
 from bec_ldv1.record.records import to_parquet
@@ -40,22 +39,21 @@ class Remembered:
     """An engine that knows the answers: what is left is everything but the network."""
 
     def __init__(self, engine: Engine) -> None:
-        self.model = engine.model
+        self.model, self.postprocess, self.preparation = engine.model, engine.postprocess, engine.preparation
         self._engine = engine
         self._answers: dict[bytes, np.ndarray] = {}
 
-    def infer(self, tiles):
-        """The tiles' probabilities, by the engine the first time."""
-        key = tiles[:, ::37, ::41].tobytes()
+    def infer(self, ink):
+        """The plane's probabilities, by the engine the first time."""
+        key = ink[::37, ::41].tobytes()
         if key not in self._answers:
-            self._answers[key] = self._engine.infer(tiles)
+            self._answers[key] = self._engine.infer(ink)
         return self._answers[key]
 
 
-def tiles_of(path):
+def tiles_of(path, model):
     """The page's tiles."""
-    page = decode(path.read_bytes())
-    return cut(binarize(shrink(page), bilevel=page.bilevel))
+    return cut(prepare(decode(path.read_bytes()), model.preparation).ink, model.step)
 
 
 def whole_page(path, engine):
@@ -86,8 +84,8 @@ def report(pages: list[Path], scratch: Path) -> None:
     cores = len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(cores) as pool, start_engine() as engine:
         model = engine.model
-        tiles = np.concatenate(list(pool.map(tiles_of, pages)))
-        engine.infer(tiles[: 8 * cores])
+        tiles = [tile for page in pool.map(lambda path: tiles_of(path, model), pages) for tile in page]
+        engine.answers(tiles[: 8 * cores])
         began = time.perf_counter()
         engine.submit(tiles).result()
         forward = len(pages) / (time.perf_counter() - began)

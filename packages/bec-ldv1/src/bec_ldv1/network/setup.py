@@ -15,7 +15,6 @@ from loguru import logger
 
 from bec_core import SettingsError
 from bec_ldv1.config import Ldv1Config
-from bec_ldv1.page.scale import TILE
 
 if TYPE_CHECKING:
     from bec_ldv1.network.engine import Engine
@@ -62,7 +61,7 @@ def start_engine(model_path: Path | None = None, config: Ldv1Config | None = Non
         torch.set_num_threads(1)  # one pass a core, instead of all cores for one pass
         model = load_model(model_path)
         if not config.compile_model:
-            model = traced(model, TILE)
+            model = traced(model)
         engine = Engine(model, batch_tiles=min(_CPU_BATCH_TILES, config.max_tiles_per_batch), threads=cores())
     if config.compile_model:
         model.network.compile()
