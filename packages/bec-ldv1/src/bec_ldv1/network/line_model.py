@@ -102,8 +102,3 @@ def traced(model: LineModel) -> LineModel:
             model.network, example.contiguous(memory_format=torch.channels_last), check_trace=False
         )
         return attrs.evolve(model, network=torch.jit.freeze(graph))
-
-
-def has_fast_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware (AVX-512 BF16 or AMX)."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
