@@ -24,7 +24,8 @@ from support.services import postgres_server
 _TIMES = 7
 
 _FILL = """
-    INSERT INTO task_executions (job_id, volume_id, s3_etag, version, status, started_at, done_at, total_images, nb_errors,
+    INSERT INTO task_executions (job_id, volume_id, s3_etag, version, status, started_at, done_at, total_images,
+                                 nb_errors,
                                  artifacts, metrics, stage_ms, recipe)
     SELECT %(job)s, v.id, decode(md5(v.id || ':' || %(version)s), 'hex'), 'v' || %(version)s, 'done',
            now() - make_interval(days => 100 - %(version)s), now() - make_interval(days => 100 - %(version)s), 300, 0,

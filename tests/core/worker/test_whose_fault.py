@@ -611,6 +611,43 @@ def test_two_models_never_work_at_one_job(lab, monkeypatch):
     lab.work()  # the other one has stopped
 
 
+def test_two_arithmetics_never_work_at_one_job(lab, monkeypatch):
+    from bec_core.errors import ConflictError
+    from bec_core.job import Ingredients
+
+    def calculate_in(arithmetic):
+        said = Ingredients({"model": "ab" * 32}, arithmetic)
+        monkeypatch.setattr(ChecksumWorker, "ingredients", property(lambda self: said), raising=False)
+
+    calculate_in("bfloat16")
+    with lab.worker():
+        calculate_in("float32")
+        with pytest.raises(ConflictError, match=r"calculates in bfloat16, this one in float32: one job's"):
+            lab.work()
+    lab.work()  # the other one has stopped
+
+
+def test_a_worker_is_told_what_the_jobs_workers_calculate_in_already(lab, monkeypatch):
+    from bec_core.job import Ingredients
+
+    pinned = []
+    build = ChecksumWorker.__init__
+
+    def told(self, setup):
+        pinned.append([setup.pinned_arithmetic({"model": model}) for model in ("ab", "cd")])
+        build(self, setup)
+
+    monkeypatch.setattr(ChecksumWorker, "__init__", told)
+    for model, arithmetic in (("ab", "float32"), ("cd", "int8"), ("ab", "bfloat16")):
+        said = Ingredients({"model": model}, arithmetic)
+        monkeypatch.setattr(
+            ChecksumWorker, "ingredients", property(lambda self, said=said: said), raising=False
+        )
+        lab.work()
+    lab.work()
+    assert pinned == [["", ""], ["float32", ""], ["float32", "int8"], ["bfloat16", "int8"]]
+
+
 # -- what is left -------------------------------------------------------------------------------------------
 
 

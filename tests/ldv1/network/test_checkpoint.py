@@ -72,7 +72,7 @@ def test_the_contracts_format(tmp_path: Path, weights: dict[str, torch.Tensor], 
 
 
 def test_the_box_format(tmp_path: Path) -> None:
-    model = load_model(box_file(tmp_path / "box.pt"), precision=Precision.FLOAT32)
+    model = load_model(box_file(tmp_path / "box.pt"), Precision.FLOAT32)
     assert model.channels == 1
     assert model.postprocess == Postprocess(threshold=0.5)
     assert model.preparation == Preparation(enlarge=True)
@@ -88,15 +88,15 @@ def test_a_box_of_before_wants_the_contracts_preparation(tmp_path: Path) -> None
 
 def test_low_precision_keeps_float32_batch_norms(tmp_path: Path) -> None:
     path = box_file(tmp_path / "box.pt")
-    exact = load_model(path, precision=Precision.FLOAT32)
-    coarse = load_model(path, precision=Precision.BFLOAT16)
+    exact = load_model(path, Precision.FLOAT32)
+    coarse = load_model(path, Precision.BFLOAT16)
     kinds = {(type(m).__name__, m.weight.dtype) for m in coarse.network.modules() if hasattr(m, "weight")}
     assert kinds == {("Conv2d", torch.bfloat16), ("BatchNorm2d", torch.float32)}
     np.testing.assert_allclose(coarse.probabilities(TILES), exact.probabilities(TILES), atol=0.02)
 
 
 def test_numbers_that_are_none_are_an_error(tmp_path: Path) -> None:
-    model = load_model(box_file(tmp_path / "box.pt"), precision=Precision.FLOAT32)
+    model = load_model(box_file(tmp_path / "box.pt"), Precision.FLOAT32)
     model.network.head.bias.data.fill_(float("nan"))
     with pytest.raises(BadOutput, match=r"box\.pt gave values that are not numbers"):
         model.probabilities(TILES)

@@ -19,10 +19,11 @@ def deeplab():
 
 
 @pytest.mark.parametrize("make", [box, deeplab])
-def test_the_graph_says_what_the_network_says_for_any_number_of_tiles(make):
+def test_the_graph_says_what_the_network_says_for_any_number_of_tiles_of_any_size_it_takes(make):
     model = make()
-    graph = traced(model, 512)
+    graph = traced(model)
     rng = np.random.default_rng(5)
-    for count in (1, 2, 3):
-        tiles = np.where(rng.random((count, 512, 512)) < 0.1, 0, 255).astype(np.uint8)
+    smallest = (model.step, 512), (512, 2 * model.step), (model.step, model.step)
+    for count, size in ((1, (512, 512)), (2, (512, 512)), (3, (512, 512)), *((1, size) for size in smallest)):
+        tiles = np.where(rng.random((count, *size)) < 0.1, 0, 255).astype(np.uint8)
         np.testing.assert_allclose(graph.probabilities(tiles), model.probabilities(tiles), atol=0.02)

@@ -36,8 +36,8 @@ class InkIsLine:
         self.postprocess = Postprocess()
         self.preparation = Preparation()
 
-    def infer(self, tiles: np.ndarray) -> np.ndarray:
-        return (tiles == 0).astype(np.float32)
+    def infer(self, ink: np.ndarray) -> np.ndarray:
+        return (ink == 0).astype(np.float32)
 
 
 # -- pages ------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from bec_ldv1.network.engine import Engine
 from bec_ldv1.network.setup import start_engine
 from bec_ldv1.page.detect import detect_page
 from bec_ldv1.page.flags import Flag
+from bec_ldv1.page.tiles import cut
 from bec_ldv1.record.details import PageDetails
 from bec_ldv1.record.make import page_record
 from support.sample_pages import BOOK, PECHA, sample
@@ -208,9 +209,9 @@ class Counting:
         self._engine = engine
         self.postprocess, self.preparation, self.tiles = engine.postprocess, engine.preparation, 0
 
-    def infer(self, tiles: np.ndarray) -> np.ndarray:
-        self.tiles += len(tiles)
-        return self._engine.infer(tiles)
+    def infer(self, ink: np.ndarray) -> np.ndarray:
+        self.tiles += len(cut(ink))
+        return self._engine.infer(ink)
 
 
 def test_upright_and_blank_pages_are_not_looked_at_level(engine: Engine) -> None:

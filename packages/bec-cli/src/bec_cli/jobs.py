@@ -238,9 +238,10 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
     from bec_core.admin.binding import bound_inputs, readers_of
     from bec_core.admin.canary import canary_of
     from bec_core.admin.feeding import feeder_of
-    from bec_core.admin.jobs import config_revisions
+    from bec_core.admin.jobs import config_revisions, newest_arithmetic
 
     session, job = session_and_job(ctx, job_name)
+    arithmetic = newest_arithmetic(session, job)
     actions = latest_actions(session, job, limit=_ACTIONS)
     feeder, canary = feeder_of(session, job), canary_of(session, job)
     bound, readers = bound_inputs(session, job), readers_of(session, job)
@@ -252,6 +253,7 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
             "read_by": readers,
             "feeder": attrs.asdict(feeder) if feeder else None,
             "canary": attrs.asdict(canary) if canary else None,
+            "arithmetic": arithmetic,
             "actions": [attrs.asdict(one) for one in actions],
         }
         print_json({**_as_dict(job), **shown, **({"revisions": listed} if revisions else {})})
@@ -269,6 +271,8 @@ def show(ctx: click.Context, job_name: str, revisions: bool, as_json: bool) -> N
         say(f"Brake: the job was paused: {job.brake_reason}; to go on: bec jobs resume {job.name}")
     if canary:
         say(f"Canary: {_canary(canary, job)}")
+    if arithmetic:
+        say(f"Arithmetic: {arithmetic}, as its newest worker chose")
     for one in bound:
         follows = ", followed" if one.follow else ""
         say(f"Input {one.name}: {one.job_name or 'bound to no job'}{follows}")

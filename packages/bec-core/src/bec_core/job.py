@@ -187,6 +187,7 @@ class WorkerSetup:
         resources: the declared resources that were given, by name.
         declared: the names of all declared resources, given or not.
         settings: the job type's own settings, structured as its ``settings`` class; None without one.
+        declared_by_others: what the job's workers said that they work with, the newest first.
     """
 
     config: Any
@@ -195,6 +196,15 @@ class WorkerSetup:
     resources: Mapping[str, ResourceFile] = field(factory=dict)
     declared: tuple[str, ...] = ()
     settings: Any = None
+    declared_by_others: tuple[Ingredients, ...] = ()
+
+    def pinned_arithmetic(self, resources: Mapping[str, str]) -> str:
+        """What the job's workers calculate in with resources of these SHA-256; empty: none has worked with them.
+
+        A worker that chooses its arithmetic follows, or is refused with a reason: one job's results are of one kind.
+        """
+        with_them = (said for said in self.declared_by_others if dict(said.resources) == dict(resources))
+        return next((said.arithmetic for said in with_them), "")
 
     def resource(self, name: str) -> ResourceFile | None:
         """The resource of this name; None if it was not given.

@@ -17,10 +17,12 @@ class Ldv1Config:
         True, "Use the GPU. Without one the CPU does the work, and the log says so.", results=False
     )
     require_gpu: bool = option(False, "Refuse to start without a GPU.", results=False)
-    precision: Literal["fp32", "fp16", "bf16"] = option(
-        "fp16",
-        "The network's arithmetic on a GPU; a CPU chooses its own.",
-        allowed="fp32, fp16 or bf16",
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = option(
+        "auto",
+        "The network's arithmetic. auto: what the job's workers calculate in already; of the first, half (fp16) on a "
+        "GPU, on a CPU float32 or, for the model in the box on hardware that has it, bfloat16. "
+        "fp16 is for GPUs: on a CPU it means auto.",
+        allowed="auto, fp32, fp16 or bf16",
         results=False,  # what is really used is among the ingredients
     )
     batch_size: int = option(

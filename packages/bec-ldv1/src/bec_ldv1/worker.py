@@ -91,7 +91,11 @@ def build_worker(setup: WorkerSetup) -> Ldv1Worker:
     """The job's worker factory; raises what :func:`bec_ldv1.network.setup.start_engine` raises."""
     config: Ldv1Config = setup.config
     model = setup.resource("model")
-    engine = start_engine(model.path if model else None, config)
+    engine = start_engine(
+        model.path if model else None,
+        config,
+        pinned=lambda sha256: setup.pinned_arithmetic({"model": sha256}),
+    )
     # On a CPU more pages in flight than cores only wait for each other.
     most = config.batch_size if engine.model.device.type == "cuda" else min(config.batch_size, cores() + 2)
     return Ldv1Worker(engine, pages_in_flight=int(setup.options.get("threads") or most))

@@ -12,7 +12,7 @@ from loguru import logger
 from bec_core.admin.actions import record
 from bec_core.admin.binding import Binding, bindings, choose_type, is_folder_run, rebind
 from bec_core.admin.session import Session
-from bec_core.db import canary
+from bec_core.db import canary, recipes
 from bec_core.db import inputs as input_rows
 from bec_core.db import jobs as rows
 from bec_core.db.reads import job_contents
@@ -286,6 +286,13 @@ def update_config(
         )
         record(session, connection, updated, "update", config_revision=updated.config_revision)
     return UpdatedJob(updated, changed=True, warnings=warnings)
+
+
+def newest_arithmetic(session: Session, job: Job) -> str | None:
+    """What the job's workers calculate in, as the newest of them declared; None: none has said."""
+    with session.database.connection() as connection:
+        declared = recipes.ingredients(connection, job.id)
+    return declared[0][1] or None if declared else None
 
 
 def config_revisions(session: Session, job: Job) -> list[tuple[int, dict[str, Any], Any]]:

@@ -28,13 +28,25 @@ def newest(connection: Connection, job_id: int) -> str | None:
     return row[0] if row else None
 
 
-def living_resources(
-    connection: Connection, job_id: int, *, alive_s: float
-) -> list[tuple[int, Mapping[str, str]]]:
-    """The resources (name to SHA-256) of each live worker of the job."""
+def ingredients(connection: Connection, job_id: int) -> list[tuple[Mapping[str, str], str]]:
+    """Resources (name to SHA-256) and arithmetic of each recipe of the job, the newest declared first."""
     rows = connection.execute(
         """
-        SELECT w.worker_id, coalesce(r.contents -> 'resources', '{}'::jsonb)
+        SELECT coalesce(contents -> 'resources', '{}'::jsonb), coalesce(contents ->> 'arithmetic', '')
+        FROM job_recipes WHERE job_id = %s ORDER BY declared_at DESC
+        """,
+        (job_id,),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def living_ingredients(
+    connection: Connection, job_id: int, *, alive_s: float
+) -> list[tuple[int, Mapping[str, str], str]]:
+    """Each live worker of the job, its resources (name to SHA-256) and its arithmetic."""
+    rows = connection.execute(
+        """
+        SELECT w.worker_id, coalesce(r.contents -> 'resources', '{}'::jsonb), coalesce(r.contents ->> 'arithmetic', '')
         FROM workers w JOIN job_recipes r ON (r.job_id, r.recipe) = (w.job_id, w.recipe)
         WHERE w.job_id = %s AND w.stopped_at IS NULL
           AND w.last_heartbeat_at > statement_timestamp() - make_interval(secs => %s)
@@ -42,4 +54,4 @@ def living_resources(
         """,
         (job_id, alive_s),
     )
-    return [(row[0], row[1]) for row in rows]
+    return [(row[0], row[1], row[2]) for row in rows]

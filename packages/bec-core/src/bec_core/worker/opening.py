@@ -14,7 +14,7 @@ from loguru import logger
 from bec_core.artifacts import probe, recipe_of
 from bec_core.db import Database, inputs, left, recipes, workers
 from bec_core.errors import BecError, ConflictError, JobGone, PluginError, ServiceError
-from bec_core.job import JobType, JobWorker, WorkerSetup, ingredients_of
+from bec_core.job import Ingredients, JobType, JobWorker, WorkerSetup, ingredients_of
 from bec_core.job_config import structure_job
 from bec_core.models import Job
 from bec_core.observer import WorkerObserver
@@ -70,7 +70,7 @@ def open_worker(
         PluginError: the plugin's worker can't be imported or built.
         SettingsError: the store takes no conditional writes, a resource is missing or another one, or the job type's
             own settings are bad.
-        ConflictError: a live worker of the job has another model.
+        ConflictError: a live worker of the job has another model, or calculates in another arithmetic.
         JobGone: the job was deleted.
     """
     # a slot that waits at a queue in PostgreSQL holds one; the keeper must never wait behind them
@@ -83,8 +83,9 @@ def open_worker(
     with ExitStack() as stack:
         if instance is not None:
             stack.callback(instance.close)  # when all else has ended: then the instance may go
-        if loaded is None:
-            loaded = load_worker(job.config, job_type, options, finder or ResourceFinder())
+        said = _said_by_others(services.database, job)
+        if loaded is None or _calculates_otherwise(loaded, said):
+            loaded = load_worker(job.config, job_type, options, finder or ResourceFinder(), said)
             stack.callback(close_worker, loaded)
         ready = LoadedJob.of(loaded, job)
         deaths.take_over(
@@ -135,9 +136,16 @@ def _renew_at(services: Services) -> int | None:
 
 
 def load_worker(
-    values: Mapping[str, Any], job_type: JobType, options: WorkerOptions, finder: ResourceFinder
+    values: Mapping[str, Any],
+    job_type: JobType,
+    options: WorkerOptions,
+    finder: ResourceFinder,
+    declared_by_others: Sequence[Ingredients] = (),
 ) -> LoadedWorker:
-    """The plugin's worker for a job of this config; whatever comes out of the plugin is said to be its."""
+    """The plugin's worker for a job of this config; whatever comes out of the plugin is said to be its.
+
+    ``declared_by_others`` is what the job's workers declared, the newest first.
+    """
     config, runtime = structure_job(values, job_type)
     setup = WorkerSetup(
         config=config,
@@ -146,6 +154,7 @@ def load_worker(
         resources=finder.find(job_type, runtime.resources),
         declared=tuple(resource.name for resource in job_type.resources),
         settings=plugin_settings(finder.environment, job_type),
+        declared_by_others=tuple(declared_by_others),
     )
     what = f"the worker of job type {job_type.name} ({job_type.worker})"
     try:
@@ -166,8 +175,21 @@ def close_worker(loaded: LoadedWorker) -> None:
         logger.opt(exception=error).error("closing the worker of {} failed: {}", loaded.type.name, error)
 
 
+def _calculates_otherwise(loaded: LoadedWorker, said: Sequence[Ingredients]) -> bool:
+    """Whether what was loaded before anybody could be asked has not the arithmetic that the job's workers have."""
+    contents = loaded.recipe.contents
+    with_them = [one for one in said if dict(one.resources) == contents["resources"]]
+    return bool(with_them) and with_them[0].arithmetic != contents["arithmetic"]
+
+
+def _said_by_others(database: Database, job: Job) -> list[Ingredients]:
+    """What the job's workers have declared, the newest first."""
+    with database.connection() as connection:
+        return [Ingredients(*declared) for declared in recipes.ingredients(connection, job.id)]
+
+
 def _register(database: Database, loaded: LoadedJob, name: str, options: WorkerOptions) -> int:
-    """The worker's row, and by what it works; refused if a live worker of the job has another model."""
+    """The worker's row, and by what it works; refused if a live worker of the job has another model or arithmetic."""
     job_id = loaded.job.id
     with database.connection() as connection:
         if left.job_status(connection, job_id) is None:
@@ -181,11 +203,19 @@ def _register(database: Database, loaded: LoadedJob, name: str, options: WorkerO
                     one.name, loaded.job.name, one.name,
                 )  # fmt: skip
         ours = loaded.recipe.contents.get("resources", {})
-        for worker, theirs in recipes.living_resources(connection, job_id, alive_s=workers.ALIVE_S):
+        mine = loaded.recipe.contents.get("arithmetic", "")
+        living = recipes.living_ingredients(connection, job_id, alive_s=workers.ALIVE_S)
+        for worker, theirs, arithmetic in living:
             if dict(theirs) != dict(ours):
                 raise ConflictError(
                     f"worker {worker} of job {loaded.job.name} works with {_said(theirs)}, this one has {_said(ours)}:"
                     " one job's results must come from one model; stop those workers first, or make a second job"
+                )
+            if arithmetic != mine:
+                raise ConflictError(
+                    f"worker {worker} of job {loaded.job.name} calculates in {arithmetic or 'no arithmetic it names'}, "
+                    f"this one in {mine or 'none it names'}: one job's results must come from one arithmetic; "
+                    "start it again, and it follows if it can; or stop those workers first"
                 )
         worker_id = workers.register(
             connection,

@@ -7,18 +7,20 @@ import pickle
 from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import torch
 from torch import nn
 
 from bec_ldv1.errors import CheckpointError
+from bec_ldv1.network.arithmetic import choose_precision
 from bec_ldv1.network.box import BoxNet
 from bec_ldv1.network.deeplab import DeepLabV3Plus
-from bec_ldv1.network.line_model import LineModel, Precision, has_fast_bfloat16, place
+from bec_ldv1.network.line_model import LineModel, Precision, place
 from bec_ldv1.page.contours import Postprocess
 from bec_ldv1.page.prepare import Preparation
+from bec_ldv1.page.scale import TILE
 
 BOX_FORMAT = "bec-box"
 BOX_VERSION = 2
@@ -32,59 +34,72 @@ _EXPECTED = (
 _SHOWN_KEYS = 5
 
 
-def load_model(
-    path: Path | None = None,
-    *,
-    device: str | torch.device = "cpu",
-    precision: Precision | Literal["auto"] = "auto",
-) -> LineModel:
-    """Load a model and make it ready.
+@attrs.frozen(eq=False)
+class Checkpoint:
+    """A model file's content, which runs nowhere yet.
 
-    Args:
-        path: a checkpoint in the contract's format or one like the box model; None is the model in the wheel.
-        device: where it is to run, as torch names it.
-        precision: "auto" is float16 on a GPU; on a CPU bfloat16 for the box model where the hardware has it,
-            else float32.
+    Attributes:
+        model: as on a CPU in float32, but not made ready to run.
+        is_box: it is of this package's training, not in the contract's format.
+    """
+
+    model: LineModel
+    is_box: bool
+
+    def on(self, device: torch.device, precision: Precision) -> LineModel:
+        """The model, ready to run there; the checkpoint is of no use any more."""
+        network = place(self.model.network, device, precision)
+        return attrs.evolve(self.model, network=network, device=device, precision=precision)
+
+
+def load_model(path: Path | None = None, precision: Precision | None = None) -> LineModel:
+    """Load a model and make it ready on the CPU, in the arithmetic that `choose_precision` chooses unless one is given.
+
+    Raises:
+        CheckpointError: as `read_model`.
+    """
+    checkpoint, cpu = read_model(path), torch.device("cpu")
+    return checkpoint.on(cpu, precision or choose_precision(cpu, is_box=checkpoint.is_box))
+
+
+def read_model(path: Path | None = None) -> Checkpoint:
+    """Read a checkpoint in the contract's format or one like the box model; None is the model in the wheel.
 
     Raises:
         CheckpointError: there is no such file, or it is no model; says what was expected and what was found.
     """
     if path is None:
         with as_file(files("bec_ldv1.network") / "weights" / "box.pt") as box:
-            return _load(box, "box", torch.device(device), precision)
-    return _load(path, path.name, torch.device(device), precision)
+            return _load(box, "box")
+    return _load(path, path.name)
 
 
-def _load(path: Path, name: str, device: torch.device, precision: Precision | Literal["auto"]) -> LineModel:
+def _load(path: Path, name: str) -> Checkpoint:
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise CheckpointError(f"can't read the model file {path}: {error.strerror}") from error
     content = _read(path)
+    is_box = content.get("format") == BOX_FORMAT
     network: nn.Module
-    if content.get("format") == BOX_FORMAT:
+    if is_box:
         network, postprocess, preparation = _box(path, content)
-        channels = 1
+        channels, step = 1, TILE
     else:
-        network, postprocess, preparation, channels = _deeplab(path, content), Postprocess(), Preparation(), 3
-    if precision == "auto":
-        precision = _best_precision(device, is_box=channels == 1)
-    return LineModel(
-        network=place(network, device, precision),
+        network, postprocess, preparation = _deeplab(path, content), Postprocess(), Preparation()
+        channels, step = 3, TILE  # the contract's tiles have one size
+    model = LineModel(
+        network=network,
         channels=channels,
         name=name,
         sha256=digest,
         postprocess=postprocess,
-        device=device,
-        precision=precision,
+        device=torch.device("cpu"),
+        precision=Precision.FLOAT32,
         preparation=preparation,
+        step=step,
     )
-
-
-def _best_precision(device: torch.device, *, is_box: bool) -> Precision:
-    if device.type != "cpu":
-        return Precision.FLOAT16
-    return Precision.BFLOAT16 if is_box and has_fast_bfloat16() else Precision.FLOAT32
+    return Checkpoint(model, is_box)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -1,10 +1,10 @@
 """The engine: owns the model and looks at the tiles of all pages in flight.
 
-Pages hand in their tiles and wait; the engine takes whatever has come in, up to a batch, in the order of arrival,
-so that the device never waits for a page or a volume to end. A GPU is fed by one thread with large batches; a CPU
-by a thread for each core with small ones, which needs no barrier between cores and stays fast when other threads
-(those that decode pages) want the cores too. It works on no more tiles at a time than it was told
-to hold; who comes when it is full waits.
+Pages hand in their tiles and wait; the engine takes what has come in, up to a batch of one size, in the order of
+arrival, so that the device never waits for a page or a volume to end. White tiles are answered by what the model said
+of the first one. A GPU is fed by one thread with large batches; a CPU by a thread for each core with small ones, which
+needs no barrier between cores and stays fast when other threads (those that decode pages) want the cores too. It works
+on no more tiles at a time than it was told to hold; who comes when it is full waits.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import contextlib
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
+from itertools import islice
 from types import TracebackType
 
 import attrs
@@ -27,43 +29,44 @@ from bec_ldv1.network.line_model import LineModel
 from bec_ldv1.page.contours import Postprocess
 from bec_ldv1.page.decode import Plane
 from bec_ldv1.page.prepare import Preparation
+from bec_ldv1.page.tiles import PAPER, cut, join
 
 Probabilities = npt.NDArray[np.float32]
-"""Tiles of probabilities, exact float32: 8 bits could not tell 0.8499 from 0.8501."""
+"""Exact float32: 8 bits could not tell 0.8499 from 0.8501."""
 
 _POLL_S = 0.5
 
 
 @attrs.define(eq=False)
-class _Request:
-    """One page's tiles, of which the first `taken` are in a batch and `missing` are not done."""
+class _Page:
+    """One page's answers, of which ``missing`` are not there yet."""
 
-    tiles: Plane
-    result: Probabilities
-    future: Future[Probabilities]
-    taken: int = 0
-    missing: int = 0
+    answers: list[Probabilities]
+    future: Future[list[Probabilities]]
+    missing: int
+
+
+@attrs.frozen(eq=False)
+class _Tile:
+    """A page's tile of this number."""
+
+    page: _Page
+    number: int
+    plane: Plane
+    blank: bool
+
+    @property
+    def kind(self) -> tuple[bool, tuple[int, ...]]:
+        """Tiles of one kind can go through the model together."""
+        return self.blank, self.plane.shape
 
 
 @attrs.define(eq=False)
 class _Pass:
     """What one thread is running, and since when (``time.monotonic()``); None between two passes."""
 
-    pieces: list[_Piece] = attrs.Factory(list)
+    tiles: list[_Tile] = attrs.Factory(list)
     began: float | None = None
-
-
-@attrs.frozen(eq=False)
-class _Piece:
-    """Some consecutive tiles of one request."""
-
-    request: _Request
-    first: int
-    last: int
-
-    @property
-    def tiles(self) -> Plane:
-        return self.request.tiles[self.first : self.last]
 
 
 class Engine:
@@ -90,8 +93,8 @@ class Engine:
         self._batch_tiles = batch_tiles
         self._max_tiles = max_tiles
         self._stall_s = stall_s
-        self._requests: deque[_Request] = deque()
-        self._waiting_tiles = 0
+        self._waiting: deque[_Tile] = deque()
+        self._blanks: dict[tuple[int, ...], Probabilities] = {}
         self._passes = [_Pass() for _ in range(threads)]
         self._closed = False
         self._death: BaseException | None = None
@@ -111,27 +114,27 @@ class Engine:
     ) -> None:
         self.close()
 
-    def submit(self, tiles: Plane) -> Future[Probabilities]:
-        """Hand in tiles (n × 512 × 512 uint8); the future gives their probabilities (float32), same shape.
+    def submit(self, tiles: Sequence[Plane]) -> Future[list[Probabilities]]:
+        """Hand in tiles (uint8, sizes that the model takes); the future gives their probabilities, in their order.
 
         Waits while the engine is full. The future fails with a PageProblem when the model can't do these tiles.
 
         Raises:
             PageProblem: the engine is closed, dead or stuck.
         """
-        request = _Request(tiles, np.empty(tiles.shape, np.float32), Future(), missing=len(tiles))
+        page = _Page([np.empty(0, np.float32)] * len(tiles), Future(), missing=len(tiles))
         if not len(tiles):
-            request.future.set_result(request.result)
-            return request.future
+            page.future.set_result([])
+            return page.future
+        waiting = [_Tile(page, number, tile, bool(tile.min() == PAPER)) for number, tile in enumerate(tiles)]
         with self._changed:
-            while self._waiting_tiles and self._waiting_tiles + len(tiles) > self._max_tiles:
+            while self._waiting and len(self._waiting) + len(waiting) > self._max_tiles:
                 self._check()
                 self._changed.wait(_POLL_S)
             self._check()
-            self._requests.append(request)
-            self._waiting_tiles += len(tiles)
+            self._waiting.extend(waiting)
             self._changed.notify_all()
-        return request.future
+        return page.future
 
     @property
     def postprocess(self) -> Postprocess:
@@ -143,7 +146,15 @@ class Engine:
         """What the model wants done to pages."""
         return self.model.preparation
 
-    def infer(self, tiles: Plane) -> Probabilities:
+    def infer(self, ink: Plane) -> Probabilities:
+        """The probability of line of each pixel: uint8 height × width (255 is paper) to float32 of that shape.
+
+        Raises:
+            PageProblem: the model can't do this plane, or the engine is closed, dead or stuck.
+        """
+        return join(self.answers(cut(ink, self.model.step)), *ink.shape)
+
+    def answers(self, tiles: Sequence[Plane]) -> list[Probabilities]:
         """Hand in tiles and wait for their probabilities.
 
         Raises:
@@ -186,69 +197,76 @@ class Engine:
 
     def _loop(self, running: _Pass) -> None:
         try:
-            while pieces := self._next_batch(running):
-                self._run(pieces, running)
+            while tiles := self._next_batch(running):
+                self._run(tiles, running)
         except BaseException as error:  # noqa: BLE001 - whatever ends this thread, nobody may wait for it any more
             self._death = error
             self._fail_all()
 
-    def _next_batch(self, running: _Pass) -> list[_Piece]:
-        """Wait for tiles and take at most a batch of them; an empty list ends the thread."""
+    def _next_batch(self, running: _Pass) -> list[_Tile]:
+        """Wait for tiles; take the first, and at most a batch of its kind; an empty list ends the thread."""
         with self._changed:
-            running.pieces, running.began = [], None
-            while not self._requests and not self._closed:
+            running.tiles, running.began = [], None
+            while not self._waiting and not self._closed:
                 self._changed.wait()
-            pieces, room = [], self._batch_tiles
-            while room and self._requests:
-                request = self._requests[0]
-                last = min(len(request.tiles), request.taken + room)
-                pieces.append(_Piece(request, request.taken, last))
-                room -= last - request.taken
-                request.taken = last
-                if last == len(request.tiles):
-                    self._requests.popleft()
-            self._waiting_tiles -= self._batch_tiles - room
-            running.pieces, running.began = pieces, time.monotonic() if pieces else None
+            if self._waiting:
+                kind = self._waiting[0].kind
+                alike = (tile for tile in self._waiting if tile.kind == kind)
+                running.tiles = list(islice(alike, self._batch_tiles))
+                for tile in running.tiles:
+                    self._waiting.remove(tile)
+                running.began = time.monotonic()
             self._changed.notify_all()
-            return pieces
+            return running.tiles
 
-    def _run(self, pieces: list[_Piece], running: _Pass) -> None:
-        """One pass over a batch; when it fails, each page's tiles once more one by one."""
-        pieces = [piece for piece in pieces if not piece.request.future.done()]
-        if not pieces:
+    def _run(self, tiles: list[_Tile], running: _Pass) -> None:
+        """One pass over a batch; when it fails, its tiles once more one by one."""
+        tiles = [tile for tile in tiles if not tile.page.future.done()]
+        if not tiles:
             return
         try:
-            batch = pieces[0].tiles if len(pieces) == 1 else np.concatenate([piece.tiles for piece in pieces])
-            self._deliver(pieces, self.model.probabilities(batch))
+            answers = self._answers(tiles)
         except Exception:  # noqa: BLE001 - which page it was, and why, is found out one by one
             self._free_memory()
-            for piece in pieces:
+            for tile in tiles:
                 running.began = time.monotonic()
-                self._run_alone(piece)
+                self._run_alone(tile)
+        else:
+            for tile, answer in zip(tiles, answers, strict=True):
+                self._deliver(tile, answer)
 
-    def _run_alone(self, piece: _Piece) -> None:
+    def _answers(self, tiles: list[_Tile]) -> Iterable[Probabilities]:
+        """The model's answers for tiles of one kind. What it says of white paper is the same every time."""
+        plane = tiles[0].plane
+        if not tiles[0].blank:
+            return self.model.probabilities(np.stack([tile.plane for tile in tiles]))
+        if plane.shape not in self._blanks:
+            self._blanks[plane.shape] = self.model.probabilities(plane[None])[0]
+        return [self._blanks[plane.shape]] * len(tiles)
+
+    def _run_alone(self, tile: _Tile) -> None:
+        if tile.page.future.done():  # another of the page's tiles failed
+            return
         try:
-            rows = [self.model.probabilities(tile[None]) for tile in piece.tiles]
-            self._deliver([piece], np.concatenate(rows))
+            (answer,) = self._answers([tile])
         except Exception as error:  # noqa: BLE001 - any failure of the model belongs to this page
             self._free_memory()
             problem = PageProblem(f"the model failed: {error}", stage="detect", retryable=True)
             problem.__cause__ = error
-            _fail(piece.request, problem)
+            _fail(tile.page, problem)
+        else:
+            self._deliver(tile, answer)
 
-    def _deliver(self, pieces: list[_Piece], probabilities: Probabilities) -> None:
-        """Put a batch's tiles where they belong; complete pages are handed back."""
-        first = 0
-        for piece in pieces:
-            count = piece.last - piece.first
-            piece.request.result[piece.first : piece.last] = probabilities[first : first + count]
-            first += count
-            with self._changed:
-                piece.request.missing -= count
-                complete = not piece.request.missing
-            if complete:
-                with contextlib.suppress(InvalidStateError):  # another of its pieces failed
-                    piece.request.future.set_result(piece.request.result)
+    def _deliver(self, tile: _Tile, answer: Probabilities) -> None:
+        """Put an answer where it belongs; a complete page is handed back."""
+        page = tile.page
+        page.answers[tile.number] = answer
+        with self._changed:
+            page.missing -= 1
+            complete = not page.missing
+        if complete:
+            with contextlib.suppress(InvalidStateError):  # another of its tiles failed
+                page.future.set_result(page.answers)
 
     def _free_memory(self) -> None:
         if self.model.device.type == "cuda":
@@ -258,16 +276,15 @@ class Engine:
         """A thread died: nobody waits for it, nor for the others, which may die of the same."""
         with self._changed:
             self._closed = True
-            pieces = [piece for running in self._passes for piece in running.pieces]
-            left = [piece.request for piece in pieces] + list(self._requests)
-            self._requests.clear()
+            left = [tile for running in self._passes for tile in running.tiles] + list(self._waiting)
+            self._waiting.clear()
             self._changed.notify_all()
-        for request in left:
+        for tile in left:
             message = f"the model's thread has died: {self._death!r}"
-            _fail(request, PageProblem(message, stage="detect", retryable=True))
+            _fail(tile.page, PageProblem(message, stage="detect", retryable=True))
 
 
-def _fail(request: _Request, problem: PageProblem) -> None:
+def _fail(page: _Page, problem: PageProblem) -> None:
     """Fail a page unless another thread has failed it already."""
     with contextlib.suppress(InvalidStateError):
-        request.future.set_exception(problem)
+        page.future.set_exception(problem)

@@ -14,6 +14,7 @@ from torch import nn
 from bec_ldv1.page.contours import Postprocess
 from bec_ldv1.page.decode import Plane
 from bec_ldv1.page.prepare import Preparation
+from bec_ldv1.page.scale import TILE
 
 
 class Precision(StrEnum):
@@ -47,6 +48,7 @@ class LineModel:
         device: where it runs.
         precision: what it calculates in.
         preparation: what it wants done to pages beyond the contract's numerics.
+        step: heights and widths of the tiles that it takes are multiples of so many pixels.
     """
 
     network: nn.Module
@@ -57,6 +59,7 @@ class LineModel:
     device: torch.device
     precision: Precision
     preparation: Preparation = Preparation()
+    step: int = TILE
 
     def probabilities(self, tiles: Plane) -> npt.NDArray[np.float32]:
         """The probability of line for every pixel: n × h × w of uint8 (255 is paper) to float32.
@@ -85,22 +88,17 @@ def place(network: nn.Module, device: torch.device, precision: Precision) -> nn.
     return network
 
 
-def traced(model: LineModel, tile: int) -> LineModel:
-    """The model with its network as one frozen TorchScript graph for tiles of ``tile`` × ``tile`` pixels.
+def traced(model: LineModel) -> LineModel:
+    """The model with its network as one frozen TorchScript graph, for tiles of every size that it takes.
 
     A pass is then one call without Python in between, so that passes in several threads, and the threads that
     decode pages, need not wait for each other at the interpreter's lock.
     """
-    example = torch.zeros(2, model.channels, tile, tile, dtype=model.precision.dtype, device=model.device)
+    example = torch.zeros(2, model.channels, TILE, TILE, dtype=model.precision.dtype, device=model.device)
     with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of sizes that the trace takes as constant: tiles have one size
+        warnings.simplefilter("ignore")  # of sizes taken as constant: such a network's tiles have one size
         # check_trace would trace once more and import 500 modules to compare; our tests compare the graph's results
         graph = torch.jit.trace(  # type: ignore[no-untyped-call]  # torch has no types for it
             model.network, example.contiguous(memory_format=torch.channels_last), check_trace=False
         )
         return attrs.evolve(model, network=torch.jit.freeze(graph))
-
-
-def has_fast_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware (AVX-512 BF16 or AMX)."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -7,6 +7,7 @@ needs it, is imported when an engine is started.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from loguru import logger
 
 from bec_core import SettingsError
 from bec_ldv1.config import Ldv1Config
-from bec_ldv1.page.scale import TILE
 
 if TYPE_CHECKING:
     from bec_ldv1.network.engine import Engine
@@ -28,41 +28,55 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def start_engine(model_path: Path | None = None, config: Ldv1Config | None = None) -> Engine:
+def start_engine(
+    model_path: Path | None = None,
+    config: Ldv1Config | None = None,
+    pinned: Callable[[str], str] = lambda sha256: "",
+) -> Engine:
     """Load the model and start an engine that suits this machine; also sets OpenCV's and torch's thread counts.
 
     Args:
         model_path: the checkpoint; None is the model in the box.
         config: default: the defaults.
+        pinned: the arithmetic that a job's other workers run the model of this SHA-256 in; empty if there is none.
 
     Raises:
         CheckpointError: the model can't be used; the message says what was expected.
-        SettingsError: torch is not installed; or the config requires a GPU and there is none.
+        SettingsError: torch is not installed; the config requires a GPU and there is none; or the job's other workers
+            calculate in what this machine hasn't.
     """
     _need_torch()
     import torch
 
-    from bec_ldv1.network.checkpoint import load_model
+    from bec_ldv1.network.arithmetic import choose_precision
+    from bec_ldv1.network.checkpoint import read_model
     from bec_ldv1.network.engine import Engine
-    from bec_ldv1.network.line_model import Precision, traced
+    from bec_ldv1.network.line_model import traced
 
-    precisions = {"fp32": Precision.FLOAT32, "fp16": Precision.FLOAT16, "bf16": Precision.BFLOAT16}
     config = config or Ldv1Config()
     cv2.setNumThreads(1)  # the pages run side by side already
-    if config.use_gpu and torch.cuda.is_available():
-        model = load_model(model_path, device="cuda", precision=precisions[config.precision])
+    on_gpu = config.use_gpu and torch.cuda.is_available()
+    if config.require_gpu and not on_gpu:
+        raise SettingsError("the job's config says require_gpu, and torch finds no GPU here")
+    if config.use_gpu and not on_gpu:
+        logger.info("no GPU here: line detection runs on the CPU")
+    device, checkpoint = torch.device("cuda" if on_gpu else "cpu"), read_model(model_path)
+    precision = choose_precision(
+        device,
+        is_box=checkpoint.is_box,
+        wanted=config.precision,
+        pinned=pinned(checkpoint.model.sha256),
+    )
+    if on_gpu:
+        model = checkpoint.on(device, precision)
         engine = Engine(
             model, batch_tiles=config.max_tiles_per_batch, max_tiles=4 * config.max_tiles_per_batch
         )
     else:
-        if config.require_gpu:
-            raise SettingsError("the job's config says require_gpu, and torch finds no GPU here")
-        if config.use_gpu:
-            logger.info("no GPU here: line detection runs on the CPU")
         torch.set_num_threads(1)  # one pass a core, instead of all cores for one pass
-        model = load_model(model_path)
+        model = checkpoint.on(device, precision)
         if not config.compile_model:
-            model = traced(model, TILE)
+            model = traced(model)
         engine = Engine(model, batch_tiles=min(_CPU_BATCH_TILES, config.max_tiles_per_batch), threads=cores())
     if config.compile_model:
         model.network.compile()

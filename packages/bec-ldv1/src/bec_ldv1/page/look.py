@@ -17,7 +17,6 @@ from bec_ldv1.page.orientation import turned_page
 from bec_ldv1.page.prepare import Preparation, Prepared, prepare, working_size
 from bec_ldv1.page.rectify import Rectification, Window
 from bec_ldv1.page.skew import skew_angle
-from bec_ldv1.page.tiles import cut, join
 from bec_ldv1.page.tilt import tilt
 from bec_ldv1.page.window import written_window
 
@@ -36,8 +35,8 @@ class LineNetwork(Protocol):
     def preparation(self) -> Preparation:
         """What it wants done to pages beyond the contract's numerics."""
 
-    def infer(self, tiles: Plane) -> npt.NDArray[np.float32]:
-        """The probability of line of each pixel: uint8 n × 512 × 512 (255 is paper) to float32 of that shape."""
+    def infer(self, ink: Plane) -> npt.NDArray[np.float32]:
+        """The probability of line of each pixel: uint8 height × width (255 is paper) to float32 of that shape."""
 
 
 @attrs.frozen(eq=False)
@@ -74,8 +73,7 @@ class Look:
         ground: int = 0,
     ) -> Look:
         """A look at this ink, which is what a window shows of the rectified page."""
-        height, width = ink.shape
-        probabilities = join(network.infer(cut(ink)), height, width)
+        probabilities = network.infer(ink)
         outlines = outlines_of(probabilities, network.postprocess)
         return cls(page, ground, seen, window, ink, probabilities, outlines)
 
