@@ -16,6 +16,8 @@ from bec_cli.common import (
     print_json,
     print_table,
     session_and_job,
+    title_cell,
+    title_column,
 )
 from bec_cli.estimate_lines import print_estimate
 from bec_cli.metric_lines import plain_figure, print_metrics
@@ -185,11 +187,12 @@ def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_
     session, job = session_and_job(ctx, job_name)
     found = recent_tasks(session, job, limit=limit, status=TaskStatus(status) if status else None)
     if as_json:
-        print_json([attrs.asdict(task) for task in found])
+        print_json([attrs.asdict(task) | attrs.asdict(session.catalogue.of(task.w_id)) for task in found])
         return
     say(f"Recent Task Executions: {job.name} (id={job.id})\n")
     columns: list[Column] = [
-        "ID", "Volume", "Status", ("Images", "right"), ("Errors", "right"), ("Duration (s)", "right"), "Worker",
+        "ID", "Volume", *title_column(session.catalogue), "Status", ("Images", "right"), ("Errors", "right"),
+        ("Duration (s)", "right"), "Worker",
     ]  # fmt: skip
     rows = []
     for task in found:
@@ -198,6 +201,7 @@ def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_
             (
                 task.id,
                 f"{task.w_id}/{task.i_id}",
+                *title_cell(session.catalogue, task.w_id),
                 _said(task),
                 task.total_images if known else None,
                 task.nb_errors if known else None,
