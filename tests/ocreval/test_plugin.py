@@ -13,11 +13,12 @@ from bec_core import JobType, Volume
 from bec_core.testing.conformance import check_job_type
 from bec_ocreval.config import OcrEvalConfig
 from bec_ocreval.evaluate import evaluate_page, evaluate_volume
+from bec_ocreval.measures import metrics
 from bec_ocreval.plugin import METRICS, bec_job_types
 from bec_ocreval.results import Sign
 from bec_ocreval.texts import ReadPage
 from bec_ocreval.truth.values import TruthPage
-from bec_ocreval.worker import INPUT, RESOURCE, metrics
+from bec_ocreval.worker import INPUT, RESOURCE
 from support.ocr_volumes import Read, ocr_parquet
 from support.places import ROOT
 

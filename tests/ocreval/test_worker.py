@@ -13,6 +13,7 @@ from bec_core import Page, TaskStopped, TerminalTaskError, Volume
 from bec_core.job import ingredients_of
 from bec_ocreval.config import OcrEvalConfig
 from bec_ocreval.errors import TruthError
+from bec_ocreval.measures import read_measures
 from bec_ocreval.results import Sign, read_pages, read_summary
 from bec_ocreval.worker import OcrEvalWorker, build_worker
 from support.ocr_volumes import Read, ocr_parquet, volume_of
@@ -63,6 +64,10 @@ class FakeContext:
     def metrics(self, **values: float) -> None:
         self.said |= values
 
+    def artifact(self, suffix: str) -> bytes:
+        """As who looks at the result reads it."""
+        return self.artifacts[suffix]
+
 
 @frozen
 class FakeResource:
@@ -100,13 +105,16 @@ def test_without_truth(tmp_path):
         "scored": 0,
         "chars": 0,
         "syllables": 0,
-        "flagged": 1,
+        "pages": 3,
+        "suspicious": 1,
         "blank": 1,
         "lines": 2,
         "judged": 13,
         "confidence": pytest.approx(0.85),
         "well_formed": 1.0,
     }
+    assert read_measures(ctx).metrics == pytest.approx(dict(ctx.said))
+    assert [page.level.value for page in read_measures(ctx).pages] == ["fine", "blank", "suspicious"]
     assert ingredients_of(worker, {}).resources == {}
     worker.close()
 

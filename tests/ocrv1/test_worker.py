@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bec_core import ResourceFile, TerminalTaskError, Volume, WorkerSetup
+from bec_core import PageLevel, ResourceFile, TerminalTaskError, Volume, WorkerSetup
 from bec_core.job_config import structure_config
 from bec_core.testing.conformance import check_job_type
 from bec_core.testing.local import write_pages
@@ -18,6 +18,7 @@ from bec_ldv1.page.flags import Flag
 from bec_ldv1.record.contract import SCHEMA as LINES_SCHEMA
 from bec_ldv1.record.records import PageRecord, to_parquet
 from bec_ocrv1.artifacts import read_texts
+from bec_ocrv1.figures import read_figures
 from bec_ocrv1.plugin import bec_job_types
 from bec_ocrv1.worker import build_worker
 from support.bar_volumes import LATIN, LEFT, TOP, drawn_page, etag, found_lines
@@ -108,12 +109,18 @@ def test_the_volumes_figures_are_given(run):
     figures = outcome.marker["metrics"]
     assert (figures["lines"], figures["characters"]) == (3, 17)
     assert 0.9 < figures["confidence"] <= 1
+    assert (figures["pages"], figures["blank"], figures["suspicious"]) == (3, 1, 0)
+    read = read_figures(outcome)
+    assert read.metrics == pytest.approx(figures), "what is read later is what the worker said"
+    assert [page.level for page in read.pages] == [PageLevel.FINE, PageLevel.BLANK, PageLevel.FINE]
 
 
 def test_a_volume_without_a_line_has_no_confidence(run):
     pages = {"leaf2.png": PAGES["leaf2.png"]}
     outcome = run(pages, [record("leaf2.png")])
-    assert outcome.marker["metrics"] == {"lines": 0, "characters": 0}
+    assert outcome.marker["metrics"] == {
+        "lines": 0, "characters": 0, "pages": 1, "blank": 1, "suspicious": 0, "lines_a_page": 0,
+    }  # fmt: skip
     (row,) = read_texts(outcome.artifact(".parquet"))
     assert (row.ok, row.lines) == (True, ())
 

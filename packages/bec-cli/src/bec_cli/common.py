@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from bec_core.admin.catalogue import Catalogue
     from bec_core.admin.session import Session
     from bec_core.job import JobType
     from bec_core.models import Job
@@ -194,6 +196,17 @@ def note(text: str) -> None:
     say(text, err=True)
 
 
+@contextmanager
+def counting(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr where that is a terminal: call what it gives with how many are done, and of how many."""
+    from rich.progress import Progress
+
+    console = err()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(label, total=None)
+        yield lambda done, of: progress.update(bar, completed=done, total=of)
+
+
 def styled(*parts: str | tuple[str, str]) -> Text:
     """A line for a rich console: words, or words with a style; nothing in them is taken for markup or control."""
     from rich.text import Text
@@ -204,6 +217,16 @@ def styled(*parts: str | tuple[str, str]) -> Text:
 def shown_cell(value: object) -> str:
     """A value in one line, fit for a terminal."""
     return shown_line(str(value))
+
+
+def title_column(catalogue: Catalogue) -> tuple[str, ...]:
+    """The heading of the works' titles in a listing; none without a catalogue of titles."""
+    return ("Title",) if catalogue.works else ()
+
+
+def title_cell(catalogue: Catalogue, w_id: str) -> tuple[str | None, ...]:
+    """A work's title in a listing; none without a catalogue of titles."""
+    return (catalogue.of(w_id).title,) if catalogue.works else ()
 
 
 def print_json(data: object) -> None:

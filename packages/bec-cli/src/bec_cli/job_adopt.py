@@ -7,8 +7,8 @@ import click
 
 from bec_cli.common import (
     count,
+    counting,
     dry_run_option,
-    err,
     job_argument,
     json_option,
     note,
@@ -36,17 +36,11 @@ def adopt(ctx: click.Context, job_name: str, dry_run: bool, as_json: bool) -> in
       bec jobs adopt ldv1 --dry-run
       bec jobs adopt ldv1
     """
-    from rich.progress import Progress
-
     from bec_core.admin.adopting import adopt as take_over
 
     session, job = session_and_job(ctx, job_name)
-    console = err()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("Adopting", total=None)
-        done = take_over(
-            session, job, dry_run=dry_run, progress=lambda n, of: progress.update(bar, completed=n, total=of)
-        )
+    with counting("Adopting") as progress:
+        done = take_over(session, job, dry_run=dry_run, progress=progress)
     if as_json:
         print_json({"dry_run": dry_run, **attrs.asdict(done)})
     else:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from bec_cli.common import ago, job_argument, json_option, limit_option, print_json, session_and_job
+from bec_cli.common import (
+    ago,
+    job_argument,
+    json_option,
+    limit_option,
+    print_json,
+    session_and_job,
+    title_cell,
+    title_column,
+)
 from bec_cli.estimate_lines import print_estimate
 from bec_cli.metric_lines import plain_figure, print_metrics
 from bec_cli.printing import say
@@ -15,6 +24,7 @@ from bec_cli.tables import Column, print_table
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
+    from bec_core.admin.catalogue import Catalogue
     from bec_core.admin.estimate import Estimate
     from bec_core.admin.statistics import BlockedOn, JobStatistics, StageFigures, TaskRow
 
@@ -173,20 +183,22 @@ def tasks(ctx: click.Context, job_name: str, limit: int, status: str | None, as_
     session, job = session_and_job(ctx, job_name)
     found = recent_tasks(session, job, limit=limit, status=TaskStatus(status) if status else None)
     if as_json:
-        print_json([attrs.asdict(task) for task in found])
+        print_json([attrs.asdict(task) | attrs.asdict(session.catalogue.of(task.w_id)) for task in found])
         return
     say(f"Recent Task Executions: {job.name} (id={job.id})\n")
     columns: list[Column] = [
-        "ID", "Volume", "Status", ("Images", "right"), ("Errors", "right"), ("Duration (s)", "right"), "Worker",
+        "ID", "Volume", *title_column(session.catalogue), "Status", ("Images", "right"), ("Errors", "right"),
+        ("Duration (s)", "right"), "Worker",
     ]  # fmt: skip
-    print_table(None, columns, (_cells(task) for task in found))
+    print_table(None, columns, (_cells(task, session.catalogue) for task in found))
 
 
-def _cells(task: TaskRow) -> tuple[object, ...]:
+def _cells(task: TaskRow, catalogue: Catalogue) -> tuple[object, ...]:
     known = task.status is not TaskStatus.RUNNING
     return (
         task.id,
         f"{task.w_id}/{task.i_id}",
+        *title_cell(catalogue, task.w_id),
         _said(task),
         task.total_images if known else None,
         task.nb_errors if known else None,

@@ -28,6 +28,7 @@ COMMANDS = {
     "gc": ("bec_cli.gc:gc", "List what a job left behind; remove it."),
     "health": ("bec_cli.health:health", "What is wrong with the jobs, for alarms."),
     "jobs": ("bec_cli.jobs:jobs", "Create, change and mark jobs; see how they stand."),
+    "marks": ("bec_cli.marks:marks", "Mark pages as right or wrong; samples, estimates, sets."),
     "plan": ("bec_cli.plan:plan", "Say what a run will take: hours, costs, storage."),
     "plugins": ("bec_cli.plugins:plugins", "The installed job types and sources, and new ones."),
     "queue": ("bec_cli.queue:queue", "Fill, inspect, redrive and empty a job's queue."),

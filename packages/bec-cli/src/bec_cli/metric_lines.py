@@ -17,28 +17,36 @@ def shown_value(metric: Metric, value: float | None, *, signed: bool = False) ->
     """A metric's value for people; None stays None. A difference has a sign; one of percentages is in points."""
     if value is None:
         return None
+    if word := metric.word(value):
+        return word
     sign = "+" if signed else ""
     if metric.percent:
         return f"{value * 100:{sign}.2f} {'points' if signed else '%'}"
     return f"{value:{sign},.0f}" if float(value).is_integer() else f"{value:{sign},.4g}"
 
 
+def shown_figure(one: MetricFigure) -> str | None:
+    """A metric over a job's volumes for people: its value, or how many volumes each of its words has."""
+    if one.metric.labels:
+        return (
+            ", ".join(f"{word} {number:,}" for word, number in one.by_word.items()) if one.volumes else None
+        )
+    return shown_value(one.metric, one.value)
+
+
 def print_metrics(figures: Sequence[MetricFigure]) -> None:
     """The metrics of one job."""
     columns: list[Column] = ["Metric", ("Value", "right"), ("Volumes", "right"), "Meaning"]
-    rows = [
-        (one.metric.name, shown_value(one.metric, one.value), one.volumes, _meaning(one.metric))
-        for one in figures
-    ]
+    rows = [(one.metric.name, shown_figure(one), one.volumes, _meaning(one.metric)) for one in figures]
     print_table("Metrics", columns, rows)
 
 
 def metric_lines(figures: Sequence[MetricFigure]) -> list[str]:
     """The metrics that there are, a line each."""
     return [
-        f"{one.metric.name}: {shown_value(one.metric, one.value)} ({one.metric.doc.rstrip('.')})"
+        f"{one.metric.name}: {value} ({one.metric.doc.rstrip('.')})"
         for one in figures
-        if one.value is not None
+        if (value := shown_figure(one)) is not None
     ]
 
 
@@ -63,7 +71,8 @@ def print_changes(changes: Sequence[MetricChange], names: tuple[str, str], volum
 
 def plain_figure(one: MetricFigure) -> dict[str, Any]:
     """A metric of one job for programs."""
-    return {**_plain(one.metric), "value": one.value, "volumes": one.volumes}
+    counts = {"by_word": dict(one.by_word)} if one.metric.labels else {}
+    return {**_plain(one.metric), "value": one.value, "volumes": one.volumes, **counts}
 
 
 def plain_change(one: MetricChange) -> dict[str, Any]:

@@ -25,7 +25,19 @@ Column = str | tuple[str, str]
 """A column of a table: its heading, or heading and ``left`` / ``right``. What stands right are figures."""
 
 _SENTENCES = frozenset(
-    {"Message", "Meaning", "Why", "Detail", "Example", "Allowed", "Summary", "Jobs", "Config", "--repair"}
+    {
+        "Message",
+        "Title",
+        "Meaning",
+        "Why",
+        "Detail",
+        "Example",
+        "Allowed",
+        "Summary",
+        "Jobs",
+        "Config",
+        "--repair",
+    }
 )
 _PEEKED = 200  # rows that decide the widths
 _SENTENCE = 12  # a column of sentences is not folded any narrower

@@ -37,6 +37,14 @@ from bec_core.reporting.images import ImageVolume, image_volumes
 from bec_core.reporting.index_pages import IndexPage, index_pages
 from bec_core.reporting.kept import keep_row, kept_row, made_of
 from bec_core.reporting.volumes import error_messages, records_of, report_parts, volume_title
+from bec_core.results import (
+    FiguresReader,
+    PageFigures,
+    PageLevel,
+    ResultFigures,
+    StoredResult,
+    TruthMaker,
+)
 from bec_core.settings import Secret
 from bec_core.source import (
     ListedVolume,
@@ -51,6 +59,7 @@ from bec_core.text import shown
 
 __all__ = [
     "BecError",
+    "FiguresReader",
     "ImageVolume",
     "IndexPage",
     "Ingredients",
@@ -70,9 +79,12 @@ __all__ = [
     "PageData",
     "PageError",
     "PageFailure",
+    "PageFigures",
+    "PageLevel",
     "ReportVolume",
     "Resource",
     "ResourceFile",
+    "ResultFigures",
     "RetryableTaskError",
     "Secret",
     "SettingsError",
@@ -82,11 +94,13 @@ __all__ = [
     "Step",
     "StopSignal",
     "StorageError",
+    "StoredResult",
     "TaskContext",
     "TaskFigures",
     "TaskResult",
     "TaskStopped",
     "TerminalTaskError",
+    "TruthMaker",
     "Volume",
     "VolumeRef",
     "WorkerObserver",

@@ -136,6 +136,9 @@ class JobType:
         inputs: what it reads of other jobs.
         report: import path of a ``Reporter`` that turns finished volumes into a report for people, or None.
         compare: import path of a ``Comparer`` that shows what differs between two runs, or None.
+        figures: import path of a ``FiguresReader``, which reads the metrics of a result that was finished before they
+            were declared, and its pages' levels; or None.
+        truth: import path of a ``TruthMaker``'s class, which makes ground truth of pages that people marked; or None.
         results_version: raised by its author whenever results change; what was done by an earlier one is out of date.
         family: what kind of results it gives (``ocr``), where several job types give the same kind.
         resources: the files and folders that its workers may be given.
@@ -151,6 +154,8 @@ class JobType:
     inputs: tuple[Input, ...] = ()
     report: str | None = None
     compare: str | None = None
+    figures: str | None = None
+    truth: str | None = None
     results_version: str = "1"
     family: str | None = None
     resources: tuple[Resource, ...] = ()

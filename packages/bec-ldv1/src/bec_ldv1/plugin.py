@@ -25,11 +25,24 @@ def bec_job_types() -> list[JobType]:
             summary="Find the text lines on page images.",
             report="bec_ldv1.output.report:write_report",
             compare="bec_ldv1.output.report:write_comparison",
+            figures="bec_ldv1.artifacts.figures:read_figures",
+            truth="bec_ldv1.evaluation.marked:MarkedPages",
             results_version="2",
             metrics=(
                 Metric("lines", "Text lines that were found."),
                 Metric("pages", "Pages that could be looked at."),
                 Metric("without_lines", "Pages without any line.", weight="pages", percent=True, drift=0.3),
+                Metric("verdict", "The volume in a word.", better="lower", labels=("good", "look", "bad")),
+                Metric("suspicious", "Pages that a person should look at.", better="lower"),
+                Metric("blank", "Pages with nothing on them."),
+                Metric("lines_a_page", "Lines a page.", weight="pages"),
+                Metric(
+                    "confidence",
+                    "Mean confidence of the lines.",
+                    weight="lines",
+                    better="higher",
+                    percent=True,
+                ),
             ),
             resources=(
                 Resource(

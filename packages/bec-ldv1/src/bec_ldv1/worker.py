@@ -45,20 +45,14 @@ class Ldv1Worker:
 
     def run(self, ctx: TaskContext) -> TaskResult:
         """Detect the lines of every page and write the volume's Parquet file."""
-        pages = lines = without = 0
         with ctx.temporary_file() as waiting:
             volume = VolumeFile(waiting, len(ctx.volume.pages))
             found = ctx.map_pages(self._page, returns=PageRecord, threads=self._pages_in_flight)
             for page, record in found:
                 volume.add(record or _failed_record(page, ctx.failure(page)))
-                if record is not None and record.details is not None:
-                    pages, lines = pages + 1, lines + len(record.details.lines)
-                    without += not record.details.lines
             with ctx.open_artifact(".parquet") as file:
                 volume.write(file)
-        ctx.metrics(lines=lines, pages=pages)
-        if pages:
-            ctx.metrics(without_lines=without / pages)
+        ctx.metrics(**volume.figures.metrics)
         return TaskResult(
             details={
                 "model": self._model.name,

@@ -100,10 +100,9 @@ def spelling(files: tuple[Path, ...], most: int) -> None:
 
 def figures(volume: VolumeResult) -> dict[str, object]:
     """A volume's figures for a program."""
-    from bec_ocreval.worker import metrics
+    from bec_ocreval.measures import metrics
 
     return {
-        "pages": volume.pages,
         **metrics(volume),
         "signs": dict(volume.signs),
         "spelling": asdict(volume.spelling),

@@ -17,7 +17,8 @@ METRICS = (
     Metric("scored", "Pages with ground truth."),
     Metric("chars", "Characters of the ground truth."),
     Metric("syllables", "Syllables of the ground truth."),
-    Metric("flagged", "Pages that should be looked at.", better="lower"),
+    Metric("pages", "Pages that were evaluated."),
+    Metric("suspicious", "Pages that should be looked at.", better="lower"),
     Metric("blank", "Pages on which there was nothing to read."),
     Metric("confidence", "Mean confidence of the lines.", weight="lines", better="higher", percent=True),
     Metric("lines", "Lines with a confidence."),
@@ -47,6 +48,7 @@ def bec_job_types() -> list[JobType]:
             metrics=METRICS,
             report="bec_ocreval.report:write_report",
             compare="bec_ocreval.report:write_comparison",
+            figures="bec_ocreval.measures:read_measures",
             results_version="1",
         )
     ]

@@ -8,7 +8,8 @@ from bec_core import TaskContext, TaskResult, TerminalTaskError, WorkerSetup
 from bec_ocreval.config import OcrEvalConfig
 from bec_ocreval.errors import TextsError, TruthError
 from bec_ocreval.evaluate import evaluate_page, evaluate_volume
-from bec_ocreval.results import PAGES, SUMMARY, PageResult, VolumeResult, page_rows, summary
+from bec_ocreval.measures import metrics
+from bec_ocreval.results import PAGES, SUMMARY, PageResult, page_rows, summary
 from bec_ocreval.texts import of_pages, read_texts
 from bec_ocreval.truth.find import Truth
 from bec_ocreval.truth.load import load_truth
@@ -51,26 +52,6 @@ class OcrEvalWorker:
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-def metrics(volume: VolumeResult) -> dict[str, float]:
-    """The volume's figures by the names that the job type declares; what could not be measured is left out."""
-    counts: dict[str, float] = {
-        "scored": volume.scored,
-        "chars": volume.characters.length,
-        "syllables": volume.syllables.length,
-        "flagged": volume.flagged,
-        "blank": volume.blank,
-        "lines": volume.lines,
-        "judged": volume.spelling.judged,
-    }
-    rates = {
-        "cer": volume.characters.rate,
-        "ser": volume.syllables.rate,
-        "confidence": volume.confidence,
-        "well_formed": volume.spelling.share,
-    }
-    return counts | {name: rate for name, rate in rates.items() if rate is not None}
 
 
 def build_worker(setup: WorkerSetup) -> OcrEvalWorker:

@@ -42,9 +42,16 @@ def bec_job_types() -> list[JobType]:
                     percent=True,
                     drift=0.15,
                 ),
+                Metric("pages", "Pages that could be read."),
+                Metric("blank", "Pages without a character."),
+                Metric(
+                    "suspicious", "Pages of whose characters the engine is under 50 % sure.", better="lower"
+                ),
+                Metric("lines_a_page", "Lines a page.", weight="pages"),
             ),
             report="bec_ocrv1.report:write_report",
             compare="bec_ocrv1.report:write_comparison",
+            figures="bec_ocrv1.figures:read_figures",
             results_version="1",
         )
     ]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+UNSURE, DOUBTFUL = 0.5, 0.8
+"""Confidences under these are unsure and doubtful."""
+
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _HALVES = re.compile("[\ud800-\udfff]")
 

@@ -20,10 +20,10 @@ from bec_core import (
 from bec_ldv1.artifacts import PageLines, read_lines
 from bec_ocrv1.artifacts import PageText
 from bec_ocrv1.engines.choose import build_engine
+from bec_ocrv1.figures import VolumeFigures
 from bec_ocrv1.page import read_page
 from bec_ocrv1.reading import Recogniser
 from bec_ocrv1.records import TextTable
-from bec_ocrv1.text import characters
 
 INPUT = "lines"
 """The input's name."""
@@ -51,14 +51,14 @@ class Ocrv1Worker:
 
         readable = [page for page in ctx.volume.pages if _unreadable(found[page.index]) is None]
         texts = ctx.map_pages(read, returns=PageText, pages=readable)
-        table, figures = TextTable(), _Figures()
+        table, figures = TextTable(), VolumeFigures()
         for page in ctx.volume.pages:
             text = self._text(ctx, page, found[page.index], texts)
             table.add(text)
             figures.add(text)
         next(texts, None)  # let it end
         ctx.write_artifact(".parquet", table.finish())
-        ctx.metrics(**figures.metrics())
+        ctx.metrics(**figures.metrics)
         return TaskResult(details={"engine": self._engine.name, "model_sha256": self._engine.sha256})
 
     def _text(
@@ -125,28 +125,6 @@ def _failed(ctx: TaskContext, page: Page) -> PageText:
         error_type=failure.error_type,
         error_message=failure.message,
     )
-
-
-class _Figures:
-    """What is counted of a volume while its pages pass."""
-
-    def __init__(self) -> None:
-        self._lines = self._characters = 0
-        self._sure = 0.0
-
-    def add(self, page: PageText) -> None:
-        for line in page.lines:
-            weight = characters(line.text)
-            self._lines += 1
-            self._characters += weight
-            self._sure += weight * (line.confidence or 0.0)
-
-    def metrics(self) -> dict[str, float]:
-        """As the job type declares them; without a character there is no confidence."""
-        found: dict[str, float] = {"lines": self._lines, "characters": self._characters}
-        if self._characters:
-            found["confidence"] = self._sure / self._characters
-        return found
 
 
 def build_worker(setup: WorkerSetup) -> Ocrv1Worker:

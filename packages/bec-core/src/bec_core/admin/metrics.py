@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 from loguru import logger
 
 from bec_core.admin.session import Session
@@ -13,16 +14,20 @@ from bec_core.errors import PluginError
 from bec_core.job import Metric
 from bec_core.models import Job
 
-__all__ = ["MetricChange", "MetricFigure", "changes", "declared", "of_markers"]
+__all__ = ["MetricChange", "MetricFigure", "changes", "counted", "declared", "of_markers"]
 
 
 @frozen
 class MetricFigure:
-    """A metric over ``volumes`` volumes: the sum, or the weighted mean; None where no volume has it."""
+    """A metric over ``volumes`` volumes: the sum, or the weighted mean; None where no volume has it.
+
+    One whose values stand for words has no value, but says by word how many volumes there are (``by_word``).
+    """
 
     metric: Metric
     value: float | None
     volumes: int
+    by_word: Mapping[str, int] = field(factory=dict)
 
 
 @frozen
@@ -63,7 +68,18 @@ def of_markers(metrics: Sequence[Metric], markers: Iterable[Mapping[str, object]
     return [_over(metric, given) for metric in metrics]
 
 
+def counted(metric: Metric, counts: Mapping[float, int]) -> MetricFigure:
+    """A metric whose values stand for words, from how many volumes have which value."""
+    words = dict.fromkeys(metric.labels, 0)
+    for value, number in counts.items():
+        word = metric.word(value) or f"{value:g}"
+        words[word] = words.get(word, 0) + number
+    return MetricFigure(metric, None, sum(counts.values()), words)
+
+
 def _over(metric: Metric, given: Sequence[Mapping[str, float]]) -> MetricFigure:
+    if metric.labels:
+        return counted(metric, Counter(one[metric.name] for one in given if metric.name in one))
     if metric.weight is None:
         values = [one[metric.name] for one in given if metric.name in one]
         return MetricFigure(metric, sum(values) if values else None, len(values))
@@ -78,7 +94,8 @@ def _over(metric: Metric, given: Sequence[Mapping[str, float]]) -> MetricFigure:
 def changes(
     metrics: Sequence[Metric], before: Sequence[Mapping[str, object]], after: Sequence[Mapping[str, object]]
 ) -> list[MetricChange]:
-    """Two runs' metrics side by side; the markers are of the same volumes."""
+    """Two runs' metrics side by side, but for those that stand for words; the markers are of the same volumes."""
+    metrics = [metric for metric in metrics if not metric.labels]
     sides = zip(of_markers(metrics, before), of_markers(metrics, after), strict=True)
     return [
         MetricChange(one.metric, one.value, two.value, min(one.volumes, two.volumes)) for one, two in sides

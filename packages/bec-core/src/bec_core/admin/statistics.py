@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from bec_core.admin.metrics import MetricFigure, declared
+from bec_core.admin.metrics import MetricFigure, counted, declared
 from bec_core.admin.session import Session
 from bec_core.db import ledger
 from bec_core.db.backlog import backlog
@@ -108,6 +108,8 @@ def job_statistics(
             if metrics
             else []
         )
+        words = [metric.name for metric in metrics if metric.labels]
+        by_word = statistics.metric_counts(connection, job.id, words) if words else {}
     clocked, timed_images = sum(t.clocked for t in by_status), sum(t.timed_images for t in by_status)
     return JobStatistics(
         job=job,
@@ -122,7 +124,9 @@ def job_statistics(
         progress=progress,
         cost=None if hourly_price is None else _cost(hourly_price, worked_s / 3600, progress),
         metrics=tuple(
-            MetricFigure(metric, figure.value, figure.volumes)
+            counted(metric, by_word[metric.name])
+            if metric.labels
+            else MetricFigure(metric, figure.value, figure.volumes)
             for metric, figure in zip(metrics, figures, strict=True)
         ),
     )

@@ -137,7 +137,7 @@ def _config_problems(job_type: JobType) -> Iterator[str]:
 
 
 def _path_problems(job_type: JobType) -> Iterator[str]:
-    for what in ("worker", "report", "compare"):
+    for what in ("worker", "report", "compare", "figures", "truth"):
         path: str | None = getattr(job_type, what)
         if path is None:
             continue

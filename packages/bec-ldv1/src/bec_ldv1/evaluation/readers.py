@@ -78,6 +78,18 @@ def read_xml(path: Path, warn: Callable[[str], None] = logger.warning) -> list[P
     return _pages_of(root, path, warn)
 
 
+def pages_of_xml(data: bytes) -> list[PageLines]:
+    """The pages of a PAGE or ALTO file that somebody sent; a page that names no image is called ``page``.
+
+    Raises:
+        ValueError: it is neither, or can't be read.
+    """
+    root = parse_xml(data)
+    if root.tag not in _FORMATS:
+        raise ValueError(f"its root element is <{root.tag[:100]}>, neither PAGE's <PcGts> nor <alto>")
+    return _FORMATS[root.tag](root, Path("page"))
+
+
 def _root(path: Path) -> ET.Element:
     try:
         return parse_xml(path.read_bytes())

@@ -14,10 +14,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from bec_ldv1.page.flags import Flag
 from bec_ldv1.record.details import FLAGS, flag_column
-from bec_ldv1.record.facts import OUTER, page_facts
+from bec_ldv1.record.figures import VolumeFigures
 from bec_ldv1.record.records import COMPRESSION, GROUP_ROWS, WHOLE_SCHEMA, PageRecord, to_batch
-from bec_ldv1.record.suspicious_pages import suspicious_pages
-from bec_ldv1.record.usual import PageFacts
 
 _BATCH_ROWS = 16
 _GROUP_BYTES = 16 << 20  # of columns: pages with many points make smaller row groups
@@ -26,6 +24,8 @@ _GROUP_BYTES = 16 << 20  # of columns: pages with many points make smaller row g
 class VolumeFile:
     """Takes a volume's records in the pages' order, then writes its file.
 
+    ``figures`` are of the records that it was given.
+
     Args:
         waiting: an empty file to write to and to read from; the caller closes it.
         pages: how many records will come.
@@ -33,8 +33,7 @@ class VolumeFile:
 
     def __init__(self, waiting: BinaryIO, pages: int) -> None:
         self._waiting = waiting
-        self._pages = pages
-        self._facts: list[PageFacts] = []
+        self.figures = VolumeFigures(pages)
         self._records: list[PageRecord] = []
         options = pa.ipc.IpcWriteOptions(compression=COMPRESSION, use_threads=False)
         self._batches = pa.ipc.new_stream(waiting, WHOLE_SCHEMA, options=options)
@@ -45,9 +44,7 @@ class VolumeFile:
         Raises:
             PageProblem: a coordinate doesn't fit (see `records.check_range`).
         """
-        position = len(self._facts)
-        outer = min(position, self._pages - 1 - position) < OUTER
-        self._facts.append(page_facts(record, whole_lines=True, outer=outer))
+        self.figures.add(record)
         self._records.append(record)
         if len(self._records) == _BATCH_ROWS:
             self._put_by()
@@ -57,7 +54,7 @@ class VolumeFile:
         self._put_by()
         self._batches.close()
         self._waiting.seek(0)
-        suspicious = suspicious_pages(self._facts)
+        suspicious = self.figures.suspicious
         with (
             pa.ipc.open_stream(self._waiting) as batches,
             pq.ParquetWriter(sink, WHOLE_SCHEMA, compression=COMPRESSION) as writer,

@@ -7,10 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from bec_ocrv1.text import characters
-
-UNSURE, DOUBTFUL = 0.5, 0.8
-"""Confidences under these are coloured as unsure and as doubtful."""
+from bec_ocrv1.text import DOUBTFUL, UNSURE, characters
 
 
 @frozen

@@ -150,6 +150,22 @@ def metrics(
     return [MetricTotal(*row) for row in rows]
 
 
+def metric_counts(connection: Connection, job_id: int, names: Sequence[str]) -> dict[str, dict[float, int]]:
+    """How many of the job's done tasks have which value of these metrics, by the metrics' names."""
+    rows = connection.execute(
+        """
+        SELECT name, (metrics ->> name)::float8, count(*)
+        FROM task_executions, unnest(%s::text[]) name
+        WHERE job_id = %s AND status = 'done' AND metrics ? name GROUP BY 1, 2 ORDER BY 1, 2
+        """,
+        (list(names), job_id),
+    )
+    counts: dict[str, dict[float, int]] = {name: {} for name in names}
+    for name, value, number in rows:
+        counts[name][value] = number
+    return counts
+
+
 @frozen
 class TaskRow:
     """A task for a listing; ``duration_s`` by the clock, None where that is not known. ``handed_back``: it was

@@ -114,6 +114,7 @@ def search(
         ORDER BY f.key {"DESC" if descending else "ASC"} NULLS LAST, f.volume_id
         """,
         values,
+        prepare=False,  # one plan for all questions would be a bad one for most
     ).fetchall()
     if not rows and offset:
         return [], search(
@@ -142,5 +143,5 @@ def _named(text: str, works: Sequence[str]) -> str:
     return f"""
         JOIN volumes v ON v.id = volume_id
             AND ({begins} OR (%(text)s <> '' AND strpos(v.bdrc_w_id, ':' || %(text)s) > 0)
-                 OR v.bdrc_w_id = ANY(%(works)s))
+                 OR v.bdrc_w_id IN (SELECT unnest(%(works)s::text[])))
     """
