@@ -158,6 +158,19 @@ def test_jobs_that_read_each_other_are_drawn(job: Bec, client: Client, reader: N
     assert "<title>reading: nothing asked for</title>" in page
 
 
+def test_a_page_that_takes_long_says_so_at_once_and_comes_by_itself(
+    job: Bec, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = client()
+    monkeypatch.setattr("bec_serve.routing._AT_ONCE_S", 0.0)
+    first = here.get("/jobs/checksum")
+    assert first.status_code == 202
+    assert '<meta http-equiv="refresh" content="1">' in first.text
+    monkeypatch.setattr("bec_serve.routing._AT_ONCE_S", 30.0)
+    assert here.get("/jobs/checksum").status_code == 200
+    assert here.get("/jobs/nope").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("part", "whole", "said"),
     [

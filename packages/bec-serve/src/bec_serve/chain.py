@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
@@ -63,25 +63,19 @@ def picture(reads: Mapping[int, Sequence[int]], *, down: bool) -> Picture | None
     return Picture(width + 2 * _EDGE, height + 2 * _EDGE, tuple(boxes.values()), tuple(arrows))
 
 
+def depth(job_id: int, reads: Mapping[int, Sequence[int]], *, seen: frozenset[int] = frozenset()) -> int:
+    """How long the longest way to a job is over those that it reads; they can't read each other in a circle."""
+    known = [one for one in reads.get(job_id, ()) if one not in seen]
+    return max((depth(one, reads, seen=seen | {job_id}) + 1 for one in known), default=0)
+
+
 def _layers(reads: Mapping[int, Sequence[int]]) -> list[list[int]]:
-    """Jobs by how long the longest way to them is; jobs can't read each other in a circle."""
+    """Jobs by how long the longest way to them is."""
     drawn = {job for reader, those in reads.items() if those for job in (reader, *those)}
-    depths: dict[int, int] = {}
-
-    def depth(job: int) -> int:
-        if job not in depths:
-            depths[job] = 0  # were there a circle, it would end here
-            depths[job] = max((depth(one) + 1 for one in _known(reads.get(job, ()), drawn)), default=0)
-        return depths[job]
-
     layers: dict[int, list[int]] = {}
     for job in sorted(drawn):
-        layers.setdefault(depth(job), []).append(job)
+        layers.setdefault(depth(job, reads), []).append(job)
     return [layers[number] for number in sorted(layers)]
-
-
-def _known(jobs: Iterable[int], drawn: set[int]) -> list[int]:
-    return [job for job in jobs if job in drawn]
 
 
 def _arrow(read: Box, reader: Box, *, down: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,9 @@ Values = Mapping[str, Any]
 
 Read = Callable[[Serving, Values, Mapping[str, str]], Awaitable[Values]]
 """Reads a page's values: of the path's parameters and the query."""
+
+_AT_ONCE_S = 0.2
+"""A page that takes longer to read is answered by one that says so, and asks again by itself."""
 
 _MOST_FIELDS = 1000
 _MOST_BYTES = 8 * 2**20
@@ -89,11 +93,33 @@ def render(request: Request, template: str, values: Values, *, status: int = 200
 def page_route(page: Page) -> Route:
     """The route of a page; everybody who may look may see it."""
 
+    reading: set[asyncio.Task[Values]] = set()
+
     async def show(request: Request) -> Response:
-        values = await page.read(serving_of(request), request.path_params, request.query_params)
+        read = page.read(serving_of(request), request.path_params, dict(request.query_params))
+        task = asyncio.create_task(_finished(read))
+        reading.add(task)
+        task.add_done_callback(reading.discard)
+        try:
+            values = await asyncio.wait_for(asyncio.shield(task), _AT_ONCE_S)
+        except TimeoutError:  # it goes on, and what it reads is kept for the next look
+            task.add_done_callback(_take_note)
+            answer = render(request, "reading.html", {"is_live": False}, status=202)
+            answer.headers["retry-after"] = "1"
+            return answer
         return render(request, page.template, {"is_live": page.live, **values})
 
     return Route(page.path, show, methods=["GET"])
+
+
+async def _finished(read: Awaitable[Values]) -> Values:
+    return await read
+
+
+def _take_note(task: asyncio.Task[Values]) -> None:
+    """The error of a page that nobody waits for any more is told to the next who asks."""
+    if not task.cancelled():
+        task.exception()
 
 
 def action_route(action: Action) -> Route:

@@ -62,6 +62,7 @@ def failed_volumes(
             WHERE job_id = %(job)s AND volume_id IN (
                 SELECT volume_id FROM task_executions
                 WHERE job_id = %(job)s AND status = ANY(%(statuses)s::task_status[])
+                  AND (%(fingerprint)s::text IS NULL OR error_fingerprint = %(fingerprint)s)
             )
             ORDER BY volume_id, started_at DESC NULLS LAST, id DESC
         )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from bec_core.admin.binding import is_folder_run
 from bec_core.models import JobStatus
 from bec_serve import readings
-from bec_serve.chain import picture
+from bec_serve.chain import depth, picture
 from bec_serve.routing import Page, Values
 from bec_serve.serving import Serving
 from bec_serve.states import state, verdict
@@ -26,21 +26,24 @@ async def read(serving: Serving, path: Values, query: Mapping[str, str]) -> Valu
     )  # fmt: skip
     by_id = {job.id: job for job in jobs}
     troubles = {one.job.id: one.troubles for one in health}
+    reads_all = {
+        reader: [one.job_id for one in those if one.job_id is not None] for reader, those in inputs.items()
+    }
     shown = sorted(
         (job for job in jobs if job.status in _OPEN),
-        key=lambda job: (not troubles.get(job.id), is_folder_run(job.name), job.name),
+        key=lambda job: (
+            not troubles.get(job.id),
+            is_folder_run(job.name),
+            depth(job.id, reads_all),
+            job.name,
+        ),
     )
     read_by_shown = {
         one.job_id for job in shown for one in inputs.get(job.id, ()) if one.job_id is not None
     }  # of a chain all is drawn, also what is completed
     with_figures = [*shown[:_MOST], *(by_id[one] for one in read_by_shown if by_id[one].status not in _OPEN)]
     figures = await readings.figures_of(serving, with_figures)
-    reads = {
-        job.id: [
-            one.job_id for one in inputs.get(job.id, ()) if one.job_id is not None and one.job_id in figures
-        ]
-        for job in with_figures
-    }
+    reads = {job.id: [one for one in reads_all.get(job.id, ()) if one in figures] for job in with_figures}
     return {
         "at": datetime.now(UTC),
         "verdict": verdict(health),

@@ -56,7 +56,10 @@ def digest(chosen: Sequence[FailedVolume]) -> str:
 async def read(serving: Serving, path: Values, query: Mapping[str, str]) -> Values:
     """What it would do."""
     said = {name: query[name] for name in ("task", "fingerprint") if query.get(name)}
-    job, chosen = await asyncio.to_thread(chosen_by, serving.session, str(path["name"]), said)
+    name = str(path["name"])
+    job, chosen = await serving.reads.get(
+        ("chosen", name, *said.items()), lambda: chosen_by(serving.session, name, said)
+    )
     return _preview(job, said, chosen)
 
 
