@@ -143,6 +143,25 @@ def test_what_lies_beyond_an_upright_of_the_frame_is_cut_off() -> None:
     assert extent(canvas.lines()[1]) == pytest.approx((200, 1850), abs=20)
 
 
+def test_what_led_to_a_label_beyond_the_frame_goes_with_it() -> None:
+    canvas = Canvas().line(100).line(160).line(220).line(280, 200, 1100)
+    for y in (100, 160, 220, 280):  # labels at all lines look like the block's end
+        canvas.blob(1950, y - 12, 2040, y + 12)
+    canvas.draw(1900, 40, 1906, 500)
+    for x in range(1300, 1890):  # a guide line, not quite level
+        canvas.draw(x, 290 - x // 100, x + 1, 294 - x // 100)
+    found = canvas.lines()
+    assert middles(found) == [100, 160, 220, 280]
+    assert extent(found[3])[1] == pytest.approx(1100, abs=24)
+
+
+def test_a_wide_gap_that_the_network_marks_makes_a_line_no_fainter() -> None:
+    canvas = Canvas().line(160).line(220).line(280).line(340).blob(200, 88, 1850, 112, 0.97)
+    for x in (200, 1700):  # an opening mark, and the text after a gap
+        canvas.ink[90:110, x : x + 150] = np.where(np.arange(150) // 3 % 3 == 0, 0, 255)
+    assert middles(canvas.lines()) == [100, 160, 220, 280, 340]
+
+
 def test_grain_that_the_network_takes_for_lines_is_too_faint() -> None:
     canvas = Canvas().line(100).line(160).line(220)
     canvas.blob(300, 340, 1700, 364)

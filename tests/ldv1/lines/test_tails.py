@@ -41,6 +41,11 @@ def test_a_weakly_marked_syllable_below_the_last_line_is_a_line() -> None:
     assert found.unread_tails == 0
 
 
+def test_a_syllable_with_a_long_descender_is_a_line() -> None:
+    found = seen(letters(page(), y=293, value=0.4, high=56))
+    assert middles(found.lines) == pytest.approx([*LINES, 293], abs=3)
+
+
 def test_a_syllable_that_the_network_does_not_mark_is_told() -> None:
     found = seen(letters(page()))
     assert middles(found.lines) == pytest.approx(LINES, abs=2)

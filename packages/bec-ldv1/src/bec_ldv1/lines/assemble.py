@@ -26,6 +26,7 @@ from bec_ldv1.lines.shape import (
     ink_spread,
     outline,
     regions,
+    running_mean,
     smoothed,
     straightened_ink,
     without_rules,
@@ -37,6 +38,8 @@ from bec_ldv1.lines.values import Line, LineSettings
 
 _START = 12  # stations that tell at which height a line starts
 _LEAST_HEIGHT = 0.6  # bodies of ink in a short line: specks are lower
+_GAP = 3.0  # bodies from which on white in a line is a wide gap …
+_LITTLE = 1e-6  # … with less than this share of columns that have ink
 _BODY_OF_PITCH = 0.5  # a band's usual height, in distances between lines
 
 
@@ -207,7 +210,8 @@ def _trim(draft: Draft, ink: NDArray[np.uint8], settings: LineSettings) -> _Trim
     ends = ink_ends(columns, band.body)
     if ends is None:
         return None
-    written = np.repeat(draft.found, STATION // HALF)[ends[0] : ends[1]]
+    in_words = running_mean((columns > 0).astype(np.float64), _GAP * band.body) > _LITTLE
+    written = (np.repeat(draft.found, STATION // HALF)[: columns.size] & in_words)[ends[0] : ends[1]]
     if not written.any():
         return None
     density = float(columns[ends[0] : ends[1]][written].mean())  # wide gaps say nothing about the writing

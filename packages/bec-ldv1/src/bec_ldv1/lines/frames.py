@@ -32,7 +32,7 @@ def uprights(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> NDArray[np.uint
 
 
 def within_frame(draft: Draft, standing: NDArray[np.uint8]) -> Draft:
-    """The draft without short parts that lie beyond an upright."""
+    """The draft without short parts that lie beyond an upright, nor what led to them and the network did not find."""
     height, width = standing.shape
     x = np.arange(draft.first * STATION // HALF, min(width, (draft.last + 1) * STATION // HALF))
     station = np.minimum(x * HALF // STATION - draft.first, draft.top.size - 1)
@@ -47,7 +47,9 @@ def within_frame(draft: Draft, standing: NDArray[np.uint8]) -> Draft:
     parts = _parts(places, draft.top.size)
     lengths = [stop - start for start, stop in parts]
     kept = [part for part, length in zip(parts, lengths, strict=True) if length >= _KEPT_SHARE * max(lengths)]
-    return draft.cut(kept[0][0], kept[-1][1])
+    inner = draft.cut(kept[0][0], kept[-1][1])
+    found = np.flatnonzero(inner.found)
+    return inner.cut(int(found[0]), int(found[-1]) + 1) if found.size else inner
 
 
 def _parts(places: NDArray[np.int64], size: int) -> list[tuple[int, int]]:

@@ -143,7 +143,8 @@ def _below(
     margin = 2 * _INDENT * body
     x0 = int(max(0.0, min(left, edge) - margin)) // HALF
     y0 = int(max(0.0, y + body / 2)) // HALF
-    part = ink[y0 : int(y + (1 + _HIGHEST[1] / 2) * pitch) // HALF + 1, x0 : int(right + margin) // HALF + 1]
+    lowest = y + (1 + (_LEVEL + _HIGHEST[1]) / 2) * pitch
+    part = ink[y0 : int(lowest) // HALF + 1, x0 : int(right + margin) // HALF + 1]
     if part.size == 0 or not part.any():
         return None
     _, labels, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
