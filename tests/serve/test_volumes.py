@@ -143,6 +143,44 @@ def test_a_mark_is_kept_with_its_name_and_told_of_later_as_of_an_earlier_result(
     assert "of an earlier result" in words(marker.get("/jobs/drawn/marks").text)
 
 
+def test_corrected_lines_come_with_a_mark_and_only_where_the_page_is_wrong(marker: TestClient) -> None:
+    def sent(data: bytes, judgement: str) -> tuple[int, str]:
+        page = until_drawn(marker)
+        seen = re.search(r'name="seen" value="([^"]+)"', page)
+        assert seen
+        answer = marker.post(
+            f"{VOLUME}/marks",
+            data={"form_token": form_token(page), "seen": seen[1], "who": "Pema", "page": "I00010001.jpg",
+                  "judgement": judgement},
+            files={"corrected": ("page.xml", data)},
+            headers=ORIGIN,
+        )  # fmt: skip
+        return answer.status_code, words(answer.text)
+
+    status, said = sent(b"lines", "right")
+    assert status == 400
+    assert "corrected lines go with a page that is wrong" in said
+    status, said = sent(b"nonsense", "wrong")
+    assert status == 400
+    assert "it says no lines" in said
+    assert sent(b"lines", "wrong")[0] == 303
+    assert "wrong (lines corrected)" in words(marker.get("/jobs/drawn/marks").text)
+
+
+def test_a_sample_is_marked_page_by_page_and_tells_the_share(drawn: Bec, marker: TestClient) -> None:
+    assert "No sample of this job's pages was drawn yet" in words(marker.get("/jobs/drawn/sample").text)
+    drawn.ok("marks", "sample", "drawn", "--sample", "4", "--seed", "1")
+    marker.app.state.serving.reads.forget()  # type: ignore[attr-defined]
+    page = marker.get("/jobs/drawn/sample").text
+    assert "wrong unknown" in words(page)
+    assert "The next page to mark" in page
+    assert "#p1" in page
+    assert mark(marker, judgement="wrong", fault="missing") == 303
+    assert "3 pages not marked" in words(marker.get("/jobs/drawn/sample").text)
+    assert marker.get("/jobs/drawn/sample?id=99").status_code == 404
+    assert marker.get("/jobs/drawn/sample?id=x").status_code == 400
+
+
 def test_marks_are_handed_on_as_a_table_and_as_lines_and_no_cell_is_a_formula(marker: TestClient) -> None:
     assert mark(marker, judgement="rescan", note="=HYPERLINK(1)") == 303
     answer = marker.get("/jobs/drawn/marks.csv")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from bec_core.job import JobType, Metric, ReportVolume, TaskContext, WorkerSetup
 from bec_core.models import TaskResult
+from bec_core.results import PageFigures, PageLevel, ResultFigures, StoredResult
 from bec_core.testing.checksum_job import ChecksumConfig
 
 SCRIPT = "document.title = 'drawn'"
@@ -26,8 +28,9 @@ class Weigher:
         for page in ctx.volume.pages:
             total += len(ctx.read_page(page).data)
             ctx.page_done(page)
-        ctx.metrics(bytes=total)
-        ctx.write_artifact(".txt", str(total).encode())
+        names = [page.filename for page in ctx.volume.pages]
+        ctx.metrics(bytes=total, pages=len(names), suspicious=1, blank=0)
+        ctx.write_artifact(".txt", "\n".join([str(total), *names]).encode())
         return TaskResult()
 
     def close(self) -> None:
@@ -49,12 +52,39 @@ def write_report(volumes: Iterable[ReportVolume], directory: Path) -> Path:
     return directory / "index.html"
 
 
+def read_figures(result: StoredResult) -> ResultFigures:
+    names = result.artifact(".txt").decode().split("\n")[1:]
+    levels = [PageLevel.SUSPICIOUS, *[PageLevel.FINE] * len(names)]
+    return ResultFigures(
+        pages=tuple(PageFigures(name, level) for name, level in zip(names, levels, strict=False))
+    )
+
+
+class Truth:
+    """Takes a file that says ``lines``."""
+
+    def predicted(self, result: StoredResult, images: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        return {}
+
+    def corrected(self, data: bytes, image: str) -> Mapping[str, Any]:
+        if data != b"lines":
+            raise ValueError("it says no lines")
+        return {"image": image}
+
+
 DRAWN = JobType(
     name="drawn",
     config=ChecksumConfig,
     worker="support.drawn_job:Weigher",
     version="1",
     summary="The bytes of every volume.",
-    metrics=(Metric("bytes", "Bytes of the pages."),),
+    metrics=(
+        Metric("bytes", "Bytes of the pages."),
+        Metric("pages", "Pages."),
+        Metric("suspicious", "Pages to look at."),
+        Metric("blank", "Blank pages."),
+    ),
     report="support.drawn_job:write_report",
+    figures="support.drawn_job:read_figures",
+    truth="support.drawn_job:Truth",
 )

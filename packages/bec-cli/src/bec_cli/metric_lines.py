@@ -7,22 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from bec_cli.common import count
 from bec_cli.tables import Column, print_table
+from bec_core.admin.metrics import in_words
 
 if TYPE_CHECKING:
     from bec_core.admin.metrics import MetricChange, MetricFigure
     from bec_core.job import Metric
-
-
-def shown_value(metric: Metric, value: float | None, *, signed: bool = False) -> str | None:
-    """A metric's value for people; None stays None. A difference has a sign; one of percentages is in points."""
-    if value is None:
-        return None
-    if word := metric.word(value):
-        return word
-    sign = "+" if signed else ""
-    if metric.percent:
-        return f"{value * 100:{sign}.2f} {'points' if signed else '%'}"
-    return f"{value:{sign},.0f}" if float(value).is_integer() else f"{value:{sign},.4g}"
 
 
 def shown_figure(one: MetricFigure) -> str | None:
@@ -31,7 +20,7 @@ def shown_figure(one: MetricFigure) -> str | None:
         return (
             ", ".join(f"{word} {number:,}" for word, number in one.by_word.items()) if one.volumes else None
         )
-    return shown_value(one.metric, one.value)
+    return in_words(one.metric, one.value)
 
 
 def print_metrics(figures: Sequence[MetricFigure]) -> None:
@@ -58,9 +47,9 @@ def print_changes(changes: Sequence[MetricChange], names: tuple[str, str], volum
     rows = [
         (
             one.metric.name,
-            shown_value(one.metric, one.before),
-            shown_value(one.metric, one.after),
-            shown_value(one.metric, one.change, signed=True),
+            in_words(one.metric, one.before),
+            in_words(one.metric, one.after),
+            in_words(one.metric, one.change, signed=True),
             one.verdict,
             _meaning(one.metric),
         )

@@ -23,7 +23,6 @@ from bec_cli.common import (
 )
 from bec_cli.completion import complete_job, complete_volume
 from bec_cli.exits import Exit
-from bec_cli.metric_lines import shown_value
 from bec_cli.printing import say
 from bec_cli.tables import Column, print_table
 
@@ -154,6 +153,7 @@ def find(
       bec volumes find ldv1 --where verdict=bad --sort suspicious --largest-first
       bec volumes find ocrv1 --where "confidence<=80%" --sort confidence
     """
+    from bec_core.admin.metrics import in_words
     from bec_core.admin.volumes import parse_condition, volumes_found
 
     session, job = session_and_job(ctx, job_name)
@@ -189,7 +189,7 @@ def find(
             v.state,
             v.pages,
             v.errors,
-            *(shown_value(metric, v.metrics.get(metric.name)) for metric in shown),
+            *(in_words(metric, v.metrics.get(metric.name)) for metric in shown),
             ", ".join(f"{number} {name}" for name, number in v.marks.items()) or None,
         )
         for v in found.volumes

@@ -129,7 +129,10 @@ def action_route(action: Action) -> Route:
         if not visitor_of(request).may(action.right):
             raise Refused(f"this needs the right to {action.right.value}: log in with its token")
         form = await sent_form(request)
-        return await action.do(serving_of(request), request, form)
+        try:
+            return await action.do(serving_of(request), request, form)
+        finally:
+            await form.close()
 
     return Route(action.path, act, methods=["POST"])
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bec_core import shown
+from bec_core.admin.metrics import in_words
 from bec_core.job import Metric
 from bec_core.words import ago, count
 
@@ -96,15 +97,8 @@ def local_time(value: datetime | None) -> str | None:
 
 
 def metric_value(value: float | None, metric: Metric) -> str:
-    """A metric's value of one volume: a word where it has words, a percentage, a number."""
-    if value is None:
-        return "–"
-    if metric.labels:
-        number = int(value)
-        return metric.labels[number] if 0 <= number < len(metric.labels) else figure(value, 2)
-    if metric.percent:
-        return f"{100 * value:.1f} %"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+    """A metric's value of one volume, as the command line says it; a dash for None."""
+    return in_words(metric, value) or "–"
 
 
 def work_of(w_id: str) -> str:

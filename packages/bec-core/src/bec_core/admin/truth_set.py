@@ -49,6 +49,7 @@ def correct_page(
     *,
     note: str = "",
     who: str | None = None,
+    seen: str | None = None,
 ) -> Mark:
     """Mark a page as wrong, with the lines as they should be.
 
@@ -58,8 +59,7 @@ def correct_page(
         result: its result of the volume.
         page: the image's file name, or its number.
         data: a PAGE or ALTO file of this page, in pixels of the image as it is stored.
-        note: as for any mark.
-        who: as for any mark.
+        note, who, seen: as for any mark.
 
     Raises:
         NotFoundError: there is no such page, or the job type takes no corrections.
@@ -72,7 +72,7 @@ def correct_page(
         row = _maker(session, job).corrected(data, name)
     except ValueError as error:
         raise SettingsError(f"the file corrects nothing: {error}") from error
-    return add_mark(session, result, name, "wrong", note=note, who=who, correction=row)
+    return add_mark(session, result, name, "wrong", note=note, who=who, seen=seen, correction=row)
 
 
 def write_set(

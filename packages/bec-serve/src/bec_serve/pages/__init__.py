@@ -15,6 +15,7 @@ from bec_serve.pages import (
     marks,
     overview,
     redrive,
+    sample,
     volume,
     volumes,
     worker,
@@ -23,8 +24,8 @@ from bec_serve.pages import (
 from bec_serve.routing import Action, Page
 
 PAGES: tuple[Page, ...] = (
-    overview.PAGE, job.PAGE, volumes.PAGE, volume.PAGE, marks.PAGE, failures.PAGE, failures.GROUP, failure.PAGE,
-    redrive.PAGE, workers.PAGE, worker.PAGE,
+    overview.PAGE, job.PAGE, volumes.PAGE, volume.PAGE, marks.PAGE, sample.PAGE, failures.PAGE,
+    failures.GROUP, failure.PAGE, redrive.PAGE, workers.PAGE, worker.PAGE,
 )  # fmt: skip
 ACTIONS: tuple[Action, ...] = (redrive.ACTION, *volume.ACTIONS)
 ROUTES: tuple[BaseRoute, ...] = (*login.ROUTES, *failure.ROUTES, *volume.ROUTES, *marks.ROUTES)

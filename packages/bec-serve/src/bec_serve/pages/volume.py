@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from attrs import evolve
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
@@ -16,6 +16,7 @@ from bec_core import SettingsError
 from bec_core.admin.binding import readers_of
 from bec_core.admin.catalogue import Work
 from bec_core.admin.marks import FAULTS, JUDGEMENTS, add_mark, list_marks, standing_result
+from bec_core.admin.truth_set import correct_page
 from bec_core.job import Metric
 from bec_serve import readings
 from bec_serve.drawings import headers_of
@@ -57,6 +58,7 @@ async def read(serving: Serving, path: Values, query: Mapping[str, str]) -> Valu
         "metrics": metrics,
         "judgements": JUDGEMENTS,
         "faults": FAULTS,
+        "corrects": serving.session.plugins.job_type(job.type).truth is not None,
         "waits": drawing.report is None and drawing.trouble is None,
     }
 
@@ -69,24 +71,23 @@ async def mark(serving: Serving, request: Request, form: FormData) -> Response:
         _text(form, name) for name in ("page", "judgement", "note", "who", "seen")
     )
     faults = [one for one in form.getlist("fault") if isinstance(one, str)]
+    corrected = form.get("corrected")
+    lines = await corrected.read() if isinstance(corrected, UploadFile) and corrected.size else None
     if not who.strip():
         raise SettingsError("say your name: a mark has one")
+    if lines is not None and judgement != "wrong":
+        raise SettingsError("corrected lines go with a page that is wrong")
 
     def keep() -> None:
-        result = standing_result(serving.session, job, path["w_id"], path["i_id"])
-        pages = serving.drawings.of(job, result).report
-        if pages is not None and page not in pages.pages:
-            raise SettingsError(f"{result.ref} has no page {page!r}")
-        add_mark(
-            serving.session,
-            result,
-            page,
-            judgement,
-            faults=faults,
-            note=note,
-            who=who.strip(),
-            seen=seen or None,
-        )
+        session, name, of = serving.session, who.strip(), seen or None
+        result = standing_result(session, job, path["w_id"], path["i_id"])
+        if lines is not None:
+            correct_page(session, job, result, page, lines, note=note, who=name, seen=of)
+            return
+        drawn = serving.drawings.of(job, result).report
+        if drawn is None or page not in drawn.pages:
+            raise SettingsError(f"{result.ref} shows no page {page!r}: load its page again, then mark")
+        add_mark(session, result, page, judgement, faults=faults, note=note, who=name, seen=of)
 
     await serving.reads.run(keep)
     serving.reads.forget()
