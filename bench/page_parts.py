@@ -42,7 +42,7 @@ def main() -> None:
     for path in parser.parse_args().files:
         data = path.read_bytes()
         page = decode(data)
-        small, ink = shrink(page), prepare(page, Preparation()).ink
+        small, ink = shrink(page), prepare(page, Preparation(even_light=True)).ink
         print(
             f"{path.name}  {page.width} × {page.height}: decoded {cost(lambda data=data: decode(data)):.1f} ms, "
             f"light on dark {cost(lambda small=small: light_on_dark(small)):.1f}, "

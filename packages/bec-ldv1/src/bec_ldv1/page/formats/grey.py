@@ -20,7 +20,8 @@ _NARROW = (8, 10, 12, 14)
 """The samples that scanners and cameras store in 16 bits, in bits."""
 
 
-Image.core.set_block_size(1 << 30)  # an image of up to a gigabyte lies in one piece, see `_samples`
+# An image of up to a gigabyte lies in one piece, see `_samples`. Pillow documents it as PILLOW_BLOCK_SIZE.
+Image.core.set_block_size(1 << 30)  # type: ignore[attr-defined]  # its C part, which it does not export
 
 
 @attrs.frozen(eq=False)
