@@ -1,3 +1,4 @@
+import gc
 import io
 import struct
 
@@ -8,6 +9,7 @@ from PIL import Image, ImageOps
 from bec_ldv1.errors import PageProblem
 from bec_ldv1.page import decode as decode_module
 from bec_ldv1.page.decode import decode, upright
+from bec_ldv1.page.formats.grey import _samples
 
 RNG = np.random.default_rng(7)
 GREY = np.linspace(0, 255, 40 * 60).reshape(40, 60).astype(np.uint8)
@@ -221,3 +223,29 @@ def test_out_of_memory_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(PageProblem) as caught:
         decode(encoded(Image.fromarray(GREY), "PNG"))
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize("block", [1 << 30, 1 << 12])
+@pytest.mark.parametrize("mode", ["1", "L"])
+def test_the_samples_are_pillows_in_one_piece_or_in_several(mode: str, block: int) -> None:
+    before = Image.core.get_block_size()
+    wanted = np.random.default_rng(2).integers(0, 2, (300, 701)).astype(np.uint8) * 255
+    data = encoded(
+        Image.fromarray(wanted).convert(mode), "TIFF", compression="group4" if mode == "1" else "raw"
+    )
+    Image.core.set_block_size(block)
+    try:
+        plane = decode(data).plane
+    finally:
+        Image.core.set_block_size(before)
+    gc.collect()  # the image that the samples belong to must stay
+    assert np.array_equal(plane, wanted)
+    assert plane.dtype == np.uint8
+
+
+def test_a_page_of_more_than_16_mebibytes_lies_in_one_piece() -> None:
+    """Otherwise its samples are copied twice, half of it under the interpreter's lock."""
+    image = Image.new("L", (5000, 5000), 7)
+    assert not _samples(image).flags.owndata
+    assert not _samples(image).flags.writeable
+    assert (_samples(image) == 7).all()

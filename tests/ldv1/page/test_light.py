@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from bec_ldv1.page.binarize import adaptive_threshold, linear_light
-from bec_ldv1.page.light import even_light, light_on_dark, lost_strokes
+from bec_ldv1.page.light import _strokes, even_light, light_on_dark, lost_strokes
 from support.drawn import noise, written
 
 
@@ -67,3 +67,16 @@ def test_strokes_out_of_focus_are_lost_and_not_absent() -> None:
 def test_bare_paper_has_no_strokes_to_lose(brightness: int) -> None:
     page = noise(np.full((512, 1800), brightness, np.uint8), 3)
     assert not lost_strokes(page, np.full_like(page, 255))
+
+
+def test_strokes_are_told_from_their_ground_as_with_real_numbers() -> None:
+    """The table of `_strokes` against the comparison it stands for: deeper than a share of the paper close by."""
+    random = np.random.default_rng(8)
+    page = written(paper=215, ink=60)
+    for plane in (page, (page * 0.1).astype(np.uint8), noise(page, 9), random.integers(0, 256, (60, 90))):
+        plane = np.asarray(plane, np.uint8)
+        depth = cv2.morphologyEx(plane, cv2.MORPH_BLACKHAT, np.ones((15, 15), np.uint8)).astype(np.float64)
+        kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+        sigma = 1.4826 * np.median(np.abs(cv2.filter2D(plane, cv2.CV_64F, kernel))) / 6
+        deep = (depth > max(7 * sigma, 4)) & (100 * depth > 15 * (depth + plane))
+        assert np.array_equal(_strokes(plane) > 0, deep)

@@ -70,7 +70,7 @@ class PageImage:
     """One page's image, decoded to grey.
 
     Attributes:
-        plane: uint8, height × width, 0 is black; upright, that is after its orientation.
+        plane: uint8, height × width, 0 is black; upright, that is after its orientation; perhaps read-only.
         bilevel: every pixel is 0 or 255 (such a plane is never binarized again).
         orientation: what was done to the stored raster, 1 to 8 as EXIF has them; 1 leaves it as it is.
         flags: what was remarkable about the file: `MORE_PAGES`, `INCOMPLETE`, `TRANSPARENT`.

@@ -62,14 +62,14 @@ def evidence(probabilities: npt.NDArray[np.float32], ink: Plane, pixels: int | N
 
     ``pixels`` is how many the page's frame has, where they show another part of it.
     """
-    likely = probabilities > _LIKELY
-    sure = float(np.count_nonzero(probabilities > _SURE)) / max(1, pixels or probabilities.size)
-    if not likely.any():
+    likely = (probabilities > _LIKELY).view(np.uint8)
+    sure = int(np.count_nonzero(probabilities > _SURE)) / max(1, pixels or probabilities.size)
+    if not cv2.countNonZero(likely):
         return Evidence(sure, 0.0, 0.0)
-    near = cv2.dilate(likely.astype(np.uint8), _AROUND_BAND)
-    strokes = ink == 0
-    read = float(np.count_nonzero(strokes & (near > 0))) / max(1, int(np.count_nonzero(strokes)))
-    return Evidence(sure, float(probabilities[likely].mean()), read)
+    strokes = (ink == 0).view(np.uint8)
+    near = cv2.bitwise_and(strokes, cv2.dilate(likely, _AROUND_BAND))
+    read = cv2.countNonZero(near) / max(1, cv2.countNonZero(strokes))
+    return Evidence(sure, float(cv2.mean(probabilities, likely)[0]), read)
 
 
 def turns_to_try(upright: Evidence) -> tuple[int, ...]:

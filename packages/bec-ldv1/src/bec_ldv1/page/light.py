@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from bec_ldv1.page.components import components, median
 from bec_ldv1.page.decode import Plane
 
 PAPER = 190
@@ -22,6 +22,7 @@ _STROKE_WIDTH = 11  # px at half the size: wider than strokes
 _STROKE_REACH = 15  # detection px: wider than strokes
 _DEPTH = 0.15  # of the paper's brightness
 _LEAST_DEPTH = 4
+_EXACT = 1e-9  # so that 3 / 17 of 17 is 3
 _DEEPEST_NOISE = 7  # sigma: the deepest of the noise in a window of that size
 _STROKE_AREA = 20
 _STROKE_HEIGHT = 6  # detection px
@@ -58,32 +59,42 @@ def lost_strokes(plane: Plane, ink: Plane) -> bool:
     Only pieces as large as a letter's strokes count, on both sides, so that specks do not. Strokes are looked for at
     half the size, too: on a page out of focus they are too wide and shallow to be seen close by.
     """
-    half = np.asarray(cv2.pyrDown(plane), np.uint8)
-    there = max(_stroke_share(_strokes(one)) for one in (plane, half))
-    return there > _WRITTEN and _stroke_share(ink == 0) < _KEPT * there
+    found = [_strokes(one) for one in (plane, np.asarray(cv2.pyrDown(plane), np.uint8))]
+    most = max(cv2.countNonZero(mask) / max(1, mask.size) for mask in found)  # if no piece is a speck
+    if most <= _WRITTEN:
+        return False
+    kept = _stroke_share((ink == 0).view(np.uint8))
+    if kept >= _KEPT * most:
+        return False
+    there = max(_stroke_share(mask) for mask in found)
+    return there > _WRITTEN and kept < _KEPT * there
 
 
-def _strokes(plane: Plane) -> npt.NDArray[np.bool_]:
-    """Where a page is darker than the paper close by, by more than a share of its brightness and than its noise.
+def _strokes(plane: Plane) -> Plane:
+    """255 where a page is darker than the paper close by, by more than a share of its brightness and than its noise.
 
-    The noise is measured as the median of the Laplacian that Immerkær (1996) uses, so that edges don't count.
+    The noise is measured as the median of the Laplacian that Immerkær (1996) uses, so that edges don't count. One of
+    255 and more is deeper than any stroke.
     """
     kernel = np.ones((_STROKE_REACH, _STROKE_REACH), np.uint8)
-    depth = np.asarray(cv2.morphologyEx(plane, cv2.MORPH_BLACKHAT, kernel))
-    laplacian = cv2.filter2D(plane, cv2.CV_16S, np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32))
-    sigma = 1.4826 * float(np.median(np.abs(laplacian))) / 6
-    paper = depth.astype(np.float32) + plane
-    return np.asarray((depth > max(_DEEPEST_NOISE * sigma, _LEAST_DEPTH)) & (depth > _DEPTH * paper))
+    depth = np.asarray(cv2.morphologyEx(plane, cv2.MORPH_BLACKHAT, kernel), np.uint8)
+    line = np.array([1, -2, 1], np.float32)
+    laplacian = np.asarray(cv2.convertScaleAbs(cv2.sepFilter2D(plane, cv2.CV_16S, line, line)), np.uint8)
+    sigma = 1.4826 * median(laplacian) / 6
+    least = max(_DEEPEST_NOISE * sigma, _LEAST_DEPTH)
+    # depth > share × (brightness + depth), of whole numbers
+    share = np.floor(_DEPTH / (1 - _DEPTH) * np.arange(256) + _EXACT)
+    table = np.minimum(np.maximum(share, np.floor(least)), 255).astype(np.uint8)
+    return np.asarray(cv2.compare(depth, cv2.LUT(plane, table), cv2.CMP_GT), np.uint8)
 
 
-def _stroke_share(ink: npt.NDArray[np.bool_]) -> float:
-    """The share of a page covered by ink in pieces of a stroke's size."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
-    pieces = stats[1:]
+def _stroke_share(mask: Plane) -> float:
+    """The share of a page covered by pieces of a stroke's size of what is not 0."""
+    pieces = components(mask)[1][1:]
     strokes = (pieces[:, cv2.CC_STAT_AREA] >= _STROKE_AREA) & (
         pieces[:, cv2.CC_STAT_HEIGHT] >= _STROKE_HEIGHT
     )
-    return float(pieces[strokes, cv2.CC_STAT_AREA].sum()) / max(1, ink.size)
+    return float(pieces[strokes, cv2.CC_STAT_AREA].sum()) / max(1, mask.size)
 
 
 def light_on_dark(plane: Plane) -> bool:
@@ -92,7 +103,7 @@ def light_on_dark(plane: Plane) -> bool:
     The ground, the median, must be dark, and thin strokes (top-hat and bottom-hat, Serra 1982) that are lighter than
     it at least three times as many as those that are darker.
     """
-    ground = float(np.median(plane))
+    ground = median(plane)
     if ground > _DARK_GROUND:
         return False
     small = plane[::2, ::2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Protocol
 
 import attrs
@@ -77,7 +78,7 @@ class Look:
         outlines = outlines_of(probabilities, network.postprocess)
         return cls(page, ground, seen, window, ink, probabilities, outlines)
 
-    @property
+    @cached_property
     def evidence(self) -> Evidence:
         """How much writing it shows."""
         return evidence(self.probabilities, self.ink, self.seen.width * self.seen.height)

@@ -53,27 +53,31 @@ class Prepared:
     Attributes:
         light: uint8 height × width, in linear light: what is thresholded again when it has been rectified.
         ink: what the network sees, the same size: 0 is ink, 255 paper.
-        faint: the page has strokes, and most of them were lost on the way to `ink`.
+        grey: what `light` was made of, before its light was evened; None for a bilevel page.
     """
 
     light: Plane
     ink: Plane
-    faint: bool
+    grey: Plane | None = None
+
+    @property
+    def faint(self) -> bool:
+        """Whether the page has strokes, and most of them were lost on the way to `ink`; looked for when asked."""
+        return self.grey is not None and lost_strokes(self.grey, self.ink)
 
 
 def prepare(page: PageImage, wanted: Preparation, size: tuple[int, int] | None = None) -> Prepared:
     """The page as a model with these wishes sees it; ``size`` is what to detect it at, if not as large as usual."""
     small = _resized(page, wanted) if size is None else _at(page, size)
     if page.bilevel:
-        ink = np.where(small < _INK_LEVEL, 0, 255).astype(np.uint8)
+        ink = np.asarray(cv2.threshold(small, _INK_LEVEL - 1, 255, cv2.THRESH_BINARY)[1], np.uint8)
         if wanted.even_light and light_on_dark(ink):
             ink = 255 - ink
-        return Prepared(linear_light(ink), ink, faint=False)
+        return Prepared(linear_light(ink), ink)
     if wanted.even_light and light_on_dark(small):
         small = 255 - small
     light = linear_light(even_light(small) if wanted.even_light else small)
-    ink = adaptive_threshold(light)
-    return Prepared(light, ink, faint=lost_strokes(small, ink))
+    return Prepared(light, adaptive_threshold(light), small)
 
 
 def working_size(width: int, height: int, wanted: Preparation) -> tuple[int, int]:

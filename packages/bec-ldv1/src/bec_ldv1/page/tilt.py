@@ -18,6 +18,7 @@ _STRIP = 4  # cells: over so few columns a row of writing stays in its row
 _COARSE, _FINE = 0.5, 0.1  # degrees
 _LEAST_INK = 0.002  # share of the page: less has no rows
 _SHARPER = 1.2  # times as sharp as along the page's own rows
+_ONE_IS_INK = (np.arange(256) == 0).astype(np.float32)
 
 
 def tilt(ink: Plane, steepest: float) -> float:
@@ -42,7 +43,7 @@ def _strips(ink: Plane) -> npt.NDArray[np.float64]:
     """The share of ink in upright strips of the page, cell by cell: strips × rows of cells."""
     height, width = ink.shape
     size = max(1, width // (_CELL * _STRIP)), max(1, height // _CELL)
-    cells = cv2.resize((ink == 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    cells = cv2.resize(cv2.LUT(ink, _ONE_IS_INK), size, interpolation=cv2.INTER_AREA)
     return np.asarray(cells, np.float64).T
 
 

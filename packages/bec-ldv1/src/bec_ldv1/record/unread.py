@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bec_ldv1.lines import Line
+from bec_ldv1.page.components import components
 
 _LEAST_HEIGHT = 4  # px of the detection plane; lower strokes are specks
 _LEAST_AREA = 10
@@ -77,8 +78,7 @@ def look_beside(
 
 def _marks(ink: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     """Box and area of all connected ink that is larger than specks: n × 5, as OpenCV has them."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats((ink == 0).astype(np.uint8), connectivity=8)
-    marks = np.asarray(stats[1:], np.int32)
+    marks = components((ink == 0).view(np.uint8))[1][1:]
     large = (marks[:, cv2.CC_STAT_HEIGHT] >= _LEAST_HEIGHT) & (marks[:, cv2.CC_STAT_AREA] >= _LEAST_AREA)
     return np.asarray(marks[large], np.int32)
 
@@ -135,7 +135,7 @@ def _rows(letters: npt.NDArray[np.int32], size: float) -> int:
         mask[int(y0) : int(y1) + 1, int(x0) : int(x1) + 1] = 1
     across = np.ones((1, 2 * round(_GAP * size / cell / 2) + 1), np.uint8)
     closed = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, across), np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    labels, stats = components(closed)
     centres = labels[(middle / cell).astype(int), ((left + wide / 2) / cell).astype(int)]
     count = np.bincount(centres, minlength=len(stats))[1:]
     stats = stats[1:]
@@ -148,7 +148,7 @@ def _rows(letters: npt.NDArray[np.int32], size: float) -> int:
 
 
 def _doubt(probabilities: npt.NDArray[np.float32]) -> float:
-    total = float(probabilities.sum(dtype=np.float64))
+    total = float(cv2.sumElems(probabilities)[0])
     if total < 1:
         return 0.0
-    return float((probabilities * (1 - probabilities)).sum(dtype=np.float64) / total)
+    return float(cv2.sumElems(probabilities * (1 - probabilities))[0] / total)

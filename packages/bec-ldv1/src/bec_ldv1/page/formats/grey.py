@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -19,12 +20,16 @@ _NARROW = (8, 10, 12, 14)
 """The samples that scanners and cameras store in 16 bits, in bits."""
 
 
+# An image of up to a gigabyte lies in one piece, see `_samples`. Pillow documents it as PILLOW_BLOCK_SIZE.
+Image.core.set_block_size(1 << 30)  # type: ignore[attr-defined]  # its C part, which it does not export
+
+
 @attrs.frozen(eq=False)
 class Grey:
     """An image's grey plane, and what was remarkable about its samples.
 
     Attributes:
-        plane: uint8, height × width, 0 is black.
+        plane: uint8, height × width, 0 is black; perhaps read-only.
         one_bit: the file stores one bit per pixel.
         transparent: every pixel was wholly transparent; the plane shows what lay below.
     """
@@ -76,7 +81,7 @@ def grey(image: ImageFile, used_bits: int | None = None) -> Grey:
         image.draft("L", image.size)  # libjpeg then decodes the luma alone
     image.load()
     if image.mode == "1":
-        return Grey(np.array(image.convert("L")), one_bit=True)
+        return Grey(_samples(image), one_bit=True)
     if image.mode in _DEEP_MODES:
         deep = np.asarray(image).astype(np.uint16, copy=False)
         return Grey(eight_bits(deep, used_bits))
@@ -84,7 +89,19 @@ def grey(image: ImageFile, used_bits: int | None = None) -> Grey:
         raise unsupported(f"a {image.format} with signed, floating-point or 32-bit samples")
     if image.has_transparency_data:
         return _on_white(image.convert("RGBA"))
-    return Grey(np.array(image if image.mode == "L" else image.convert("L")))
+    return Grey(_samples(image if image.mode == "L" else image.convert("L")))
+
+
+def _samples(image: Image.Image) -> Plane:
+    """The samples of a loaded image of the mode L, or of 1 (0 and 255), without a copy: read-only.
+
+    Pillow shares an image that lies in one piece by Arrow's interface. By numpy's it writes it out in parts of 64 KiB,
+    joins these and copies the whole: up to half of a large page's decoding, much of it under the interpreter's lock.
+    """
+    try:
+        return np.asarray(pa.array(image).to_numpy().reshape(image.height, image.width), np.uint8)
+    except ValueError:  # in several pieces: somebody else wants smaller ones
+        return np.asarray(image.convert("L"))
 
 
 def _on_white(image: Image.Image) -> Grey:
