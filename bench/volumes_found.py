@@ -109,7 +109,7 @@ def main() -> None:
             explained: list[str] = []
             execute = connection.execute
 
-            def explain(sql: object, values: object = None) -> object:
+            def explain(sql: object, values: object = None, **how: object) -> object:
                 explained.extend(row[0] for row in execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", values))  # type: ignore[arg-type,call-overload]
                 return execute(sql, values)  # type: ignore[arg-type,call-overload]
 

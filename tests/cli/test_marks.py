@@ -84,6 +84,13 @@ def test_what_is_not_there_is_told(library: Bec) -> None:
         assert said in ended.err, arguments
 
 
+def test_deleting_a_job_says_how_many_marks_go_with_it(library: Bec) -> None:
+    assert "mark" not in library.ok("jobs", "delete", "ldv1", "--dry-run").out
+    library.ok("marks", "add", "ldv1", "W1,I1", "1", "right")
+    said = library.ok("jobs", "delete", "ldv1", "--dry-run")
+    assert "1 mark that people made (bec marks export ldv1 keeps them)" in said.out + said.err
+
+
 def test_titles_stand_in_listings(library: Bec) -> None:
     assert "The Jewel" in library.ok("volumes", "list").out
     assert library.ok("volumes", "list", "--json").json[0]["title"] == "The Jewel\\x1b[31m Tree"

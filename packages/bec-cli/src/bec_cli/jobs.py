@@ -440,6 +440,8 @@ def delete(
         for name, held in ((job.queue_url.rpartition("/")[2], what.messages),
                            (job.dlq_url.rpartition("/")[2], what.dead_letters))
     ]  # fmt: skip
+    if what.marks:
+        parts.append(f"{count(what.marks, 'mark')} that people made (bec marks export {job.name} keeps them)")
     takes = f"job {job.name} (id={job.id}) with {' and '.join(parts)}"
     fate = f"its queues {' and '.join(queues)} are {'emptied' if purge_queues else 'kept'}; all artifacts are kept"
     readers = readers_of(session, job)

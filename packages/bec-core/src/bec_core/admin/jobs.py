@@ -330,6 +330,7 @@ class Deletion:
     live_workers: int
     messages: int | None
     dead_letters: int | None
+    marks: int = 0
 
 
 def deletion_of(session: Session, job: Job) -> Deletion:
@@ -342,6 +343,7 @@ def deletion_of(session: Session, job: Job) -> Deletion:
         contents.live_workers,
         _held(session, job.queue_url),
         _held(session, job.dlq_url),
+        contents.marks,
     )
 
 

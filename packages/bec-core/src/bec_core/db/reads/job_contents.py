@@ -19,6 +19,7 @@ class JobContents:
     tasks: int
     ledger_entries: int
     live_workers: int
+    marks: int
 
 
 def of(connection: Connection, job_id: int) -> JobContents:
@@ -28,7 +29,8 @@ def of(connection: Connection, job_id: int) -> JobContents:
         SELECT (SELECT count(*) FROM task_executions WHERE job_id = %(job)s),
                (SELECT count(*) FROM ledger WHERE job_id = %(job)s),
                (SELECT count(*) FROM workers WHERE job_id = %(job)s AND stopped_at IS NULL
-                       AND last_heartbeat_at > statement_timestamp() - make_interval(secs => %(alive)s))
+                       AND last_heartbeat_at > statement_timestamp() - make_interval(secs => %(alive)s)),
+               (SELECT count(*) FROM page_marks WHERE job_id = %(job)s)
         """,
         {"job": job_id, "alive": ALIVE_S},
     ).fetchone()
