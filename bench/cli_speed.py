@@ -1,6 +1,9 @@
-"""The command line's speed: starting, a short run, statistics over a million tasks, enqueueing 40,000 volumes.
+"""The command line's speed: starting, a short run, statistics and listings over a million tasks, enqueueing 40,000.
 
-    python bench/cli_speed.py [start] [run] [stats] [enqueue-postgres] [enqueue-sqs] [--against CHECKOUT]
+    python bench/cli_speed.py [start] [run] [stats] [listings] [enqueue-postgres] [enqueue-sqs] [--tasks 1000000]
+                              [--against CHECKOUT]
+
+``listings`` gives the server's processor time of each query, which other programs of the machine disturb least.
 
 Everything runs against services of its own: a PostgreSQL server with fsync on, and for SQS a server in a
 process of its own that takes 10 ms for every call. Prints each figure beside its goal, and the plan of the query.
@@ -22,7 +25,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import Process, Queue
@@ -31,6 +34,8 @@ from pathlib import Path
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from bec_core.db.connection import Connection, connect
+from bec_core.db.deadlines import Watchdog
 from support.services import PostgresServer, postgres_server
 
 TASKS = 1_000_000
@@ -180,6 +185,7 @@ def stats() -> None:
     """Statistics over a million tasks."""
     from bec_core.db import ledger
     from bec_core.db.reads import statistics as sql
+    from bec_core.db.reads.pace import pace
 
     with postgres_server() as server:
         dsn = server.new_database("stats")
@@ -194,7 +200,7 @@ def stats() -> None:
             for _ in range(9):
                 started = time.perf_counter()
                 sql.totals(connection, 1)
-                sql.pace(connection, 1, window_s=1800, alive_s=45)
+                pace(connection, 1)
                 ledger.counts(connection, 1)
                 times.append(time.perf_counter() - started)
         print("\n".join(row[0] for row in plan))
@@ -209,6 +215,86 @@ def stats() -> None:
         print(f"bec top --once over {TASKS:,} tasks, median of 3: {statistics.median(whole) * 1000:.0f} ms")
 
 
+def listings() -> None:
+    """The server's processor time of every listing's query."""
+    with postgres_server() as server:
+        dsn = server.new_database("listings")
+        environment = environment_for(server, "listings")
+        subprocess.run(
+            [*BEC, "jobs", "create", "--name", "ldv1"], env=environment, check=True, capture_output=True
+        )
+        with psycopg.connect(dsn, autocommit=True) as filling:  # without a worker's deadlines
+            _fill(filling)
+        with connect(dsn, Watchdog()) as connection:
+            connection.autocommit = True
+            connection.execute("SET max_parallel_workers_per_gather = 0")
+            for what, query in _listings().items():
+                times = [_spent(connection, query) for _ in range(3)]
+                report(f"{what}, median of 3", statistics.median(times), 0.300)
+
+
+def _spent(connection: Connection, query: Callable[[Connection], object]) -> float:
+    """Seconds of processor time that the server's process takes for it."""
+
+    def spent() -> float:
+        fields = Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    before = spent()
+    query(connection)
+    return spent() - before
+
+
+def _listings() -> dict[str, Callable[[Connection], object]]:
+    from bec_core.db import backlog, ledger, left
+    from bec_core.db.reads import brake, failures, health, overview, pace, volume_list, worker_list
+    from bec_core.db.reads import statistics as sql
+    from bec_core.models import TaskStatus
+
+    return {
+        "jobs stats: totals": lambda c: sql.totals(c, 1),
+        "jobs stats: wall clock": lambda c: sql.wall_clock_ms(c, 1, latest=1000),
+        "jobs stats: workers' seconds": lambda c: sql.worker_seconds(c, 1),
+        "jobs stats: pages that wait": lambda c: sql.pages_waiting(c, 1),
+        "jobs stats: stages": lambda c: sql.stages(c, 1, latest=1000),
+        "jobs stats: metrics": lambda c: sql.metrics(c, 1, [("lines", None)]),
+        "jobs stats: pace": lambda c: pace.pace(c, 1),
+        "jobs stats: ledger": lambda c: ledger.counts(c, 1),
+        "jobs tasks": lambda c: sql.recent_tasks(c, 1, limit=20),
+        "jobs tasks --status running": lambda c: sql.recent_tasks(c, 1, limit=20, status=TaskStatus.RUNNING),
+        "jobs tasks --status terminal_failed": lambda c: sql.recent_tasks(
+            c, 1, limit=20, status=TaskStatus.TERMINAL_FAILED
+        ),
+        "errors list": lambda c: failures.failed_tasks(c, None),
+        "errors list --job-name": lambda c: failures.failed_tasks(c, 1),
+        "errors list --error-type, of none": lambda c: failures.failed_tasks(c, 1, error_type="None"),
+        "errors list --fingerprint": lambda c: failures.failed_tasks(c, 1, fingerprint="f3"),
+        "errors top": lambda c: failures.groups(c, 1),
+        "errors pages": lambda c: failures.tasks_with_page_errors(c, 1),
+        "volumes list": lambda c: volume_list.volumes(c, limit=50),
+        "volumes list, the last ones of a prefix": lambda c: volume_list.volumes(
+            c, beginning=f"W{TASKS // 20 - 1}", limit=50
+        ),
+        "volumes list --job-name": lambda c: volume_list.volumes(c, job_id=1, limit=50),
+        "volumes list --status terminal_failed": lambda c: volume_list.volumes(
+            c, job_id=1, status="terminal_failed", limit=50
+        ),
+        "volumes list --status running": lambda c: volume_list.volumes(
+            c, job_id=1, status="running", limit=50
+        ),
+        "volumes show": lambda c: volume_list.tasks(c, 17),
+        "workers list": lambda c: worker_list.workers(c, 1, seen_within_s=3600, limit=50),
+        "top: last errors": lambda c: overview.last_errors(c, limit=10),
+        "top: paces": lambda c: pace.paces(c),
+        "health": lambda c: health.figures(
+            c, 1, at_work_within_s=600, given_up_within_s=600, ended_within_s=600, latest=20, before=1000
+        ),
+        "the brake's look": lambda c: brake.ended(c, 1, latest=20, nobodys=["RuntimeFault"]),
+        "a worker's look at what is left": lambda c: left.left(c, 1),
+        "the feeder's figures": lambda c: backlog.backlog(c, 1),
+    }
+
+
 def _fill(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     connection.execute(
         "INSERT INTO volumes (bdrc_w_id, bdrc_i_id, nb_images)"
@@ -219,13 +305,17 @@ def _fill(connection: psycopg.Connection[tuple[object, ...]]) -> None:
         """
         INSERT INTO task_executions (job_id, volume_id, s3_etag, version, status, started_at, done_at, total_images,
                                      nb_errors, total_duration_ms, avg_duration_per_page_ms, wall_clock_duration_ms,
-                                     stage_ms, errors_by_stage, epoch, config_revision, plugin_version)
+                                     stage_ms, errors_by_stage, epoch, config_revision, plugin_version,
+                                     error_stage, error_type, error_message, error_fingerprint)
         SELECT 1, id, decode(md5(id::text), 'hex'), 'abcdef',
                CASE WHEN id %% 100 = 0 THEN 'terminal_failed' ELSE 'done' END::task_status,
                now() - make_interval(secs => (%s - id) * 10.0), now() - make_interval(secs => (%s - id) * 10.0 - 8),
                200, id %% 7, 15000 + id %% 1000, 75, 4000,
                '{"read": 1234.5, "decode": 2345.6, "tiles": 345.6, "engine": 3456.7, "contours": 456.7}',
-               '{"decode": 2}', 1, 1, '0.1.0'
+               '{"decode": 2}', 1, 1, '0.1.0',
+               CASE WHEN id %% 100 = 0 THEN 'run' END, CASE WHEN id %% 100 = 0 THEN 'KeyError' END,
+               CASE WHEN id %% 100 = 0 THEN 'nobody thought of this' END,
+               CASE WHEN id %% 100 = 0 THEN 'f' || id / 100 %% 7 END
         FROM volumes
         """,
         (TASKS, TASKS),
@@ -342,22 +432,32 @@ def enqueue_sqs() -> None:
         _enqueue(environment, Path(folder), "SQS at 10 ms a call", goal=20.0)
 
 
+PARTS = {
+    "start": start,
+    "run": run,
+    "stats": stats,
+    "listings": listings,
+    "enqueue-postgres": enqueue_postgres,
+    "enqueue-sqs": enqueue_sqs,
+}
+
+
 def main() -> None:
     """Measure the parts that are named."""
-    parts = {
-        "start": start, "run": run, "stats": stats, "enqueue-postgres": enqueue_postgres, "enqueue-sqs": enqueue_sqs,
-    }  # fmt: skip
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    global TASKS
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; all of them", default=[*parts]
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all of them", default=[*PARTS]
     )
+    parser.add_argument("--tasks", type=int, default=TASKS)
     parser.add_argument("--against", type=Path, metavar="CHECKOUT")
     arguments = parser.parse_args()
+    TASKS = arguments.tasks
     if arguments.against is not None:
         against(arguments.against, arguments.parts)
         return
     for name in arguments.parts:
-        parts[name]()
+        PARTS[name]()
 
 
 if __name__ == "__main__":

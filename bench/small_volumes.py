@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What the boundaries between volumes cost: the same drawn pages as one volume, and as volumes of five pages each.
 
-    python bench/small_volumes.py [--job ldv1|waiting] [--pages 500] [--each 5] [--rounds 3]
+    python bench/small_volumes.py [--job ldv1|waiting] [--pages 500] [--each 5] [--page-ms 20] [--rounds 3]
 
-A real worker with one slot, PostgreSQL with fsync, a store on disk. ``waiting`` is a job whose pages take 20 ms of
-waiting each, two at a time: it needs hardly any processor, so it shows the boundaries alone, on a busy machine too.
+A real worker with one slot, PostgreSQL with fsync, a store on disk. ``waiting`` is a job whose pages take
+``--page-ms`` of waiting each, two at a time: it needs hardly any processor, so it shows the boundaries alone.
 Rounds of both are played in turn; the figure is the rate over small volumes as a share of that over the single one.
 """
 
@@ -32,8 +32,6 @@ from bec_core.testing.checksum_job import CHECKSUM
 from bec_core.worker import Step, WorkerObserver
 from support.services import PostgresServer, postgres_server
 from support.worker_lab import QUICK, Lab
-
-PAGE_MS = 20.0
 
 
 class Clock(WorkerObserver):
@@ -70,7 +68,9 @@ def drawn(number: int) -> list[bytes]:
     ]
 
 
-def play(server: PostgresServer, job: str, pages: list[bytes], each: int, name: str) -> tuple[float, float]:
+def play(
+    server: PostgresServer, job: str, pages: list[bytes], each: int, name: str, page_ms: float
+) -> tuple[float, float]:
     """Seconds (wall clock, CPU) of the pages in volumes of ``each``."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -79,7 +79,7 @@ def play(server: PostgresServer, job: str, pages: list[bytes], each: int, name: 
         database.open()
         queues = create_queues(name, "postgres", database=database)
         store = open_store((folder / "out").as_uri())
-        config = {"mapped": True, "page_ms": PAGE_MS} if job == "waiting" else {}
+        config = {"mapped": True, "page_ms": page_ms} if job == "waiting" else {}
         lab = Lab(
             database, queues.tasks, queues.dead_letters, store, folder / "scans", config=config, name=name,
             job_type=job_type(job),
@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--job", choices=["ldv1", "waiting"], default="waiting")
     parser.add_argument("--pages", type=int, default=500)
     parser.add_argument("--each", type=int, default=5)
+    parser.add_argument("--page-ms", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     logger.remove()
@@ -122,8 +123,8 @@ def main() -> None:
     shares = []
     with postgres_server() as server:
         for n in range(arguments.rounds):
-            one = play(server, arguments.job, pages, len(pages), f"one{n}")
-            small = play(server, arguments.job, pages, arguments.each, f"small{n}")
+            one = play(server, arguments.job, pages, len(pages), f"one{n}", arguments.page_ms)
+            small = play(server, arguments.job, pages, arguments.each, f"small{n}", arguments.page_ms)
             shares.append(one[0] / small[0])
             rates = [f"{len(pages) / wall:7.1f} pages/s, {cpu:5.2f} s of CPU" for wall, cpu in (one, small)]
             print(f"one volume {rates[0]}; volumes of {arguments.each} {rates[1]}; share {shares[-1]:.0%}")

@@ -9,11 +9,13 @@ import boto3
 import pytest
 
 from bec_core.admin import moving
-from bec_core.admin.asking import Choice, Want, ask, choose, raise_request, redrive, sweep
+from bec_core.admin.asking import ask, raise_request, sweep
 from bec_core.admin.jobs import create_job
 from bec_core.admin.queues import purge, queue_stats
+from bec_core.admin.redriving import Choice, choose, redrive
 from bec_core.admin.session import Session
 from bec_core.admin.staleness import stale_volumes
+from bec_core.admin.wanted import Want
 from bec_core.db import tasks, volumes
 from bec_core.errors import SettingsError
 from bec_core.models import Job, Message, OutgoingMessage, VolumeRef, encode_message

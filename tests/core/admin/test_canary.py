@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bec_core.admin import asking
-from bec_core.admin.asking import Want, ask, sweep
+from bec_core.admin.asking import ask, sweep
 from bec_core.admin.canary import canary_of, notice, release_all_the_same
 from bec_core.admin.canary_choice import Candidate, sample, spread
 from bec_core.admin.feeding import Budget, Feeder, FeederOptions, give_feeder
@@ -19,6 +19,7 @@ from bec_core.admin.queues import purge, queue_stats
 from bec_core.admin.session import Session
 from bec_core.admin.statistics import job_statistics, what_is_left
 from bec_core.admin.waiting import outlook
+from bec_core.admin.wanted import Want
 from bec_core.db import canary as rows
 from bec_core.db import ledger, workers
 from bec_core.db.backlog import backlog

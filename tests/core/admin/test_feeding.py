@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bec_core.admin.asking import Choice, Want, ask, choose, redrive, sweep
+from bec_core.admin.asking import ask, sweep
 from bec_core.admin.audit import audit
 from bec_core.admin.feeding import (
     Feeder,
@@ -21,7 +21,9 @@ from bec_core.admin.feeding import (
 )
 from bec_core.admin.jobs import create_job, delete_job, find_job, set_status
 from bec_core.admin.queues import queue_stats
+from bec_core.admin.redriving import Choice, choose, redrive
 from bec_core.admin.session import Session
+from bec_core.admin.wanted import Want
 from bec_core.db import feeding, tasks, volumes, workers
 from bec_core.db.blocking import Released
 from bec_core.errors import ConflictError

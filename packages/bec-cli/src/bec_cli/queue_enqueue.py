@@ -25,10 +25,11 @@ from bec_core.errors import SettingsError
 from bec_core.models import DEFAULT_SOURCE, VolumeRef
 
 if TYPE_CHECKING:
-    from bec_core.admin.asking import Asked, Want
+    from bec_core.admin.asking import Asked
     from bec_core.admin.session import Session
     from bec_core.admin.staleness import Reason
     from bec_core.admin.walking import Look
+    from bec_core.admin.wanted import Want
     from bec_core.models import Job
 
 _NAMED = 10  # volumes named for each reason; --json names them all
@@ -129,8 +130,8 @@ def enqueue(
       bec queue enqueue --job-name ocr --file volumes.txt --with-inputs
       grep W22084 all.txt | bec queue enqueue --job-name ldv1 --file - --dry-run
     """
-    from bec_core.admin.asking import Want
     from bec_core.admin.walking import Look
+    from bec_core.admin.wanted import Want
 
     reasons = _reasons(stale)
     if with_inputs and (dry_run or limit):

@@ -16,7 +16,7 @@ from bec_cli.times import SINCE
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
-    from bec_core.admin.asking import Choice
+    from bec_core.admin.redriving import Choice
     from bec_core.admin.session import Session
 
 _FAILED = [TaskStatus.RETRYABLE_FAILED.value, TaskStatus.TERMINAL_FAILED.value]
@@ -88,8 +88,8 @@ def redrive(
       bec queue redrive --job-name ldv1 --all-messages
       bec queue redrive --source-queue-url $DLQ --dest-queue-url $QUEUE --max-messages 1000
     """
-    from bec_core.admin.asking import Choice
     from bec_core.admin.jobs import find_job
+    from bec_core.admin.redriving import Choice
 
     if runtime_faults and error_type is not None:
         raise click.UsageError("--runtime-faults is an error type of its own: leave --error out")
@@ -130,9 +130,9 @@ def redrive(
 
 
 def _by_choice(session: Session, job_name: str, choice: Choice, *, dry_run: bool, as_json: bool) -> int:
-    from bec_core.admin.asking import choose
-    from bec_core.admin.asking import redrive as queue_again
     from bec_core.admin.jobs import find_job
+    from bec_core.admin.redriving import choose
+    from bec_core.admin.redriving import redrive as queue_again
 
     job = find_job(session, job_name)
     chosen = choose(session, job, choice)

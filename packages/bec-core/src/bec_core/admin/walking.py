@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from attrs import define, frozen
 
-from bec_core.admin.asking import Asked, ask, refuse_cancelled
+from bec_core.admin.asking import Asked, ask
+from bec_core.admin.entering import refuse_cancelled
 from bec_core.admin.session import Session
 from bec_core.db import walks
 from bec_core.db.walks import Known

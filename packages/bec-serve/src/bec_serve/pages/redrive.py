@@ -11,9 +11,9 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bec_core.admin.asking import Choice, Redriven, choose, redrive
 from bec_core.admin.failures import failed_task
 from bec_core.admin.jobs import find_job
+from bec_core.admin.redriving import Choice, Redriven, choose, redrive
 from bec_core.admin.session import Session
 from bec_core.errors import NotFoundError
 from bec_core.models import Job
@@ -22,7 +22,7 @@ from bec_serve.routing import Action, Page, Values, render
 from bec_serve.serving import Serving
 
 if TYPE_CHECKING:
-    from bec_core.admin.asking import FailedVolume
+    from bec_core.admin.redriving import FailedVolume
 
 _SHOWN = 200
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from bec_core.admin.asking import ask_again, refuse_cancelled
+from bec_core.admin.asking import ask_again
 from bec_core.admin.audit.findings import Finding, Kind
+from bec_core.admin.entering import refuse_cancelled
 from bec_core.admin.session import Session
 from bec_core.artifacts import Marker, remember
 from bec_core.db import ledger, volumes

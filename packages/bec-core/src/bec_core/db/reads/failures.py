@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bec_core.db.pool import Connection
 
 FAILED = (TaskStatus.RETRYABLE_FAILED, TaskStatus.TERMINAL_FAILED)
+_FAILED = ", ".join(f"'{one.value}'" for one in FAILED)  # as the index of failed tasks has it
+_NOT_DONE = ", ".join(f"'{one.value}'" for one in TaskStatus if one is not TaskStatus.DONE)
 
 
 @frozen
@@ -89,13 +91,38 @@ _TASKS = """
            t.attempt, t.failures, t.worker_id, w.worker_name, t.started_at, t.done_at, t.retry_at,
            t.total_images, t.nb_errors, t.config_revision, t.error_stage, t.error_type, t.error_message,
            t.error_fingerprint, t.error_traceback, t.page_errors
-    FROM task_executions t
+    FROM {tasks} t
     JOIN jobs j ON j.id = t.job_id
     JOIN volumes v ON v.id = t.volume_id
     LEFT JOIN job_config_revisions r ON (r.job_id, r.revision) = (t.job_id, t.config_revision)
     LEFT JOIN ledger l ON (l.job_id, l.volume_id) = (t.job_id, t.volume_id)
     LEFT JOIN workers w ON w.worker_id = t.worker_id
 """
+
+
+_BY_INDEX = "done_at DESC"  # as the index of done tasks has it, which knows no NULLS LAST
+_SORTED = "done_at DESC NULLS LAST, id DESC"
+
+
+def _latest(*choices: tuple[str, str]) -> bytes:
+    """The tasks that ended last of those that one of the choices takes: a condition, and the order of its latest.
+
+    They are chosen before anything is joined to them, and job by job, as the indexes are.
+    """
+    each = " UNION ALL ".join(
+        f"""(
+            SELECT * FROM task_executions t
+            WHERE job_id = one.id AND {condition} AND (%(since)s::timestamptz IS NULL OR done_at >= %(since)s)
+            ORDER BY {order} LIMIT %(limit)s
+        )"""
+        for condition, order in choices
+    )
+    chosen = f"""(
+        SELECT found.* FROM jobs one CROSS JOIN LATERAL ({each}) found
+        WHERE %(job)s::int IS NULL OR one.id = %(job)s
+        ORDER BY found.done_at DESC NULLS LAST, found.id DESC LIMIT %(limit)s
+    )"""
+    return (_TASKS.format(tasks=chosen) + "ORDER BY t.done_at DESC NULLS LAST, t.id DESC").encode()
 
 
 def _task(row: tuple[Any, ...]) -> FailedTask:
@@ -116,15 +143,16 @@ def failed_tasks(
 ) -> list[FailedTask]:
     """The tasks that stand as failed, the latest first."""
     rows = connection.execute(
-        f"""
-        {_TASKS}
-        WHERE t.status = ANY(%(statuses)s::task_status[]) AND NOT {HANDED_BACK}
-          AND (%(job)s::int IS NULL OR t.job_id = %(job)s)
-          AND (%(error_type)s::text IS NULL OR t.error_type = %(error_type)s)
-          AND (%(fingerprint)s::text IS NULL OR t.error_fingerprint = %(fingerprint)s)
-          AND (%(since)s::timestamptz IS NULL OR t.done_at >= %(since)s)
-        ORDER BY t.done_at DESC NULLS LAST, t.id DESC LIMIT %(limit)s
-        """,
+        _latest(
+            (
+                f"""
+                status IN ({_FAILED}) AND status = ANY(%(statuses)s::task_status[]) AND NOT {HANDED_BACK}
+                AND (%(error_type)s::text IS NULL OR error_type = %(error_type)s)
+                AND (%(fingerprint)s::text IS NULL OR error_fingerprint = %(fingerprint)s)
+                """,
+                _SORTED,
+            )
+        ),
         {
             "statuses": [status.value] if status else [one.value for one in FAILED],
             "job": job_id,
@@ -139,7 +167,9 @@ def failed_tasks(
 
 def task(connection: Connection, task_id: int) -> FailedTask | None:
     """The task of this id, failed or not."""
-    row = connection.execute(f"{_TASKS} WHERE t.id = %s", (task_id,)).fetchone()
+    row = connection.execute(
+        _TASKS.format(tasks="task_executions") + "WHERE t.id = %s", (task_id,)
+    ).fetchone()
     return _task(row) if row else None
 
 
@@ -148,13 +178,11 @@ def tasks_with_page_errors(
 ) -> list[FailedTask]:
     """Tasks some of whose pages failed, finished or failed, the latest first."""
     rows = connection.execute(
-        f"""
-        {_TASKS}
-        WHERE t.nb_errors > 0 AND (t.status = 'done' OR t.page_errors IS NOT NULL)
-          AND (%(job)s::int IS NULL OR t.job_id = %(job)s)
-          AND (%(since)s::timestamptz IS NULL OR t.done_at >= %(since)s)
-        ORDER BY t.done_at DESC NULLS LAST LIMIT %(limit)s
-        """,
+        _latest(
+            ("status = 'done' AND nb_errors > 0 AND done_at IS NOT NULL", _BY_INDEX),
+            ("status = 'done' AND nb_errors > 0 AND done_at IS NULL", _SORTED),
+            (f"status IN ({_NOT_DONE}) AND nb_errors > 0 AND page_errors IS NOT NULL", _SORTED),
+        ),
         {"job": job_id, "since": since, "limit": limit},
     )
     return [_task(row) for row in rows]

@@ -196,17 +196,30 @@ class TaskRow:
 def recent_tasks(
     connection: Connection, job_id: int, *, limit: int, status: TaskStatus | None = None
 ) -> list[TaskRow]:
-    """The tasks that started last, newest first."""
+    """The tasks that started last, newest first; those that never did (a marker made their row) come last."""
+    found = _started(connection, job_id, "started_at IS NOT NULL", limit, status)
+    if len(found) < limit:
+        found += _started(connection, job_id, "started_at IS NULL", limit - len(found), status)
+    return found
+
+
+def _started(
+    connection: Connection, job_id: int, which: str, limit: int, status: TaskStatus | None
+) -> list[TaskRow]:
+    """In the index's order: sorted with those that never started, all tasks would be read."""
     rows = connection.execute(
         f"""
         SELECT t.id, v.bdrc_w_id, v.bdrc_i_id, t.version, t.status, t.attempt, t.failures, t.total_images,
                t.nb_errors, t.wall_clock_duration_ms / 1000, t.worker_id,
                w.worker_name, t.started_at, t.done_at, t.config_revision, t.error_stage, t.error_type,
                t.error_message, {HANDED_BACK}, t.pages_resumed
-        FROM task_executions t JOIN volumes v ON v.id = t.volume_id
+        FROM (
+            SELECT * FROM task_executions
+            WHERE job_id = %(job_id)s AND {which} {"AND status = %(status)s" if status else ""}
+            ORDER BY started_at DESC, id DESC LIMIT %(limit)s
+        ) t JOIN volumes v ON v.id = t.volume_id
         LEFT JOIN workers w ON w.worker_id = t.worker_id
-        WHERE t.job_id = %(job_id)s AND (%(status)s::task_status IS NULL OR t.status = %(status)s)
-        ORDER BY t.started_at DESC NULLS LAST, t.id DESC LIMIT %(limit)s
+        ORDER BY t.started_at DESC, t.id DESC
         """,
         {"job_id": job_id, "limit": limit, "status": status.value if status else None},
     )

@@ -29,6 +29,8 @@ class VolumeRow:
     stale: tuple[str, ...] = ()
 
 
+_LEAST = 500  # candidates at a time
+
 _STANDING = """
     SELECT j.name, coalesce(
         CASE WHEN l.state IN ('waiting', 'blocked', 'held') AND coalesce(t.status, 'done') <> 'running' THEN l.state
@@ -65,6 +67,56 @@ def volumes(
         status: with ``job_id``: only those that stand so with it (waiting, running, done, …).
         beginning: only those whose W_ID begins so.
     """
+    if job_id is None or status is None:
+        return _volumes(connection, job_id, status, beginning, limit, after)
+    found: list[VolumeRow] = []
+    while len(found) < limit:
+        candidates, after, is_all = _candidates(connection, job_id, status, max(_LEAST, limit), after)
+        found += _volumes(connection, job_id, status, beginning, limit - len(found), 0, candidates)
+        if is_all:
+            break
+    return found
+
+
+def _candidates(
+    connection: Connection, job_id: int, status: str, number: int, after: int
+) -> tuple[list[int], int, bool]:
+    """Volumes that may stand so, as an entry or a task of the job says it; up to which one, and whether that is all.
+
+    How a volume stands is known only from both, and looking at each volume of a million takes seconds.
+    """
+    said = [
+        "SELECT volume_id FROM ledger WHERE job_id = %(job)s AND state = %(status)s",
+    ]
+    if status in set(TaskStatus):
+        said.append(
+            "SELECT volume_id FROM task_executions WHERE job_id = %(job)s AND status = %(status)s::task_status"
+        )
+    values = {"job": job_id, "status": status, "after": after, "number": number}
+    each = [
+        [
+            row[0]
+            for row in connection.execute(
+                f"{one} AND volume_id > %(after)s ORDER BY volume_id LIMIT %(number)s".encode(), values
+            )
+        ]
+        for one in said
+    ]
+    ends = [ids[-1] for ids in each if len(ids) == number]  # those say no more of what comes after
+    end = min(ends, default=None)
+    ids = {one for part in each for one in part if end is None or one <= end}
+    return sorted(ids), after if end is None else end, end is None
+
+
+def _volumes(
+    connection: Connection,
+    job_id: int | None,
+    status: str | None,
+    beginning: str,
+    limit: int,
+    after: int,
+    candidates: list[int] | None = None,
+) -> list[VolumeRow]:
     rows = connection.execute(
         f"""
         SELECT v.id, v.bdrc_w_id, v.bdrc_i_id, v.last_s3_etag, v.nb_images, v.last_modified_at, s.standing
@@ -75,9 +127,17 @@ def volumes(
             FROM ({_STANDING}) AS one (name, standing, stale) LEFT JOIN jobs j ON j.id = %(job)s
         ) s
         WHERE v.id > %(after)s AND starts_with(v.bdrc_w_id, %(beginning)s) AND (%(job)s::int IS NULL OR s.fits)
+          {"" if candidates is None else "AND v.id = ANY(%(candidates)s::int[])"}
         ORDER BY v.id LIMIT %(limit)s
         """,
-        {"job": job_id, "status": status, "beginning": beginning, "after": after, "limit": limit},
+        {
+            "job": job_id,
+            "status": status,
+            "beginning": beginning,
+            "after": after,
+            "limit": limit,
+            "candidates": candidates,
+        },
     )
     return [_volume(row) for row in rows]
 
