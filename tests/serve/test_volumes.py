@@ -181,6 +181,23 @@ def test_a_sample_is_marked_page_by_page_and_tells_the_share(drawn: Bec, marker:
     assert marker.get("/jobs/drawn/sample?id=x").status_code == 400
 
 
+def test_two_jobs_are_compared_by_what_differs_most(drawn: Bec, client: Client, tmp_path: Path) -> None:
+    drawn.ok("jobs", "create", "--name", "newer", "--type", "drawn")
+    write_archive_volume(tmp_path / "archive", "W1", "I0001", [b"a", b"b" * 9])
+    drawn.ok("queue", "enqueue", "--job-name", "newer", "--volume=W1,I0001", "--volume=W1,I0002")
+    drawn.ok("worker", "--job-name", "newer", "--poll-wait", "0", "--shutdown-after-empty", "1")
+    visitor = client()
+    assert 'href="?with=drawn"' in visitor.get("/jobs/newer/compare").text
+    found = words(visitor.get("/jobs/newer/compare?with=drawn&by=bytes").text)
+    assert "2 volumes that both have done" in found
+    assert "bytes 5 13 +8" in found
+    assert "W1/I0001 2 10 +8" in found
+    assert "W1/I0002" not in found
+    assert visitor.get("/jobs/newer/compare?with=newer").status_code == 409
+    assert visitor.get("/jobs/newer/compare?with=drawn&by=x").status_code == 409
+    assert visitor.get("/jobs/newer/compare?with=nothing").status_code == 404
+
+
 def test_marks_are_handed_on_as_a_table_and_as_lines_and_no_cell_is_a_formula(marker: TestClient) -> None:
     assert mark(marker, judgement="rescan", note="=HYPERLINK(1)") == 303
     answer = marker.get("/jobs/drawn/marks.csv")

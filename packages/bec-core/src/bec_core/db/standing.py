@@ -159,3 +159,19 @@ def page_counts(connection: Connection, job_id: int, names: Sequence[str]) -> It
         (*names, job_id),
     )
     return (PageCounts(row[0], tuple(row[1:])) for row in rows)
+
+
+def of_both(
+    connection: Connection, before: int, after: int
+) -> Iterator[tuple[str, str, Mapping[str, float], Mapping[str, float]]]:
+    """The ids and the figures of every volume of which two jobs have a result: the one's, the other's."""
+    rows = connection.execute(
+        """
+        SELECT v.bdrc_w_id, v.bdrc_i_id, coalesce(b.metrics, '{}'), coalesce(a.metrics, '{}')
+        FROM standing_results b JOIN standing_results a USING (volume_id) JOIN volumes v ON v.id = volume_id
+        WHERE b.job_id = %s AND a.job_id = %s ORDER BY volume_id
+        """,
+        (before, after),
+        prepare=False,
+    )
+    yield from rows

@@ -8,6 +8,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from bec_serve.pages import (
+    compare,
     failure,
     failures,
     job,
@@ -24,7 +25,7 @@ from bec_serve.pages import (
 from bec_serve.routing import Action, Page
 
 PAGES: tuple[Page, ...] = (
-    overview.PAGE, job.PAGE, volumes.PAGE, volume.PAGE, marks.PAGE, sample.PAGE, failures.PAGE,
+    overview.PAGE, job.PAGE, volumes.PAGE, volume.PAGE, marks.PAGE, sample.PAGE, compare.PAGE, failures.PAGE,
     failures.GROUP, failure.PAGE, redrive.PAGE, workers.PAGE, worker.PAGE,
 )  # fmt: skip
 ACTIONS: tuple[Action, ...] = (redrive.ACTION, *volume.ACTIONS)
