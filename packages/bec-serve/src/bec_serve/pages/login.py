@@ -45,7 +45,8 @@ async def log_out(request: Request) -> Response:
 
 
 def _form(request: Request, target: str, *, old: bool = False, wrong: bool = False) -> Response:
-    values = {"next": target, "old": old, "wrong": wrong, "is_live": False}
+    proven = sorted(serving_of(request).access.tokens)
+    values = {"next": target, "old": old, "wrong": wrong, "proven": proven, "is_live": False}
     return render(request, "login.html", values, status=403 if wrong else 200)
 
 

@@ -26,7 +26,7 @@ def stretches(connection: Connection, job_id: int, *, stretch_s: float, number: 
     """
     rows = connection.execute(
         """
-        SELECT least(greatest(floor(extract(epoch FROM statement_timestamp() - done_at) / %(stretch)s), 0),
+        SELECT least(greatest(floor(extract(epoch FROM statement_timestamp() - done_at)::float8 / %(stretch)s), 0),
                      %(number)s - 1)::int,
                coalesce(sum(total_images) FILTER (WHERE status = 'done'), 0)::bigint,
                count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status <> 'done')
