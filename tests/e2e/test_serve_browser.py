@@ -7,48 +7,28 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from support.chromium import Driver, chromium, complaints, visit
 from support.cli import Bec, write_archive_volume
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1300,900",
-)  # fmt: skip
 WAIT_S = 60
 PAGES = ("/", "/jobs/checksum", "/failures", "/workers")
 ACT = "act-" + "a" * 20
 
-Driver = webdriver.Chrome
-
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    driver = shutil.which("chromedriver")
-    if program is None or driver is None:
-        pytest.skip("no Chromium with its driver on the PATH: apt-get install chromium chromium-driver")
-    options = Options()
-    options.binary_location = program
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Service(driver))
-    yield chrome
-    chrome.quit()
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -77,21 +57,10 @@ def served(bec: Bec, tmp_path: Path) -> Iterator[tuple[Bec, str]]:
         assert server.wait(30) == 143
 
 
-def visit(browser: Driver, address: str) -> None:
-    """Open a page, and wait until it is all there."""
-    browser.get(address)
-    WebDriverWait(browser, WAIT_S).until(lambda one: "Reading" not in one.title)
-
-
 def live(browser: Driver) -> None:
     """Wait until the stream has spoken."""
     state = "return document.getElementById('live-state').dataset.state"
     WebDriverWait(browser, WAIT_S).until(lambda one: one.execute_script(state) == "on")
-
-
-def complaints(browser: Driver) -> list[str]:
-    """What the browser's console holds: violations of the policy, scripts' errors."""
-    return [one["message"] for one in browser.get_log("browser") if "favicon" not in one["message"]]
 
 
 UNNAMED = """

@@ -29,7 +29,7 @@ def drawn(bec: Bec, tmp_path: Path) -> Bec:
     """A job that can be drawn, with two volumes done and one that waits."""
     install_plugin(tmp_path / "plugins", "drawn", "support.drawn_job:DRAWN")
     for i_id in ("I0001", "I0002", "I0003"):
-        write_archive_volume(tmp_path / "archive", "W1", i_id, [b"a", b"b" * int(i_id[-1])])
+        write_archive_volume(tmp_path / "archive", "W1", i_id, [b"?", b"b" * int(i_id[-1])])
     bec.ok("jobs", "create", "--name", "drawn")
     bec.ok("queue", "enqueue", "--job-name", "drawn", "--volume=W1,I0001", "--volume=W1,I0002")
     bec.ok("worker", "--job-name", "drawn", "--poll-wait", "0", "--shutdown-after-empty", "1")
@@ -136,7 +136,7 @@ def test_a_mark_is_kept_with_its_name_and_told_of_later_as_of_an_earlier_result(
     listed = words(marker.get("/jobs/drawn/marks?judgement=wrong").text)
     assert "W1/I0001 I00010001.jpg wrong" in listed
     assert "I00010001" not in words(marker.get("/jobs/drawn/marks?judgement=right").text)
-    write_archive_volume(tmp_path / "archive", "W1", "I0001", [b"a", b"changed"])
+    write_archive_volume(tmp_path / "archive", "W1", "I0001", [b"?", b"changed"])
     drawn.ok("queue", "enqueue", "--job-name", "drawn", "--volume=W1,I0001", "--force")
     drawn.ok("worker", "--job-name", "drawn", "--poll-wait", "0", "--shutdown-after-empty", "1")
     marker.app.state.serving.reads.forget()  # type: ignore[attr-defined]
@@ -183,7 +183,7 @@ def test_a_sample_is_marked_page_by_page_and_tells_the_share(drawn: Bec, marker:
 
 def test_two_jobs_are_compared_by_what_differs_most(drawn: Bec, client: Client, tmp_path: Path) -> None:
     drawn.ok("jobs", "create", "--name", "newer", "--type", "drawn")
-    write_archive_volume(tmp_path / "archive", "W1", "I0001", [b"a", b"b" * 9])
+    write_archive_volume(tmp_path / "archive", "W1", "I0001", [b"?", b"b" * 9])
     drawn.ok("queue", "enqueue", "--job-name", "newer", "--volume=W1,I0001", "--volume=W1,I0002")
     drawn.ok("worker", "--job-name", "newer", "--poll-wait", "0", "--shutdown-after-empty", "1")
     visitor = client()

@@ -1,14 +1,19 @@
-"""A small job with a figure and a report: the bytes of every volume, and a page with a script of its own."""
+"""A small job with figures and a report: a volume's bytes, its odd pages (``?…``), a page with a script of its own.
+
+A page ``!terminal`` fails the volume.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from collections.abc import Collection, Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from bec_core.errors import TerminalTaskError
 from bec_core.job import JobType, Metric, ReportVolume, TaskContext, WorkerSetup
 from bec_core.models import TaskResult
 from bec_core.results import PageFigures, PageLevel, ResultFigures, StoredResult
@@ -21,15 +26,19 @@ class Weigher:
     """Its worker."""
 
     def __init__(self, setup: WorkerSetup) -> None:
-        pass
+        self._page_s = setup.config.page_ms / 1000
 
     def run(self, ctx: TaskContext) -> TaskResult:
-        total = 0
+        total, odd = 0, 0
         for page in ctx.volume.pages:
-            total += len(ctx.read_page(page).data)
+            data = ctx.read_page(page).data
+            if data == b"!terminal":
+                raise TerminalTaskError("this volume was bound upside down")
+            total, odd = total + len(data), odd + data.startswith(b"?")
             ctx.page_done(page)
+            time.sleep(self._page_s)
         names = [page.filename for page in ctx.volume.pages]
-        ctx.metrics(bytes=total, pages=len(names), suspicious=1, blank=0)
+        ctx.metrics(bytes=total, pages=len(names), suspicious=odd, blank=0)
         ctx.write_artifact(".txt", "\n".join([str(total), *names]).encode())
         return TaskResult()
 
@@ -54,7 +63,8 @@ def write_report(volumes: Iterable[ReportVolume], directory: Path) -> Path:
 
 def read_figures(result: StoredResult) -> ResultFigures:
     names = result.artifact(".txt").decode().split("\n")[1:]
-    levels = [PageLevel.SUSPICIOUS, *[PageLevel.FINE] * len(names)]
+    odd = int(result.marker["metrics"]["suspicious"])
+    levels = [*[PageLevel.SUSPICIOUS] * odd, *[PageLevel.FINE] * len(names)]
     return ResultFigures(
         pages=tuple(PageFigures(name, level) for name, level in zip(names, levels, strict=False))
     )

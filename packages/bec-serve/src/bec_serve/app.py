@@ -42,7 +42,7 @@ def make_app(serving: Serving) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        live.close()
+        await live.end()
         serving.reads.close()
         serving.files.close()
         serving.drawings.close()
@@ -59,5 +59,5 @@ def make_app(serving: Serving) -> Starlette:
         exception_handlers={BecError: answer_to, HTTPException: answer_to, Exception: answer_to},
         lifespan=lifespan,
     )
-    app.state.serving = serving
+    app.state.serving, app.state.live = serving, live
     return app

@@ -129,12 +129,14 @@ class Live:
                     topic.changed.notify_all()
             await asyncio.sleep(self._every_s)
 
-    def close(self) -> None:
-        """End every stream at its next word."""
+    async def end(self) -> None:
+        """End every stream, so that nobody is waited for."""
         self._closed = True
-        for topic in self._topics.values():
+        for topic in list(self._topics.values()):
             if topic.reader is not None:
                 topic.reader.cancel()
+            async with topic.changed:
+                topic.changed.notify_all()
 
 
 def _event(name: str, data: dict[str, str]) -> str:

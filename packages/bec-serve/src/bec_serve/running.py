@@ -14,6 +14,7 @@ from bec_core.admin.session import Session
 from bec_serve.app import make_app
 from bec_serve.drawings import Drawings
 from bec_serve.hosts import Hosts, is_loopback, own_names
+from bec_serve.live import Live
 from bec_serve.rights import Access, Right, new_token
 from bec_serve.serving import Serving
 from bec_serve.visitors import Visitors
@@ -82,8 +83,9 @@ def serve(session: Session, options: Options, say: Callable[[str], None]) -> Non
     listening = _listen(options)
     for line in _said_at_start(serving, options, made, listening.getsockname()[1]):
         say(line)
+    app = make_app(serving)
     config = uvicorn.Config(
-        make_app(serving),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -93,7 +95,20 @@ def serve(session: Session, options: Options, say: Callable[[str], None]) -> Non
         ssl_keyfile=options.key,
     )
     with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+        _Server(config, app.state.live).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams before it waits for the connections that are left: a stream ends by itself never."""
+
+    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does it, with the streams first."""
+        await self._live.end()
+        await super().shutdown(sockets)
 
 
 def _listen(options: Options) -> socket.socket:
