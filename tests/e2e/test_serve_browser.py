@@ -126,7 +126,7 @@ def test_every_page_fits_a_phone_by_night_and_a_desk_by_day(
         assert browser.execute_script(UNNAMED) == [], path
         assert browser.execute_script(CONTRAST) == [], path
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    assert complaints(browser) == []
+    assert complaints(browser, address) == []
 
 
 def test_the_first_glance_says_whether_to_get_up(browser: Driver, served: tuple[Bec, str]) -> None:
@@ -141,7 +141,7 @@ def test_the_first_glance_says_whether_to_get_up(browser: Driver, served: tuple[
     assert browser.title.startswith("▲ 1")
     icon = browser.find_element(By.CSS_SELECTOR, "link[rel=icon]").get_attribute("href")
     assert "icon-look.svg" in (icon or "")
-    assert complaints(browser) == []
+    assert complaints(browser, address) == []
 
 
 def test_a_page_changes_by_itself_and_keeps_the_keyboards_place(
@@ -161,7 +161,7 @@ def test_a_page_changes_by_itself_and_keeps_the_keyboards_place(
     )
     focused = browser.execute_script("return document.activeElement.href")
     assert focused == target
-    assert complaints(browser) == []
+    assert complaints(browser, address) == []
 
 
 def test_a_server_that_is_gone_is_told(browser: Driver, bec: Bec, served: tuple[Bec, str]) -> None:
@@ -195,7 +195,7 @@ def test_failures_are_queued_again_by_the_keyboard_alone(browser: Driver, served
     press(browser, "Queue 1 volume again")
     WebDriverWait(browser, WAIT_S).until(lambda one: "1 volume queued again" in one.page_source)
     assert bec.ok("jobs", "stats", "checksum", "--json").json["progress"]["waiting"] == 1
-    assert complaints(browser) == []
+    assert complaints(browser, address) == []
 
 
 def press(browser: Driver, begins: str) -> None:

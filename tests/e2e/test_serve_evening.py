@@ -142,6 +142,6 @@ def test_an_operator_on_a_phone_and_a_librarian_at_a_desk(
         marks = list(csv.DictReader(io.StringIO(answer.read().decode())))
     assert [f"{one['w_id']}/{one['i_id']}" for one in reversed(marks)] == names[:3]
     assert {(one["who"], one["judgement"], one["faults"]) for one in marks} == {("Pema", "wrong", "missing")}
-    assert complaints(browser) == []
+    assert complaints(browser, evening) == []
     visit(browser, f"{evening}/")
     assert len(bec.ok("marks", "list", "drawn", "--json").json) == 3

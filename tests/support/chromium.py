@@ -48,6 +48,6 @@ def visit(browser: Driver, address: str) -> None:
     WebDriverWait(browser, WAIT_S).until(lambda one: "Reading" not in one.title)
 
 
-def complaints(browser: Driver) -> list[str]:
-    """What the browser's console holds: violations of the policy, scripts' errors."""
-    return [one["message"] for one in browser.get_log("browser") if "favicon" not in one["message"]]
+def complaints(browser: Driver, address: str) -> list[str]:
+    """What the browser's console holds of this server: violations of the policy, scripts' errors."""
+    return [one["message"] for one in browser.get_log("browser") if address in one["message"]]
