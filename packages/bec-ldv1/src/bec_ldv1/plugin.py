@@ -25,7 +25,7 @@ def bec_job_types() -> list[JobType]:
             summary="Find the text lines on page images.",
             report="bec_ldv1.output.report:write_report",
             compare="bec_ldv1.output.report:write_comparison",
-            results_version="2",
+            results_version="3",
             metrics=(
                 Metric("lines", "Text lines that were found."),
                 Metric("pages", "Pages that could be looked at."),
