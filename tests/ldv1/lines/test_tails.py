@@ -46,6 +46,11 @@ def test_a_syllable_with_a_long_descender_is_a_line() -> None:
     assert middles(found.lines) == pytest.approx([*LINES, 293], abs=3)
 
 
+def test_a_syllable_may_be_higher_than_the_lines_are_apart() -> None:
+    canvas = letters(page(), y=264, value=0.4, high=52).draw(244, 266, 260, 270).draw(256, 266, 260, 318)
+    assert middles(seen(canvas).lines) == pytest.approx([*LINES, 264], abs=3)
+
+
 def test_a_syllable_that_the_network_does_not_mark_is_told() -> None:
     found = seen(letters(page()))
     assert middles(found.lines) == pytest.approx(LINES, abs=2)

@@ -29,7 +29,8 @@ _INDENT = 1.25  # bodies by which the first letter may begin elsewhere
 _LETTER = 0.75  # bodies, a letter's least height: lower ink are marks and specks
 _THINNEST = 0.2  # bodies, the least width of all letters together
 _SPECK = 0.35  # bodies; lower ink is not looked at
-_HIGHEST = (3.5, 1.3)  # in bodies and in pitches
+_HIGHEST = (3.5, 1.5)  # in bodies and in pitches: head, stack and foot
+_LOWEST = 1.8  # pitches below the line above, where something larger begins
 _APART = 1.5  # bodies, at most between two letters
 _LONGEST = 0.35  # of the line above: longer ones are found by the network
 _BESIDE = 0.06  # of it: what else may stand in the row
@@ -143,7 +144,7 @@ def _below(
     margin = 2 * _INDENT * body
     x0 = int(max(0.0, min(left, edge) - margin)) // HALF
     y0 = int(max(0.0, y + body / 2)) // HALF
-    lowest = y + (1 + (_LEVEL + _HIGHEST[1]) / 2) * pitch
+    lowest = y + _LOWEST * pitch
     part = ink[y0 : int(lowest) // HALF + 1, x0 : int(right + margin) // HALF + 1]
     if part.size == 0 or not part.any():
         return None
