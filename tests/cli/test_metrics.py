@@ -72,16 +72,16 @@ def test_two_runs_are_compared_by_their_metrics_over_what_both_have_done(author:
 
 
 def test_better_and_worse_are_said() -> None:
-    from bec_core.admin.metrics import changes, in_words
+    from bec_core.admin.metrics import changes
 
     before = [{"metrics": {"error": 0.1, "chars": 100, "pages": 2}}]
     after = [{"metrics": {"error": 0.05, "chars": 100, "pages": 1}}]
     found = changes(AUTHOR.metrics, before, after)
     assert [one.verdict for one in found] == ["better", "", "worse"]
-    assert in_words(AUTHOR.metrics[0], found[0].change, signed=True) == "-5.00 points"
-    assert in_words(AUTHOR.metrics[1], 1234567.0) == "1,234,567"
-    assert in_words(AUTHOR.metrics[1], 0.123456) == "0.1235"
-    assert in_words(AUTHOR.metrics[1], None) is None
+    assert AUTHOR.metrics[0].shown(found[0].change, signed=True) == "-5.00 points"
+    assert AUTHOR.metrics[1].shown(1234567.0) == "1,234,567"
+    assert AUTHOR.metrics[1].shown(0.123456) == "0.1235"
+    assert AUTHOR.metrics[1].shown(None) is None
 
 
 def test_a_job_whose_plugin_is_not_here_shows_no_metrics(author: Bec, tmp_path: Path) -> None:

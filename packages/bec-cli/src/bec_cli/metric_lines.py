@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from bec_cli.common import count
 from bec_cli.tables import Column, print_table
-from bec_core.admin.metrics import in_words
 
 if TYPE_CHECKING:
     from bec_core.admin.metrics import MetricChange, MetricFigure
@@ -20,7 +19,7 @@ def shown_figure(one: MetricFigure) -> str | None:
         return (
             ", ".join(f"{word} {number:,}" for word, number in one.by_word.items()) if one.volumes else None
         )
-    return in_words(one.metric, one.value)
+    return one.metric.shown(one.value)
 
 
 def print_metrics(figures: Sequence[MetricFigure]) -> None:
@@ -47,9 +46,9 @@ def print_changes(changes: Sequence[MetricChange], names: tuple[str, str], volum
     rows = [
         (
             one.metric.name,
-            in_words(one.metric, one.before),
-            in_words(one.metric, one.after),
-            in_words(one.metric, one.change, signed=True),
+            one.metric.shown(one.before),
+            one.metric.shown(one.after),
+            one.metric.shown(one.change, signed=True),
             one.verdict,
             _meaning(one.metric),
         )

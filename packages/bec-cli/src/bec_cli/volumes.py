@@ -153,7 +153,6 @@ def find(
       bec volumes find ldv1 --where verdict=bad --sort suspicious --largest-first
       bec volumes find ocrv1 --where "confidence<=80%" --sort confidence
     """
-    from bec_core.admin.metrics import in_words
     from bec_core.admin.volumes import parse_condition, volumes_found
 
     session, job = session_and_job(ctx, job_name)
@@ -189,7 +188,7 @@ def find(
             v.state,
             v.pages,
             v.errors,
-            *(in_words(metric, v.metrics.get(metric.name)) for metric in shown),
+            *(metric.shown(v.metrics.get(metric.name)) for metric in shown),
             ", ".join(f"{number} {name}" for name, number in v.marks.items()) or None,
         )
         for v in found.volumes

@@ -52,6 +52,17 @@ class Metric:
             self.labels[int(value)] if float(value).is_integer() and 0 <= value < len(self.labels) else None
         )
 
+    def shown(self, value: float | None, *, signed: bool = False) -> str | None:
+        """A value for people; None stays None. A difference has a sign; one of percentages is in points."""
+        if value is None:
+            return None
+        if word := self.word(value):
+            return word
+        sign = "+" if signed else ""
+        if self.percent:
+            return f"{value * 100:{sign}.2f} {'points' if signed else '%'}"
+        return f"{value:{sign},.0f}" if float(value).is_integer() else f"{value:{sign},.4g}"
+
 
 @frozen
 class Resource:

@@ -25,13 +25,9 @@ def bec_job_types() -> list[JobType]:
             summary="Find the text lines on page images.",
             report="bec_ldv1.output.report:write_report",
             compare="bec_ldv1.output.report:write_comparison",
-<<<<<<< HEAD
             figures="bec_ldv1.artifacts.figures:read_figures",
             truth="bec_ldv1.evaluation.marked:MarkedPages",
-            results_version="2",
-=======
             results_version="3",
->>>>>>> susp
             metrics=(
                 Metric("lines", "Text lines that were found."),
                 Metric("pages", "Pages that could be looked at."),

@@ -13,7 +13,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bec_core import shown
-from bec_core.admin.metrics import in_words
 from bec_core.job import Metric
 from bec_core.words import ago, count
 
@@ -98,7 +97,7 @@ def local_time(value: datetime | None) -> str | None:
 
 def metric_value(value: float | None, metric: Metric) -> str:
     """A metric's value of one volume, as the command line says it; a dash for None."""
-    return in_words(metric, value) or "–"
+    return metric.shown(value) or "–"
 
 
 def work_of(w_id: str) -> str:

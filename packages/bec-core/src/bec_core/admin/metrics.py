@@ -14,7 +14,7 @@ from bec_core.errors import PluginError
 from bec_core.job import Metric
 from bec_core.models import Job
 
-__all__ = ["MetricChange", "MetricFigure", "changes", "counted", "declared", "in_words", "of_markers"]
+__all__ = ["MetricChange", "MetricFigure", "changes", "counted", "declared", "of_markers"]
 
 
 @frozen
@@ -100,15 +100,3 @@ def changes(
     return [
         MetricChange(one.metric, one.value, two.value, min(one.volumes, two.volumes)) for one, two in sides
     ]
-
-
-def in_words(metric: Metric, value: float | None, *, signed: bool = False) -> str | None:
-    """A metric's value for people; None stays None. A difference has a sign; one of percentages is in points."""
-    if value is None:
-        return None
-    if word := metric.word(value):
-        return word
-    sign = "+" if signed else ""
-    if metric.percent:
-        return f"{value * 100:{sign}.2f} {'points' if signed else '%'}"
-    return f"{value:{sign},.0f}" if float(value).is_integer() else f"{value:{sign},.4g}"

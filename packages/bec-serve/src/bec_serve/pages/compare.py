@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bec_core.admin.comparing import ComparedJobs, compare_jobs
-from bec_core.admin.metrics import declared, in_words
+from bec_core.admin.metrics import declared
 from bec_serve import readings
 from bec_serve.routing import Page, Values
 from bec_serve.serving import Serving
@@ -34,13 +34,13 @@ async def read(serving: Serving, path: Values, query: Mapping[str, str]) -> Valu
         "found": found,
         "chosen": chosen,
         "changes": [
-            (one, in_words(one.metric, one.before), in_words(one.metric, one.after),
-             in_words(one.metric, one.change, signed=True))
+            (one, one.metric.shown(one.before), one.metric.shown(one.after),
+             one.metric.shown(one.change, signed=True))
             for one in found.changes
         ],
         "most": [
-            (one, in_words(chosen, one.before[chosen.name]), in_words(chosen, one.after[chosen.name]),
-             None if chosen.labels else in_words(chosen, one.difference, signed=True))
+            (one, chosen.shown(one.before[chosen.name]), chosen.shown(one.after[chosen.name]),
+             None if chosen.labels else chosen.shown(one.difference, signed=True))
             for one in found.most
             if chosen is not None
         ],
