@@ -1,7 +1,9 @@
+import attrs
 import numpy as np
 import pytest
 import torch
 
+from bec_ldv1.network.box import STRIDE
 from bec_ldv1.network.checkpoint import load_model
 from bec_ldv1.network.deeplab import DeepLabV3Plus
 from bec_ldv1.network.line_model import LineModel, Precision, place, traced
@@ -9,7 +11,7 @@ from bec_ldv1.page.contours import Postprocess
 
 
 def box():
-    return load_model()
+    return attrs.evolve(load_model(), step=STRIDE)
 
 
 def deeplab():
