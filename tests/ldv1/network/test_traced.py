@@ -25,7 +25,7 @@ def test_the_graph_says_what_the_network_says_for_any_number_of_tiles_of_any_siz
     model = make()
     graph = traced(model)
     rng = np.random.default_rng(5)
-    smallest = (model.step, 512), (512, 2 * model.step), (model.step, model.step)
-    for count, size in ((1, (512, 512)), (2, (512, 512)), (3, (512, 512)), *((1, size) for size in smallest)):
+    small = {(model.step, 512), (512, min(512, 2 * model.step)), (model.step, model.step)} - {(512, 512)}
+    for count, size in ((1, (512, 512)), (2, (512, 512)), (3, (512, 512)), *((1, size) for size in small)):
         tiles = np.where(rng.random((count, *size)) < 0.1, 0, 255).astype(np.uint8)
         np.testing.assert_allclose(graph.probabilities(tiles), model.probabilities(tiles), atol=0.02)
