@@ -1,7 +1,9 @@
+import attrs
 import numpy as np
 import pytest
 import torch
 
+from bec_ldv1.network.box import STRIDE
 from bec_ldv1.network.checkpoint import load_model
 from bec_ldv1.network.deeplab import DeepLabV3Plus
 from bec_ldv1.network.line_model import LineModel, Precision, place, traced
@@ -9,7 +11,7 @@ from bec_ldv1.page.contours import Postprocess
 
 
 def box():
-    return load_model()
+    return attrs.evolve(load_model(), step=STRIDE)
 
 
 def deeplab():
@@ -23,7 +25,7 @@ def test_the_graph_says_what_the_network_says_for_any_number_of_tiles_of_any_siz
     model = make()
     graph = traced(model)
     rng = np.random.default_rng(5)
-    smallest = (model.step, 512), (512, 2 * model.step), (model.step, model.step)
-    for count, size in ((1, (512, 512)), (2, (512, 512)), (3, (512, 512)), *((1, size) for size in smallest)):
+    small = {(model.step, 512), (512, min(512, 2 * model.step)), (model.step, model.step)} - {(512, 512)}
+    for count, size in ((1, (512, 512)), (2, (512, 512)), (3, (512, 512)), *((1, size) for size in small)):
         tiles = np.where(rng.random((count, *size)) < 0.1, 0, 255).astype(np.uint8)
         np.testing.assert_allclose(graph.probabilities(tiles), model.probabilities(tiles), atol=0.02)

@@ -57,6 +57,7 @@ class Ldv1Worker:
             details={
                 "model": self._model.name,
                 "model_sha256": self._model.sha256,
+                "network": self._engine.in_words,
                 "preparation": attrs.asdict(self._model.preparation),
             }
         )

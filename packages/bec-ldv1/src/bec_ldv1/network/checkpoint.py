@@ -20,7 +20,6 @@ from bec_ldv1.network.deeplab import DeepLabV3Plus
 from bec_ldv1.network.line_model import LineModel, Precision, place
 from bec_ldv1.page.contours import Postprocess
 from bec_ldv1.page.prepare import Preparation
-from bec_ldv1.page.scale import TILE
 
 BOX_FORMAT = "bec-box"
 BOX_VERSION = 2
@@ -84,10 +83,10 @@ def _load(path: Path, name: str) -> Checkpoint:
     network: nn.Module
     if is_box:
         network, postprocess, preparation = _box(path, content)
-        channels, step = 1, TILE
+        channels = 1
     else:
         network, postprocess, preparation = _deeplab(path, content), Postprocess(), Preparation()
-        channels, step = 3, TILE  # the contract's tiles have one size
+        channels = 3
     model = LineModel(
         network=network,
         channels=channels,
@@ -97,7 +96,6 @@ def _load(path: Path, name: str) -> Checkpoint:
         device=torch.device("cpu"),
         precision=Precision.FLOAT32,
         preparation=preparation,
-        step=step,
     )
     return Checkpoint(model, is_box)
 

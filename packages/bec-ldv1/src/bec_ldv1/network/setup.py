@@ -20,7 +20,8 @@ from bec_ldv1.config import Ldv1Config
 if TYPE_CHECKING:
     from bec_ldv1.network.engine import Engine
 
-_CPU_BATCH_TILES = 2  # one core's cache holds no more; see docs/performance.md
+_BFLOAT16_BATCH_TILES = 2
+_CPU_BATCH_TILES = 1  # a core gains nothing by more; see docs/performance.md
 
 
 def cores() -> int:
@@ -42,8 +43,8 @@ def start_engine(
 
     Raises:
         CheckpointError: the model can't be used; the message says what was expected.
-        SettingsError: torch is not installed; the config requires a GPU and there is none; or the job's other workers
-            calculate in what this machine hasn't.
+        SettingsError: torch is not installed; the config requires a GPU and there is none; the job's other
+            workers calculate in what this machine hasn't; or the model in the box errs here.
     """
     _need_torch()
     import torch
@@ -51,7 +52,8 @@ def start_engine(
     from bec_ldv1.network.arithmetic import choose_precision
     from bec_ldv1.network.checkpoint import read_model
     from bec_ldv1.network.engine import Engine
-    from bec_ldv1.network.line_model import traced
+    from bec_ldv1.network.line_model import Precision, traced
+    from bec_ldv1.network.proof import Proof
 
     config = config or Ldv1Config()
     cv2.setNumThreads(1)  # the pages run side by side already
@@ -69,6 +71,7 @@ def start_engine(
     )
     if on_gpu:
         model = checkpoint.on(device, precision)
+        Proof.shipped().holds(model)
         engine = Engine(
             model, batch_tiles=config.max_tiles_per_batch, max_tiles=4 * config.max_tiles_per_batch
         )
@@ -77,12 +80,12 @@ def start_engine(
         model = checkpoint.on(device, precision)
         if not config.compile_model:
             model = traced(model)
-        engine = Engine(model, batch_tiles=min(_CPU_BATCH_TILES, config.max_tiles_per_batch), threads=cores())
+        Proof.shipped().holds(model)
+        most = _BFLOAT16_BATCH_TILES if precision is Precision.BFLOAT16 else _CPU_BATCH_TILES
+        engine = Engine(model, batch_tiles=min(most, config.max_tiles_per_batch), threads=cores())
     if config.compile_model:
         model.network.compile()
-    logger.info(
-        "model {} ({}…) on {} in {}", model.name, model.sha256[:8], model.device, model.precision.value
-    )
+    logger.info("model {} ({}…): {}", model.name, model.sha256[:8], engine.in_words)
     return engine
 
 
