@@ -64,6 +64,7 @@ GUARDED_FROM = 5
 """From so many deliveries on, a volume is claimed even before it is resolved."""
 
 _SLACK_S = 1.0  # a message that is left to another worker comes back this long after that one's lease
+_AT_HAND_S = 1.0  # what is asked for anew while this process works on it waits no whole lease
 
 
 class Attempt:
@@ -296,6 +297,9 @@ class Attempt:
         if refused.failure is not None:
             logger.info("failed for good before; this message is set aside with that reason")
             return SetAside(refused.failure, ref)
+        if any(held.volume.ref == ref for held in self._place.keeper.held()):
+            logger.info("left: the volume is at hand here, for an earlier message")
+            return Left("the volume is at hand here", _AT_HAND_S, volume)
         logger.info("left for {:.0f} s: the task is {}", refused.wait_s, refused.status.value)
         return Left(f"the task is {refused.status.value}", refused.wait_s + _SLACK_S, volume)
 
