@@ -265,6 +265,12 @@ def _two_in_a_dead_hand(cell: Cell) -> None:
     assert blamed == [(0,)], f"{blamed} failures were counted"
 
 
+def _next_begun(cell: Cell) -> None:
+    """A worker of one slot dies as it has claimed the next volume while the last pages of one may be at work."""
+    code = cell.start(kill_at="claimed", kill_nth=2).end()
+    assert code == KILLED
+
+
 def _fault_of_ours(cell: Cell) -> None:
     """This program can't record what is done, three times in a row: it ends, and nothing is given up."""
     worker = cell.start(fault=3, options={"until_drained": False, "shutdown_after_empty": 60})
@@ -340,6 +346,7 @@ ROWS: list[Row] = [
     Row("SIGINT twice: handed back", _stop(signal.SIGINT, signal.SIGINT)),
     Row("SIGHUP, no grace: handed back", _hangup),
     Row("kill -9 with two volumes in hand", _two_in_a_dead_hand),
+    Row("kill -9 as the next volume begins", _next_begun),
     Row("asked for again while it runs", _forced_while_it_runs),
     Row("a fault of this program, three times", _fault_of_ours),
     Row("full disk", _full_disk, store="file"),

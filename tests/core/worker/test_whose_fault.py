@@ -544,6 +544,29 @@ def test_what_the_store_refuses_for_one_volume_alone_is_set_aside_at_last(lab, m
     assert lab.rows("SELECT error_type FROM task_executions WHERE status <> 'done'") == [("RuntimeFault",)]
 
 
+def test_trouble_with_a_message_that_is_another_workers_by_now_leaves_no_row(lab, monkeypatch):
+    """A process that slept in the middle of a look met a closed connection, and gave a done volume a failed row."""
+    lab.ask(lab.volume("vol1", b"one"))
+    real, met = lab.sources.resolve, []
+
+    def resolve(ref):
+        if met:
+            return real(ref)
+        met.append(ref)
+        lab.rows("UPDATE queue_messages SET receipt = gen_random_uuid(), visible_at = now() RETURNING 1")
+        raise StorageError("the connection was closed")
+
+    monkeypatch.setattr(lab.sources, "resolve", resolve)
+    seen = []
+    monkeypatch.setattr(
+        tasks, "note_fault", lambda *_, **__: seen.append(1) or tasks.Faults(1, others_succeed=False)
+    )
+    lab.work(attrs.evolve(PATIENT, until_drained=True, shutdown_after_empty=None))
+    assert met
+    assert seen == []
+    assert lab.rows(ROWS) == [("done", 0, None)]
+
+
 def test_a_deleted_jobs_worker_ends_and_touches_no_message(lab):
     """Seen: it dead-lettered the messages of a new job of the same name."""
     ref = lab.volume("vol1", b"one")

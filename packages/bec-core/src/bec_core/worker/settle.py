@@ -69,6 +69,8 @@ def _row_and_ledger(
     """Write row and ledger; the ending as it was written, and what other jobs can do now."""
     if isinstance(ending, Left):
         return ending, ()
+    if isinstance(ending, HandedBack) and ending.held is None and not _is_ours(place, message, ending):
+        return Left("its delivery was over before it was handed back"), ()
     released: tuple[Released, ...] = ()
     with place.database.connection() as connection:
         match ending:
@@ -105,6 +107,11 @@ def _row_and_ledger(
         return Left("the task was taken over before its end was recorded"), ()
     place.watchers.step(step)
     return ending, released
+
+
+def _is_ours(place: Workplace, message: Message, ending: HandedBack) -> bool:
+    """Whether a message without a claim is still ours: another may have done its volume while this process slept."""
+    return place.services.queue.extend(message, ending.wait_s)
 
 
 def _finish(place: Workplace, connection: Connection, ending: Done) -> tuple[bool, tuple[Released, ...]]:
