@@ -56,7 +56,7 @@ from bec_core.source import (
     id_of_parts,
     stable_id,
 )
-from bec_core.text import shown
+from bec_core.text import csv_cell, shown
 
 __all__ = [
     "BecError",
@@ -109,6 +109,7 @@ __all__ = [
     "WorkerObserver",
     "WorkerSetup",
     "between",
+    "csv_cell",
     "error_messages",
     "file_volume",
     "hookimpl",
