@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from bec_core import Page, PageData, PageError, Volume, VolumeRef
+from bec_core import Page, PageData, PageError, Volume, VolumeRef, Work
 from bec_ocrv1.artifacts import PageText, ReadLine
 from bec_ocrv1.records import to_parquet
 from support.bar_volumes import LEFT, TOP, drawn_page, etag
@@ -27,6 +27,7 @@ class MadeVolume:
     artifacts: Mapping[str, bytes]
     pictures: Mapping[str, bytes]
     marker: Mapping[str, Any] = field(factory=dict)
+    work: Work = Work()
 
     @property
     def basename(self) -> str:

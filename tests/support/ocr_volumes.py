@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from attrs import field, frozen
 
-from bec_core import Page, PageData, PageError, Volume, VolumeRef
+from bec_core import Page, PageData, PageError, Volume, VolumeRef, Work
 from bec_ocreval.config import OcrEvalConfig
 from bec_ocreval.evaluate import evaluate_page, evaluate_volume
 from bec_ocreval.results import page_rows, summary
@@ -79,6 +79,7 @@ class EvaluatedVolume:
     volume: Volume
     artifacts: Mapping[str, bytes]
     marker: Mapping[str, Any] = field(factory=dict)
+    work: Work = Work()
 
     @property
     def basename(self) -> str:

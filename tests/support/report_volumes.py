@@ -11,7 +11,7 @@ import numpy as np
 from attrs import field, frozen
 from PIL import Image
 
-from bec_core import Page, PageData, PageError, Volume, VolumeRef
+from bec_core import Page, PageData, PageError, Volume, VolumeRef, Work
 from bec_ldv1.record.records import PageRecord, to_parquet
 
 
@@ -33,6 +33,7 @@ class MadeVolume:
     artifacts: Mapping[str, bytes]
     picture: Callable[[str], bytes]
     marker: Mapping[str, Any] = field(factory=dict)
+    work: Work = Work()
 
     @property
     def basename(self) -> str:

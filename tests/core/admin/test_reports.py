@@ -11,6 +11,7 @@ from bec_core.admin import reports
 from bec_core.admin.jobs import find_job, update_config
 from bec_core.admin.session import Session
 from bec_core.errors import StorageError
+from bec_core.models import Work
 from bec_core.settings import load_settings
 from bec_core.storage.files import FileStore
 from support.cli import Bec, write_archive_volume
@@ -69,6 +70,20 @@ def test_a_volume_whose_marker_can_not_be_read_is_left_out_and_the_others_are_sh
 
     monkeypatch.setattr(FileStore, "get", refuse)
     assert shown(session) == ["I0001", "I0002"]
+
+
+def test_a_volume_knows_what_the_catalogue_says_of_its_work(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "works.csv").write_text("work,title\nW1,The Jewel\n")
+    monkeypatch.setenv("BEC_CATALOGUE", str(tmp_path / "works.csv"))
+    monkeypatch.setenv("BEC_CATALOGUE_LINK", "https://example.org/{work}")
+    job = find_job(session, "checksum")
+    (ref, *_) = reports.done_volumes(session, job)
+    (before,) = reports.finished_volumes(session, job, [ref])
+    with Session(load_settings()) as configured:
+        (after,) = reports.finished_volumes(configured, job, [ref])
+    assert (before.work, after.work) == (Work(), Work("The Jewel", "https://example.org/W1"))
 
 
 def test_what_was_done_before_the_prefix_changed_is_found_where_it_lies(session: Session) -> None:

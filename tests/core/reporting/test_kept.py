@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bec_core import keep_row, kept_row, made_of
+from bec_core import Work, keep_row, kept_row, made_of
 
 ROW = {"title": "W1", "pages": 2}
 
@@ -27,17 +28,23 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         del sys.modules[name]
 
 
+def reported(marker: dict[str, Any], title: str | None = None) -> Any:
+    """A volume of a report with nothing but what a report is made of."""
+    return SimpleNamespace(marker=marker, work=Work(title))
+
+
 def test_each_ingredient_counts(package):
     one, other = package("drawn_one", "<p>"), package("drawn_other", "<b>")
     made = [
-        made_of(one, {"a": 1}, b"x"),
-        made_of(other, {"a": 1}, b"x"),
-        made_of(one, {"a": 2}, b"x"),
-        made_of(one, {"a": 1}, b"y"),
+        made_of(one, reported({"a": 1}), b"x"),
+        made_of(other, reported({"a": 1}), b"x"),
+        made_of(one, reported({"a": 2}), b"x"),
+        made_of(one, reported({"a": 1}, title="The Jewel"), b"x"),
+        made_of(one, reported({"a": 1}), b"y"),
     ]
-    assert len(set(made)) == 4
-    assert made_of(one, {"a": 1}, b"x") == made[0]
-    assert made_of(one, {"a": 1, "b": 2}, b"") == made_of(one, {"b": 2, "a": 1}, b"")
+    assert len(set(made)) == 5
+    assert made_of(one, reported({"a": 1}), b"x") == made[0]
+    assert made_of(one, reported({"a": 1, "b": 2}), b"") == made_of(one, reported({"b": 2, "a": 1}), b"")
 
 
 def test_a_row_is_had_again_while_its_page_is_there(tmp_path):

@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from bec_core import Page, Volume, VolumeRef, error_messages, records_of, report_parts, volume_title
+from bec_core import (
+    Page,
+    Volume,
+    VolumeRef,
+    Work,
+    error_messages,
+    records_of,
+    report_parts,
+    volume_title,
+    work_html,
+)
 
 
 @frozen
@@ -30,6 +40,17 @@ def pages(*names: str) -> list[Page]:
 @pytest.mark.parametrize(("ids", "title"), [(("W1", "I1"), "W1 · I1"), (("scans", "scans"), "scans")])
 def test_a_volume_is_named_by_its_ids(ids: tuple[str, str], title: str) -> None:
     assert volume_title(Volume(VolumeRef(*ids), bytes(16), "abcdef", ())) == title
+
+
+def test_a_work_is_its_title_and_its_link_and_both_stay_text() -> None:
+    link = "https://example.org/1?a=1&b=2"
+    assert work_html(Work('<b>"&', link)) == (
+        '<div class="work"><bdi>&lt;b&gt;&quot;&amp;</bdi> <a href="https://example.org/1?a=1&amp;b=2" '
+        'target="_blank" rel="noreferrer">in the catalogue</a></div>'
+    )
+    assert work_html(Work("བཀྲ་ཤིས།")) == '<div class="work"><bdi lang="bo">བཀྲ་ཤིས།</bdi></div>'
+    assert "bdi" not in work_html(Work(None, link))
+    assert work_html(Work()) == ""
 
 
 def test_folders_are_safe_and_differ_in_any_case_of_letters() -> None:

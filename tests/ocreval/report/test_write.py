@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
+from bec_core import Work
 from bec_ocreval.report import volume_page, write_report
 from support.ocr_volumes import HOSTILE, EvaluatedPage, EvaluatedVolume, evaluated, volume_of
 
@@ -46,6 +48,17 @@ def test_the_job_lists_its_volumes_and_its_worst_pages(tmp_path):
     assert "All volumes" in html
     assert 'href="W2-I1-121212/index.html#p2"' in html
     assert (tmp_path / "W1-I1-121212" / "index.html").is_file()
+
+
+def test_the_works_title_and_link_stand_under_the_volumes_name(tmp_path):
+    titled = evolve(evaluated(PAGES), work=Work("<script>alert(1)</script>", "https://example.org/1?a=1&b=2"))
+    first = write_report([titled, evolve(titled, artifacts={}, work=Work("The Jewel"))], tmp_path)
+    job, volume = read(first), read(tmp_path / "W1-I1-121212" / "index.html")
+    for html in (job, volume):
+        assert "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;</bdi>" in html
+        assert ("href", "https://example.org/1?a=1&b=2") in _Tags(html).attributes
+        assert "script" not in _Tags(html).seen
+    assert "<bdi>The Jewel</bdi>" in job, "of a volume that can't be shown too"
 
 
 def test_a_volume_shows_pages_worst_first(tmp_path):

@@ -10,6 +10,7 @@ import attrs
 import pytest
 from lxml import etree, html
 
+from bec_core import Work
 from bec_ldv1.artifacts.writing.volume import ExportVolume
 from bec_ocrv1.export.alto import to_alto
 from bec_ocrv1.export.hocr import to_hocr
@@ -36,11 +37,12 @@ FIRST = ExportLine(
 SECOND = ExportLine("", 0.0, ((15, 70), (770, 80), (770, 120), (15, 110)), ((15, 90), (770, 100)))
 PAGE = ExportPage(HOSTILE, 800, 200, (FIRST, SECOND), ("rotated",))
 BLANK = ExportPage("0002.jpg", 640, 480, (), ("blank",))
-VOLUME = ExportVolume("W1-I0001-abcdef", (PAGE, BLANK), ("0003.jpg",))
+WORK = Work("=1+1 <b>\"'& ]]> བོད་", "https://example.org/1?a=1&b=2")
+VOLUME = ExportVolume("W1-I0001-abcdef", (PAGE, BLANK), ("0003.jpg",), WORK)
 
 
 def page_xml(page: ExportPage) -> bytes:
-    return to_page_xml(page, "bec-ocrv1 0", NOON)
+    return to_page_xml(page, "bec-ocrv1 0", NOON, WORK)
 
 
 def alto(page: ExportPage) -> bytes:
@@ -105,14 +107,14 @@ def test_alto_tools_reads_the_texts(tmp_path, capsys):
 @pytest.mark.parametrize("page", [PAGE, BLANK], ids=["lines", "blank"])
 def test_hocr_is_valid(page, tmp_path):
     path = tmp_path / "p.hocr"
-    path.write_bytes(to_hocr(page, "bec-ocrv1 0"))
+    path.write_bytes(to_hocr(page, "bec-ocrv1 0", WORK))
     report = HocrValidator("standard").validate(str(path))
     assert report.is_valid(), report.format("text")
     assert not [item for item in report.items if item.level == "WARN"]
 
 
 def test_hocr_in_a_browsers_parser_and_in_an_xml_parser():
-    data = to_hocr(PAGE, "bec-ocrv1 0")
+    data = to_hocr(PAGE, "bec-ocrv1 0", WORK)
     for root in (html.document_fromstring(data), etree.fromstring(data)):
         (page,) = root.xpath("//*[@class='ocr_page']")
         lines = page.xpath(".//*[@class='ocr_line']")
@@ -139,7 +141,13 @@ def test_hocr_in_a_browsers_parser_and_in_an_xml_parser():
 )
 def test_a_baseline_has_a_slope(baseline, said):
     line = ExportLine("x", 1.0, ((10, 60), (40, 60), (40, 200), (10, 200)), baseline)
-    assert said in to_hocr(ExportPage("1.jpg", 50, 200, (line,)), "x")
+    assert said in to_hocr(ExportPage("1.jpg", 50, 200, (line,)), "x", WORK)
+
+
+def test_page_xml_and_hocr_say_title_and_link():
+    items = etree.fromstring(page_xml(PAGE)).xpath("//*[local-name() = 'MetadataItem']/@value")
+    metas = etree.fromstring(to_hocr(BLANK, "x", WORK)).xpath("//*[starts-with(@name, 'DC.')]/@content")
+    assert items == metas == [WORK.title, WORK.link]
 
 
 def test_text_is_a_row_a_line():
@@ -157,6 +165,7 @@ def test_jsonl_is_a_row_a_page():
         "baseline": [list(point) for point in FIRST.baseline],
     }
     assert (blank["lines"], blank["flags"]) == ([], ["blank"])
+    assert (blank["title"], blank["link"]) == (WORK.title, WORK.link)
 
 
 @pytest.mark.parametrize(("quarter_turns", "angle"), [(0, 0), (1, 270), (2, 180), (3, 90)])
@@ -164,7 +173,7 @@ def test_the_text_of_a_turned_page_says_so(quarter_turns, angle):
     page = attrs.evolve(PAGE, quarter_turns=quarter_turns)
     (region,) = etree.fromstring(page_xml(page)).xpath("//*[local-name() = 'TextRegion']")
     (block,) = etree.fromstring(alto(page)).xpath("//*[local-name() = 'TextBlock']")
-    titles = etree.fromstring(to_hocr(page, "x")).xpath("//*[@class = 'ocr_line']/@title")
+    titles = etree.fromstring(to_hocr(page, "x", WORK)).xpath("//*[@class = 'ocr_line']/@title")
     assert int(region.get("orientation", "0")) % 360 == int(block.get("ROTATION", "0")) == angle
     assert [f"textangle {angle};" in title for title in titles] == [angle > 0, angle > 0]
     row = json.loads(to_jsonl(ExportVolume("W1-I0001-abcdef", (page,))))

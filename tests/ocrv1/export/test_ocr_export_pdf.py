@@ -14,11 +14,13 @@ from attrs import evolve
 from click.testing import CliRunner
 from PIL import Image
 
+from bec_core import Work
 from bec_ocrv1.artifacts import PageText, ReadLine
 from bec_ocrv1.cli import ocrv1
 from bec_ocrv1.export.pdf import write_pdf
 from bec_ocrv1.records import to_parquet
 
+TITLE = "The (Jewel) \\ བོད་"
 NAME = "W1-I0001-abcdef"
 WIDTH, HEIGHT = 1200, 400
 POINT = 72 / 300
@@ -60,7 +62,7 @@ def made(folder: Path, pages: list[PageText], images: dict[str, bytes]) -> Path:
     for name, data in images.items():
         (source / name).write_bytes(data)
     path = folder / "out" / "volume.pdf"
-    written, problems = write_pdf(NAME, pages, source, path, "bec-ocrv1 0")
+    written, problems = write_pdf(NAME, pages, source, path, "bec-ocrv1 0", Work(TITLE))
     assert (written, problems) == (len(pages), [])
     return path
 
@@ -104,7 +106,7 @@ def test_two_readers_find_the_texts(tmp_path: Path) -> None:
     assert texts(path) == [(plain(TEXT + OTHER),) * 2, ("", ""), ("", "")]
     reader = pypdf.PdfReader(path, strict=True)
     assert reader.metadata is not None
-    assert (reader.metadata.title, reader.metadata.producer) == (NAME, "bec-ocrv1 0")
+    assert (reader.metadata.title, reader.metadata.producer) == (f"{TITLE} ({NAME})", "bec-ocrv1 0")
     assert tuple(map(float, reader.pages[0].mediabox)) == (0, 0, WIDTH * POINT, HEIGHT * POINT)
 
 

@@ -66,6 +66,17 @@ def test_pages_are_whole_pixels_inside_the_image(tmp_path):
     assert (page.lines[0].text, page.lines[0].confidence, len(blank.lines)) == ("ཀ་", 0.75, 0)
 
 
+@pytest.mark.parametrize(("form", "file"), [("jsonl", ".jsonl"), ("page", "/1.xml"), ("hocr", "/1.hocr")])
+def test_the_command_says_titles_where_a_catalogue_is_configured(tmp_path, monkeypatch, form, file):
+    path, out = volume(tmp_path), tmp_path / f"W1-I0001-abcdef{file}"
+    assert call("--format", form, path, "--out", tmp_path).exit_code == 0
+    assert "The Jewel" not in out.read_text()
+    (tmp_path / "works.csv").write_text("work,title\nW1,The Jewel\n")
+    monkeypatch.setenv("BEC_CATALOGUE", str(tmp_path / "works.csv"))
+    assert call("--format", form, path, "--out", tmp_path).exit_code == 0
+    assert "The Jewel" in out.read_text()
+
+
 def test_a_folder_means_its_finished_volumes_with_text(tmp_path):
     volume(tmp_path, "I0001")
     late = volume(tmp_path, "I0003", marker=False)

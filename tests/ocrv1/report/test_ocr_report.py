@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from attrs import evolve
 from PIL import Image
 
+from bec_core import Work
 from bec_ldv1.artifacts import PageImage
 from bec_ocrv1.artifacts import PageText
 from bec_ocrv1.report import pages as volume_pages
@@ -41,6 +43,20 @@ def test_the_volume_shows_every_line_the_least_sure_first(tmp_path: Path) -> Non
     ]
     assert "The image could not be fetched: gone" in html
     assert "2026-01-02" in html
+
+
+def test_the_works_title_and_link_are_shown_and_a_new_title_draws_the_volume_anew(tmp_path: Path) -> None:
+    for title in ("<script>alert(1)</script>", "The Jewel"):
+        titled = evolve(small_volume(), work=Work(title, "https://example.org/1?a=1&b=2"))
+        for again in (titled, titled):  # the second time its row is the one that was noted
+            first = write_report([again], tmp_path)
+            for path in (first, tmp_path / FOLDER / "index.html"):
+                html = check_html(path)
+                assert html.count(f"<bdi>{escape(title)}</bdi>") == 1
+                assert 'href="https://example.org/1?a=1&amp;b=2"' in html
+                assert "<script" not in html
+    lost = evolve(titled, artifacts={})
+    assert "The Jewel" in check_html(write_report([lost], tmp_path / "lost"))
 
 
 def test_every_page_has_its_picture_with_the_lines_and_their_images(tmp_path: Path) -> None:

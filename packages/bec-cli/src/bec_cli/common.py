@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from bec_core.admin.catalogue import Catalogue
     from bec_core.admin.session import Session
+    from bec_core.catalogue import Catalogue
     from bec_core.job import JobType
     from bec_core.models import Job
     from bec_core.observer import ObserverType

@@ -24,9 +24,9 @@ from bec_cli.tables import Column, print_table
 from bec_core.models import TaskStatus
 
 if TYPE_CHECKING:
-    from bec_core.admin.catalogue import Catalogue
     from bec_core.admin.estimate import Estimate
     from bec_core.admin.statistics import BlockedOn, JobStatistics, StageFigures, TaskRow
+    from bec_core.catalogue import Catalogue
 
 
 @click.command()

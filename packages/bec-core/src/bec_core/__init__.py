@@ -1,5 +1,6 @@
 """The runtime of BEC. What is exported here is what a job may use."""
 
+from bec_core.catalogue import Catalogue, open_catalogue
 from bec_core.errors import (
     BecError,
     InputArtifactMissing,
@@ -30,13 +31,13 @@ from bec_core.job import (
 )
 from bec_core.job_config import between, option
 from bec_core.logs import in_context
-from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef
+from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef, Work
 from bec_core.observer import ObserverSetup, ObserverType, Step, TaskFigures, WorkerObserver
 from bec_core.pages.stages import timed
 from bec_core.reporting.images import ImageVolume, image_volumes
 from bec_core.reporting.index_pages import IndexPage, index_pages
 from bec_core.reporting.kept import keep_row, kept_row, made_of
-from bec_core.reporting.volumes import error_messages, records_of, report_parts, volume_title
+from bec_core.reporting.volumes import error_messages, records_of, report_parts, volume_title, work_html
 from bec_core.results import (
     FiguresReader,
     PageFigures,
@@ -55,10 +56,11 @@ from bec_core.source import (
     id_of_parts,
     stable_id,
 )
-from bec_core.text import shown
+from bec_core.text import csv_cell, shown
 
 __all__ = [
     "BecError",
+    "Catalogue",
     "FiguresReader",
     "ImageVolume",
     "IndexPage",
@@ -103,9 +105,11 @@ __all__ = [
     "TruthMaker",
     "Volume",
     "VolumeRef",
+    "Work",
     "WorkerObserver",
     "WorkerSetup",
     "between",
+    "csv_cell",
     "error_messages",
     "file_volume",
     "hookimpl",
@@ -116,6 +120,7 @@ __all__ = [
     "keep_row",
     "kept_row",
     "made_of",
+    "open_catalogue",
     "option",
     "records_of",
     "report_parts",
@@ -123,4 +128,5 @@ __all__ = [
     "stable_id",
     "timed",
     "volume_title",
+    "work_html",
 ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeVar, run
 
 from attrs import evolve, field, frozen
 
-from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume
+from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, Work
 
 if TYPE_CHECKING:
     from loguru import Logger
@@ -441,6 +441,11 @@ class ReportVolume(Protocol):
     @property
     def basename(self) -> str:
         """What the artifacts' names begin with."""
+        ...
+
+    @property
+    def work(self) -> Work:
+        """What the catalogue says of the volume's work: a stranger's text; empty without a catalogue."""
         ...
 
     @property

@@ -102,6 +102,19 @@ def tells_source(db_w_id: str) -> bool:
 
 
 @frozen
+class Work:
+    """What a catalogue says of a work, None where it says nothing.
+
+    Attributes:
+        title: one line, controls as escapes, at most 500 characters.
+        link: a URL, http or https.
+    """
+
+    title: str | None = None
+    link: str | None = None
+
+
+@frozen
 class Page:
     """One image of a volume: its place in reading order and what the manifest says of it."""
 

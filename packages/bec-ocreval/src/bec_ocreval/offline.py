@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from bec_core import InputVolume, Page, PageData, PageError, Volume, VolumeRef
+from bec_core import InputVolume, Page, PageData, PageError, Volume, VolumeRef, Work
 from bec_ocreval.config import OcrEvalConfig
 from bec_ocreval.errors import TextsError
 from bec_ocreval.evaluate import evaluate_page, evaluate_volume
@@ -30,6 +30,7 @@ class OfflineVolume:
     result: VolumeResult
     artifacts: Mapping[str, bytes]
     marker: Mapping[str, Any] = field(factory=dict)
+    work: Work = Work()
 
     def artifact(self, suffix: str) -> bytes:
         """The artifact ``{basename}{suffix}``."""

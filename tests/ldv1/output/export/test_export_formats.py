@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from lxml import etree, html
 
+from bec_core import Work
 from bec_ldv1.artifacts.writing.hocr import quoted
 from bec_ldv1.artifacts.writing.volume import ExportVolume
 from bec_ldv1.evaluation.pages import PageLines
@@ -47,11 +48,12 @@ FIRST = line((10, 20), (400, 24), (780, 30), (780, 70), (10, 60), baseline=((12,
 SECOND = line((15, 70), (770, 80), (770, 120), (15, 110), baseline=((15, 90), (770, 100)), sure=1.0)
 PAGE = ExportPage(HOSTILE, 800, 200, (FIRST, SECOND), ("rotated",))
 BLANK = ExportPage("0002.jpg", 640, 480, (), ("blank",))
-VOLUME = ExportVolume("W1-I0001-abcdef", (PAGE, BLANK), ("0003.jpg",))
+WORK = Work("=1+1 <b>\"'& ]]> བོད་", "https://example.org/1?a=1&b=2")
+VOLUME = ExportVolume("W1-I0001-abcdef", (PAGE, BLANK), ("0003.jpg",), WORK)
 
 
 def page_xml(page: ExportPage) -> bytes:
-    return to_page_xml(page, "bec-ldv1 0", NOON)
+    return to_page_xml(page, "bec-ldv1 0", NOON, WORK)
 
 
 def alto(page: ExportPage) -> bytes:
@@ -128,14 +130,14 @@ def test_alto_tools_opens_alto(tmp_path, capsys):
 @pytest.mark.parametrize("page", [PAGE, BLANK], ids=["lines", "blank"])
 def test_hocr_is_valid(page, tmp_path):
     path = tmp_path / "p.hocr"
-    path.write_bytes(to_hocr(page, "bec-ldv1 0"))
+    path.write_bytes(to_hocr(page, "bec-ldv1 0", WORK))
     report = HocrValidator("standard").validate(str(path))
     assert report.is_valid(), report.format("text")
     assert not [item for item in report.items if item.level == "WARN"]
 
 
 def test_hocr_in_a_browsers_parser_and_in_an_xml_parser():
-    data = to_hocr(PAGE, "bec-ldv1 0")
+    data = to_hocr(PAGE, "bec-ldv1 0", WORK)
     for root in (html.document_fromstring(data), etree.fromstring(data)):
         (page,) = root.xpath("//*[@class='ocr_page']")
         lines = page.xpath(".//*[@class='ocr_line']")
@@ -152,7 +154,7 @@ def test_hocr_in_a_browsers_parser_and_in_an_xml_parser():
 
 def test_an_upright_line_has_a_baseline_too():
     down = line((10, 10), (40, 10), (40, 190), (10, 190), baseline=((25, 10), (25, 190)))
-    assert b"baseline 0 -90.0;" in to_hocr(ExportPage("1.jpg", 50, 200, (down,)), "x")
+    assert b"baseline 0 -90.0;" in to_hocr(ExportPage("1.jpg", 50, 200, (down,)), "x", Work())
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_an_upright_line_has_a_baseline_too():
 )
 def test_a_baseline_has_a_slope_also_when_it_is_exactly_level(baseline, said):
     level = line((10, 60), (40, 60), (40, 200), (10, 200), baseline=baseline)
-    assert said in to_hocr(ExportPage("1.jpg", 50, 200, (level,)), "x")
+    assert said in to_hocr(ExportPage("1.jpg", 50, 200, (level,)), "x", Work())
 
 
 def test_a_plain_name_stays_as_it_is_in_hocr():
@@ -192,6 +194,21 @@ def test_pycocotools_opens_coco(tmp_path, capsys):
     assert mask.sum() == pytest.approx(first["area"], rel=0.01)
 
 
+def test_page_xml_and_hocr_say_title_and_link_where_they_are_known():
+    items = etree.fromstring(page_xml(PAGE)).xpath("//*[local-name() = 'MetadataItem']")
+    assert [(item.get("name"), item.get("value")) for item in items] == [
+        ("title", WORK.title),
+        ("link", WORK.link),
+    ]
+    metas = etree.fromstring(to_hocr(PAGE, "x", WORK)).xpath("//*[starts-with(@name, 'DC.')]")
+    assert [(meta.get("name"), meta.get("content")) for meta in metas] == [
+        ("DC.title", WORK.title),
+        ("DC.source", WORK.link),
+    ]
+    assert b"MetadataItem" not in to_page_xml(PAGE, "x", NOON, Work())
+    assert b"DC" not in to_hocr(BLANK, "x", Work())
+
+
 def test_csv_has_a_row_per_line():
     rows = list(csv.DictReader(io.StringIO(to_csv(VOLUME).decode(), newline="")))
     assert [(row["volume"], row["image"], row["line"]) for row in rows] == [
@@ -199,6 +216,7 @@ def test_csv_has_a_row_per_line():
         ("W1-I0001-abcdef", HOSTILE, "2"),
     ]
     assert rows[0]["baseline"] == "12,40 400,44 778,50"
+    assert (rows[1]["title"], rows[1]["link"]) == (f"'{WORK.title}", WORK.link), "no cell is a formula"
     assert [rows[1][side] for side in ("left", "top", "right", "bottom")] == ["15", "70", "770", "120"]
 
 
@@ -211,3 +229,4 @@ def test_jsonl_is_what_evaluate_reads(tmp_path):
     row = json.loads(path.read_text().split("\n")[0])
     assert row["lines"][0]["baseline"] == FIRST.baseline.tolist()
     assert (row["lines"][0]["confidence"], row["flags"]) == (0.875, ["rotated"])
+    assert (row["title"], row["link"]) == (WORK.title, WORK.link)

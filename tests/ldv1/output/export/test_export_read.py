@@ -61,6 +61,31 @@ def test_pages_are_whole_pixels_inside_the_image(tmp_path):
     assert page.lines[0].baseline.tolist() == [[0, 30], [91, 30]]
 
 
+def test_the_command_says_titles_and_links_where_a_catalogue_is_configured(tmp_path, monkeypatch):
+    path = volume(tmp_path)
+
+    def exported() -> tuple[str | None, str | None]:
+        assert call("--format", "jsonl", path, "--out", tmp_path).exit_code == 0
+        row = json.loads((tmp_path / "W1-I0001-abcdef.jsonl").read_text())
+        return row["title"], row["link"]
+
+    assert exported() == (None, None)
+    (tmp_path / "works.csv").write_text("work,title\nW1,The Jewel\nW9,Another\n")
+    monkeypatch.setenv("BEC_CATALOGUE", str(tmp_path / "works.csv"))
+    monkeypatch.setenv("BEC_CATALOGUE_LINK", "https://example.org/{work}")
+    assert exported() == ("The Jewel", "https://example.org/W1"), "by the file's name"
+    marker = {"volume": {"w_id": "W9", "i_id": "I0001"}, "source": "file:///scans"}
+    (path.parent / "success.json").write_text(json.dumps(marker))
+    assert exported() == ("Another", None), (
+        "by the marker; the pattern's links are of the library's own works"
+    )
+    (path.parent / "success.json").unlink()
+    assert exported() == ("The Jewel", "https://example.org/W1")
+    (tmp_path / "works.csv").write_text("nothing\n")
+    result = call("--format", "jsonl", path, "--out", tmp_path)
+    assert (result.exit_code, "must name the columns" in result.output) == (1, True)
+
+
 def test_a_file_of_the_contracts_columns_alone_is_refused(tmp_path):
     path = volume(tmp_path)
     pq.write_table(pq.read_table(path, columns=SCHEMA.names), path)

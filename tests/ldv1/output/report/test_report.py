@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bec_core import ReportVolume
+from bec_core import ReportVolume, Work
 from bec_ldv1.lines import Line
 from bec_ldv1.output.report import write_report
 from bec_ldv1.output.report.adapt import picture_outlines
@@ -78,6 +79,22 @@ def test_a_report_has_the_job_the_volume_and_every_picture(tmp_path: Path) -> No
                 assert picture.size == (SIZE if kind == "pages" else (760, 253))
     assert "Looks good" in html
     assert "2026-01-02" in html
+
+
+def test_the_works_title_and_link_stand_beside_the_volumes_name_and_a_new_title_draws_it_anew(
+    tmp_path: Path,
+) -> None:
+    volume = made_volume([record("a.png")], lambda _: strokes(3))
+    for title in ("<script>alert(1)</script>", "The Jewel"):
+        titled = attrs.evolve(volume, work=Work(title, "https://example.org/1?a=1&b=2"))
+        for again in (titled, titled):  # the second time its row is the one that was noted
+            first = write_report([again], tmp_path)
+            for html in (first.read_text(encoding="utf-8"), volume_html(tmp_path)):
+                assert html.count(f"<bdi>{escape(title)}</bdi>") == 1
+                assert 'href="https://example.org/1?a=1&amp;b=2"' in html
+                assert "<script>alert" not in html
+    lost = attrs.evolve(titled, artifacts={})
+    assert "The Jewel" in write_report([lost], tmp_path / "lost").read_text(encoding="utf-8")
 
 
 def test_nothing_in_the_pages_asks_for_the_network(tmp_path: Path) -> None:

@@ -227,7 +227,8 @@ def _finished_at(session: Session, run: Run, ref: VolumeRef) -> FinishedVolume |
         return None  # not done, or another job's under a shared prefix
     for listed in marker.artifacts:
         folder.store.head(folder.key(listed.name))  # one that is gone would end the plugin's report of all
-    return FinishedVolume(folder, session.sources, marker.content, partial(_input, session, run.job, volume))
+    work, find_input = session.catalogue.of(ref.db_w_id), partial(_input, session, run.job, volume)
+    return FinishedVolume(folder, session.sources, work, marker.content, find_input)
 
 
 def _input(session: Session, job: Job, volume: Volume, name: str) -> ReadyInput:

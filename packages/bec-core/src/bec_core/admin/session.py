@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Self
 from bec_core.settings import Settings
 
 if TYPE_CHECKING:
-    from bec_core.admin.catalogue import Catalogue
     from bec_core.archive.sources import Sources
+    from bec_core.catalogue import Catalogue
     from bec_core.db import Database
     from bec_core.plugins import Plugins
     from bec_core.queues import SqsClients, SqsOptions, TaskQueue
@@ -112,7 +112,7 @@ class Session:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The works' titles and links, where a catalogue is configured."""
-        from bec_core.admin.catalogue import load_catalogue
+        from bec_core.catalogue import load_catalogue
 
         return load_catalogue(self.settings.catalogue, self.settings.catalogue_link)
 

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from bec_core.admin.catalogue import Work
 from bec_core.admin.session import Session
 from bec_core.db.reads import volume_list, volume_search
 from bec_core.db.reads.volume_list import VolumeRow, VolumeTask
 from bec_core.db.reads.volume_search import Condition, FoundVolume
 from bec_core.errors import NotFoundError, SettingsError
 from bec_core.job import Metric
-from bec_core.models import Job
+from bec_core.models import Job, Work
 
 __all__ = [
     "STANDINGS",

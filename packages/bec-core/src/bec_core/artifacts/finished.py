@@ -10,7 +10,7 @@ from attrs import field, frozen
 from bec_core.archive.sources import Sources
 from bec_core.artifacts.inputs import ReadyInput
 from bec_core.artifacts.place import TaskFolder
-from bec_core.models import Page, PageData, Volume
+from bec_core.models import Page, PageData, Volume, Work
 
 
 @frozen
@@ -19,6 +19,7 @@ class FinishedVolume:
 
     folder: TaskFolder
     sources: Sources
+    work: Work
     marker: Mapping[str, Any]
     find_input: Callable[[str], ReadyInput] = field(repr=False)
 

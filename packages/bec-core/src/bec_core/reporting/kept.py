@@ -10,21 +10,26 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
+from attrs import asdict
+
+from bec_core.job import ReportVolume
+
 _NAME = "volume.json"
 
 Row = TypeVar("Row")
 
 
-def made_of(package: str, marker: Mapping[str, Any], records: bytes) -> str:
-    """What a volume's part of a report is made of: its marker, its records, and the code that draws it.
+def made_of(package: str, volume: ReportVolume, records: bytes) -> str:
+    """What a volume's part of a report is made of: marker, title and link, records, and the code that draws it.
 
     Args:
         package: the import path of the report's package, with its templates in ``assets``.
-        marker: the volume's.
+        volume: whose part it is.
         records: the artifact that is drawn.
     """
     digest = hashlib.sha256(_code(package).encode())
-    digest.update(json.dumps(marker, sort_keys=True, default=str).encode())
+    said = [dict(volume.marker), asdict(volume.work)]
+    digest.update(json.dumps(said, sort_keys=True, default=str).encode())
     digest.update(hashlib.sha256(records).digest())
     return digest.hexdigest()
 

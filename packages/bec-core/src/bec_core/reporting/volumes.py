@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from html import escape
 from typing import TypeVar
 
 from bec_core.job import ReportVolume
-from bec_core.models import Page, Volume
+from bec_core.models import Page, Volume, Work
 from bec_core.reporting.side_by_side import side_by_side
 
 _ERRORS = "-errors.jsonl"
+_TIBETAN = re.compile("[\u0f00-\u0fff]")
 
 Record = TypeVar("Record")
 Row = TypeVar("Row")
@@ -21,6 +23,17 @@ def volume_title(volume: Volume) -> str:
     """The volume as people name it."""
     work, book = volume.ref.w_id, volume.ref.i_id
     return work if work == book else f"{work} · {book}"  # folders of one's own may have one name only
+
+
+def work_html(work: Work) -> str:
+    """A work's title and link for a report (HTML, an element of its own); empty where nothing is known."""
+    parts = []
+    if work.title is not None:
+        language = ' lang="bo"' if _TIBETAN.search(work.title) else ""
+        parts.append(f"<bdi{language}>{escape(work.title)}</bdi>")
+    if work.link is not None:
+        parts.append(f'<a href="{escape(work.link)}" target="_blank" rel="noreferrer">in the catalogue</a>')
+    return f'<div class="work">{" ".join(parts)}</div>' if parts else ""
 
 
 def report_parts(

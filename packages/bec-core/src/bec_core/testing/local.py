@@ -30,6 +30,7 @@ from bec_core.models import (
     TaskResult,
     Volume,
     VolumeRef,
+    Work,
 )
 from bec_core.pages.pools import PagePools
 from bec_core.plugins import load_object
@@ -66,6 +67,7 @@ class LocalOutcome:
             failed, ``{basename}-errors.jsonl``.
         failures: the failed pages in reading order.
         marker: the content of ``success.json``.
+        work: nothing: no catalogue is asked.
     """
 
     result: TaskResult
@@ -75,6 +77,7 @@ class LocalOutcome:
     failures: tuple[PageFailure, ...]
     marker: Mapping[str, Any]
     inputs: Callable[[str], LocalInput] = field(repr=False)
+    work: Work = Work()
 
     def input(self, name: str) -> LocalInput:
         """An input, as the task had it."""

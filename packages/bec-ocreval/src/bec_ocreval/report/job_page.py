@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import field, frozen
 
-from bec_core import index_pages
+from bec_core import Work, index_pages, work_html
 from bec_ocreval.evaluate import add_spelling
 from bec_ocreval.figures import percent, plural
 from bec_ocreval.report.confusions import confusion_tables
@@ -31,6 +31,7 @@ class VolumeRow:
     result: VolumeResult | None = None
     worst: Sequence[NumberedPage] = field(factory=tuple)
     unreadable: str = ""
+    work: Work = Work()
 
 
 def job_pages(rows: Sequence[VolumeRow], footer: str) -> Iterator[tuple[str, str]]:
@@ -97,7 +98,7 @@ def _flagged(row: VolumeRow) -> float:
 
 def _row(row: VolumeRow) -> str:
     """A volume in the table."""
-    version = f'<br><span class="quiet">{text(row.version)}</span>'
+    version = f'{work_html(row.work) or "<br>"}<span class="quiet">{text(row.version)}</span>'
     if row.result is None:
         return (
             f'<tr><td class="name">{text(row.title)}{version}</td>'

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from bec_core import Work, work_html
 from bec_ocreval.figures import percent, plural
 from bec_ocreval.report.confusions import confusion_tables
 from bec_ocreval.report.markup import cell, count_cell, document, pieces, stats, text, texts_table
@@ -48,7 +49,7 @@ def _rate(truth: Truth | None) -> float:
 
 
 def volume_page(
-    title: str, version: str, volume: VolumeResult, pages: Sequence[PageResult], footer: str
+    title: str, version: str, work: Work, volume: VolumeResult, pages: Sequence[PageResult], footer: str
 ) -> str:
     """The HTML of a volume."""
     ranked = worst_first(pages)
@@ -60,6 +61,7 @@ def volume_page(
     return document(
         "volume.html",
         title=text(title),
+        work=work_html(work),
         version=text(version),
         summary=text(summary(volume)),
         stats=stats(figures(volume)),

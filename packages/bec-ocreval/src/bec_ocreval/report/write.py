@@ -30,15 +30,15 @@ def write_report(volumes: Iterable[ReportVolume], directory: Path) -> Path:
 
 def _part(volume: ReportVolume, directory: Path, folder: str) -> VolumeRow:
     """Write a volume's page; what the job's table says of it."""
-    title, version = volume_title(volume.volume), volume.volume.version
+    title, version, work = volume_title(volume.volume), volume.volume.version, volume.work
     try:
         pages = read_pages(volume.artifact(PAGES))
         result = read_summary(volume.artifact(SUMMARY))
     except Exception as error:  # noqa: BLE001 - one volume's lost artifacts must not cost the whole job's report
-        return VolumeRow(title, version, folder, unreadable=str(error) or type(error).__name__)
+        return VolumeRow(title, version, folder, unreadable=str(error) or type(error).__name__, work=work)
     (directory / folder).mkdir(exist_ok=True)
     timestamp = volume.marker.get("timestamp")
     footer = f"Evaluated {timestamp}." if timestamp else ""
-    save(directory / folder / "index.html", volume_page(title, version, result, pages, footer))
+    save(directory / folder / "index.html", volume_page(title, version, work, result, pages, footer))
     bad = [page for page in worst_first(pages) if page.result.truth is not None and page.result.reasons]
-    return VolumeRow(title, version, folder, result, bad[:WORST])
+    return VolumeRow(title, version, folder, result, bad[:WORST], work=work)

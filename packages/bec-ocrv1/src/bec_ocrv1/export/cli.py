@@ -11,6 +11,7 @@ import click
 from bec_ocrv1.printing import say
 
 if TYPE_CHECKING:
+    from bec_core import Catalogue
     from bec_ldv1.artifacts.writing.find import Artifact
 
 FORMATS = ("txt", "page", "alto", "hocr", "jsonl", "pdf")
@@ -49,18 +50,20 @@ def export(sources: tuple[str, ...], form: str, out: Path, images: Path | None, 
         raise click.UsageError("--format pdf and --images go together: a PDF shows the page images")
     if upright and form in ("txt", "pdf"):
         raise click.UsageError(f"--upright does nothing to {form}, which has no coordinates of images")
+    from bec_core import SettingsError, open_catalogue
     from bec_ldv1.artifacts.writing.errors import ExportError
     from bec_ldv1.artifacts.writing.find import artifacts_of
     from bec_ocrv1.export.read import find_texts
 
     left_out = 0
     try:
+        catalogue = open_catalogue()
         for artifact in artifacts_of(sources, find_texts, partial(say, err=True)):
             if images is None:
-                _write(artifact, form, out, as_shown=upright)
+                _write(artifact, form, out, catalogue, as_shown=upright)
             else:
-                left_out += _write_pdf(artifact, images, out)
-    except (ExportError, OSError) as error:
+                left_out += _write_pdf(artifact, images, out, catalogue)
+    except (ExportError, SettingsError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if left_out:
         say(f"{left_out} pages could not be written; the reasons are above", err=True)
@@ -68,26 +71,27 @@ def export(sources: tuple[str, ...], form: str, out: Path, images: Path | None, 
     return 0
 
 
-def _write(artifact: Artifact, form: str, out: Path, *, as_shown: bool) -> None:
+def _write(artifact: Artifact, form: str, out: Path, catalogue: Catalogue, *, as_shown: bool) -> None:
     from bec_ocrv1.export.read import read_volume
     from bec_ocrv1.export.write import write_volume
 
-    volume = read_volume(artifact, places=form != "txt", as_shown=as_shown)
+    volume = read_volume(artifact, places=form != "txt", as_shown=as_shown, catalogue=catalogue)
     files = write_volume(volume, form, out)
     lines = sum(len(page.lines) for page in volume.pages)
     failed = f", {len(volume.failed)} failed pages left out" if volume.failed else ""
     say(f"{volume.name}: {len(volume.pages)} pages, {lines} lines, {files} files{failed}")
 
 
-def _write_pdf(artifact: Artifact, images: Path, out: Path) -> int:
+def _write_pdf(artifact: Artifact, images: Path, out: Path, catalogue: Catalogue) -> int:
     """Write a volume's PDF; the number of pages that are left out."""
+    from bec_ldv1.artifacts.writing.works import work_of
     from bec_ocrv1.export.pdf import write_pdf
     from bec_ocrv1.export.read import read_texts_of
     from bec_ocrv1.export.write import creator
 
-    name = artifact.name
+    name, work = artifact.name, work_of(artifact, catalogue)
     pages = read_texts_of(artifact)
-    written, problems = write_pdf(name, pages, images, out / f"{name}.pdf", creator())
+    written, problems = write_pdf(name, pages, images, out / f"{name}.pdf", creator(), work)
     for problem in problems:
         say(problem, err=True)
     say(f"{name}: {written} pages")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 
+import attrs
+
 from bec_ldv1.artifacts.writing.volume import ExportVolume
 from bec_ocrv1.export.pages import ExportPage
 
 
 def to_jsonl(volume: ExportVolume[ExportPage]) -> bytes:
     """The volume's file: ``image``, ``size`` [width, height], ``lines`` in reading order, ``flags``,
-    ``orientation`` and ``quarter_turns`` of the picture that the size and the lines are of.
+    ``orientation`` and ``quarter_turns`` of the picture that the size and the lines are of; the work's ``title`` and
+    ``link`` (null: not known).
 
     Each line has its ``text``, its ``confidence``, its ``polygon`` and ``baseline`` ([[x, y], …]).
     """
-    rows = (json.dumps(_row(page), ensure_ascii=False) + "\n" for page in volume.pages)
+    known = attrs.asdict(volume.work)
+    rows = (json.dumps(_row(page) | known, ensure_ascii=False) + "\n" for page in volume.pages)
     return "".join(rows).encode("utf-8", "replace")
 
 

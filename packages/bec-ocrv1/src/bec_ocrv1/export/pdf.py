@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bec_core import PageError
+from bec_core import PageError, Work
 from bec_ldv1.artifacts import PageImage, decode_page, to_upright
 from bec_ldv1.artifacts.writing.errors import ExportError
 from bec_ldv1.artifacts.writing.image_folders import images_of
@@ -23,7 +23,7 @@ _QUALITY = 75
 
 
 def write_pdf(
-    name: str, pages: Sequence[PageText], images: Path, path: Path, creator: str
+    name: str, pages: Sequence[PageText], images: Path, path: Path, creator: str, work: Work
 ) -> tuple[int, list[str]]:
     """Write a volume as one file; none if it has no page that can be shown.
 
@@ -36,6 +36,7 @@ def write_pdf(
         images: the folder with the pages' images, at any depth.
         path: the file; what is there is replaced.
         creator: the program and its version.
+        work: its title is the file's, with the volume's name.
 
     Returns:
         How many pages it has, and a sentence for each page that is left out.
@@ -60,7 +61,8 @@ def write_pdf(
         kids = " ".join(f"{leaf} 0 R" for leaf in leaves)
         file.put(tree, f"<< /Type /Pages /Count {len(leaves)} /Kids [{kids}] >>")
         catalog = file.add(f"<< /Type /Catalog /Pages {tree} 0 R >>")
-        said = f"<< /Title {text_string(name)} /Producer {text_string(creator)} >>"
+        title = name if work.title is None else f"{work.title} ({name})"
+        said = f"<< /Title {text_string(title)} /Producer {text_string(creator)} >>"
         file.finish(catalog, file.add(said))
     if not leaves:
         path.unlink()  # no reader opens a PDF without a page

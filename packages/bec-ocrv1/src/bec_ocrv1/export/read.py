@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from bec_core import Catalogue
 from bec_ldv1.artifacts.writing.find import Artifact, Found, find_artifacts
 from bec_ldv1.artifacts.writing.volume import ExportVolume, volume_of
+from bec_ldv1.artifacts.writing.works import NO_CATALOGUE
 from bec_ocrv1.artifacts import CONTRACT, PageText, read_texts
 from bec_ocrv1.export.pages import ExportLine, ExportPage, page_of
 
@@ -25,17 +27,22 @@ def read_texts_of(artifact: Artifact) -> list[PageText]:
 
 
 def read_volume(
-    artifact: Artifact, *, places: bool = True, as_shown: bool = False
+    artifact: Artifact,
+    *,
+    places: bool = True,
+    as_shown: bool = False,
+    catalogue: Catalogue = NO_CATALOGUE,
 ) -> ExportVolume[ExportPage]:
     """A volume's pages from its Parquet file, as their images are stored or ``as_shown`` by viewers.
 
     Without ``places``, files that have only the contract's columns do: their lines have no outlines then.
+    ``catalogue`` says the volume's title and link.
 
     Raises:
         ExportError: the file can't be read, holds no text, or not the places of its lines.
     """
     made = partial(page_of, as_shown=as_shown) if places else _without_places
-    return volume_of(artifact, read_texts_of(artifact), made)
+    return volume_of(artifact, read_texts_of(artifact), made, catalogue)
 
 
 def _without_places(page: PageText) -> ExportPage:

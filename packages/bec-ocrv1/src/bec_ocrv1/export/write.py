@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bec_core import Work
 from bec_ldv1.artifacts.writing.volume import ExportVolume, write_pages
 from bec_ocrv1.export.alto import to_alto
 from bec_ocrv1.export.hocr import to_hocr
@@ -32,7 +33,7 @@ def write_volume(volume: ExportVolume[ExportPage], form: str, out: Path) -> int:
         (out / f"{volume.name}.jsonl").write_bytes(to_jsonl(volume))
         return 1
     suffix, write_page = _PAGE_FORMS[form]
-    return write_pages(volume, suffix, write_page, out)
+    return write_pages(volume, suffix, lambda page: write_page(page, volume.work), out)
 
 
 def creator() -> str:
@@ -40,9 +41,9 @@ def creator() -> str:
     return f"{_SOFTWARE} {version(_SOFTWARE)}"
 
 
-_PAGE_FORMS: dict[str, tuple[str, Callable[[ExportPage], bytes]]] = {
-    "txt": (".txt", to_text),
-    "page": (".xml", lambda page: to_page_xml(page, creator(), datetime.now(UTC))),
-    "alto": (".xml", lambda page: to_alto(page, _SOFTWARE, version(_SOFTWARE))),
-    "hocr": (".hocr", lambda page: to_hocr(page, creator())),
+_PAGE_FORMS: dict[str, tuple[str, Callable[[ExportPage, Work], bytes]]] = {
+    "txt": (".txt", lambda page, _: to_text(page)),
+    "page": (".xml", lambda page, work: to_page_xml(page, creator(), datetime.now(UTC), work)),
+    "alto": (".xml", lambda page, _: to_alto(page, _SOFTWARE, version(_SOFTWARE))),
+    "hocr": (".hocr", lambda page, work: to_hocr(page, creator(), work)),
 }

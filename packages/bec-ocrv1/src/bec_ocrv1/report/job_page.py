@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from attrs import frozen
 
-from bec_core import index_pages
+from bec_core import Work, index_pages, work_html
 from bec_ocrv1.report.markup import document, percent, plural, text
 from bec_ocrv1.report.view import VolumeView, mean_confidence
 from bec_ocrv1.text import characters
@@ -25,6 +26,12 @@ class VolumeRow:
     characters: int = 0
     confidence: float | None = None
     unreadable: str | None = None
+    work: Work = Work()
+
+
+def row_of(noted: dict[str, Any]) -> VolumeRow:
+    """A row that was noted as a dictionary."""
+    return VolumeRow(**{**noted, "work": Work(**noted["work"])})
 
 
 def volume_row(volume: VolumeView) -> VolumeRow:
@@ -40,6 +47,7 @@ def volume_row(volume: VolumeView) -> VolumeRow:
         characters=sum(characters(line.text) for line in lines),
         confidence=mean_confidence(lines),
         unreadable=volume.unreadable,
+        work=volume.work,
     )
 
 
@@ -74,7 +82,7 @@ def _rank(row: VolumeRow) -> float:
 
 
 def _row(row: VolumeRow) -> str:
-    version = f'<br><span class="quiet">{text(row.version)}</span>'
+    version = f'{work_html(row.work) or "<br>"}<span class="quiet">{text(row.version)}</span>'
     if row.unreadable is not None:
         return (
             f"<tr><td>{text(row.title)}{version}</td>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from bec_core import work_html
 from bec_ocrv1.report.markup import document, figures, percent, text
 from bec_ocrv1.report.view import LineView, PageView, VolumeView, mean_confidence
 from bec_ocrv1.text import characters
@@ -22,6 +23,7 @@ def volume_page(volume: VolumeView) -> str:
     rest = f'<p class="quiet">{left:,} more lines are surer; they are on their pages.</p>' if left else ""
     body = "".join(
         (
+            work_html(volume.work),
             f'<p class="quiet">Recognised text · version {text(volume.version)}</p>',
             figures(
                 ("pages", f"{len(volume.pages):,}"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from bec_core import Work
 from bec_ocrv1.text import DOUBTFUL, UNSURE, characters
 
 
@@ -76,6 +77,7 @@ class VolumeView:
         pages: in reading order.
         marker: the content of ``success.json``.
         unreadable: why nothing can be shown, None for a volume that could be read.
+        work: what the catalogue says of its work.
     """
 
     title: str
@@ -84,6 +86,7 @@ class VolumeView:
     pages: Sequence[PageView]
     marker: Mapping[str, Any]
     unreadable: str | None = None
+    work: Work = Work()
 
     @property
     def lines(self) -> list[tuple[PageView, LineView]]:

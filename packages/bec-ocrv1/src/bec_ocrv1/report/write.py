@@ -12,7 +12,7 @@ from attrs import asdict, evolve, frozen
 from bec_core import ReportVolume, keep_row, kept_row, made_of, report_parts, volume_title
 from bec_ldv1.artifacts import PageImage
 from bec_ocrv1.artifacts import PageText
-from bec_ocrv1.report.job_page import VolumeRow, job_pages, volume_row
+from bec_ocrv1.report.job_page import VolumeRow, job_pages, row_of, volume_row
 from bec_ocrv1.report.markup import save
 from bec_ocrv1.report.pages import page_page, volume_page
 from bec_ocrv1.report.pictures import on_picture, open_image, save_line, save_picture
@@ -50,11 +50,12 @@ def _volume(volume: ReportVolume, directory: Path, folder: str, pool: ThreadPool
         folder=folder,
         pages=(),
         marker=volume.marker,
+        work=volume.work,
     )
     try:
         texts = text_file(volume)
-        ingredients = made_of("bec_ocrv1.report", volume.marker, texts)
-        if (kept := kept_row(directory / folder, ingredients, lambda noted: VolumeRow(**noted))) is not None:
+        ingredients = made_of("bec_ocrv1.report", volume, texts)
+        if (kept := kept_row(directory / folder, ingredients, row_of)) is not None:
             return kept
         recorded = recorded_pages(volume, texts)
     except Exception as error:  # noqa: BLE001 - one volume's lost artifacts must not cost the whole job's report

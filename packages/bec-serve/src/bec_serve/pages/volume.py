@@ -12,9 +12,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bec_core import SettingsError
+from bec_core import SettingsError, Work
 from bec_core.admin.binding import readers_of
-from bec_core.admin.catalogue import Work
 from bec_core.admin.marks import FAULTS, JUDGEMENTS, add_mark, list_marks, standing_result
 from bec_core.admin.truth_set import correct_page
 from bec_core.job import Metric

@@ -6,9 +6,10 @@ several jobs' artifacts (`bec run ldv1,ocrv1` makes one): those are told apart b
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
@@ -45,6 +46,24 @@ class Artifact:
                 return reader(stream.read())
         except (OSError, ValueError) as error:
             raise ExportError(f"{self.path} can't be read: {error}") from error
+
+    def marker(self) -> dict[str, Any]:
+        """The ``success.json`` beside it; empty where there is none, or no JSON object.
+
+        Raises:
+            ExportError: it can't be read.
+        """
+        path = str(PurePosixPath(self.path).parent / _MARKER)
+        try:
+            with self.files.open_input_file(path) as stream:
+                content = json.loads(stream.read())
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise ExportError(f"{path} can't be read: {error}") from error
+        except (ValueError, RecursionError):
+            return {}
+        return content if isinstance(content, dict) else {}
 
 
 @attrs.frozen

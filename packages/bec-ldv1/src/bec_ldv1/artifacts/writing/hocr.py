@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
+from bec_core import Work
 from bec_ldv1.artifacts.writing.outlines import OutlinedLine, OutlinedPage, Points, box, numbers
 from bec_ldv1.artifacts.writing.xml_text import child, clean
 
@@ -13,7 +14,7 @@ _RESERVED = re.compile('[%";\x00-\x1f\x7f]')
 
 
 def hocr_document(
-    page: OutlinedPage, creator: str, capabilities: str
+    page: OutlinedPage, creator: str, capabilities: str, work: Work
 ) -> tuple[ET.Element, ET.Element | None]:
     """A page's document, an ``ocr_page``, and its one ``ocr_carea``, the lines' bounding box; None without lines.
 
@@ -21,6 +22,7 @@ def hocr_document(
         page: what to write.
         creator: the program and its version.
         capabilities: the classes and properties that the file uses.
+        work: its title and link are said in Dublin Core, as the format asks for what it has no fields for.
     """
     root = ET.Element("html", {"xmlns": "http://www.w3.org/1999/xhtml"})
     head = child(root, "head")
@@ -31,6 +33,13 @@ def hocr_document(
     child(head, "meta", name="ocr-number-of-pages", content=1)
     child(head, "meta", name="ocr-langs", content="unknown")
     child(head, "meta", name="ocr-scripts", content="unknown")
+    known = [
+        (name, said) for name, said in (("title", work.title), ("source", work.link)) if said is not None
+    ]
+    if known:
+        child(head, "link", rel="schema.DC", href="http://purl.org/dc/elements/1.1/")
+    for name, said in known:
+        child(head, "meta", name=f"DC.{name}", content=said)
     title = f'image "{quoted(page.image)}"; bbox 0 0 {page.width} {page.height}; ppageno 0'
     element = child(child(root, "body"), "div", id="page_1", title=title)
     element.set("class", "ocr_page")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from datetime import datetime
 
+from bec_core import Work
 from bec_ldv1.artifacts.writing.outlines import OutlinedLine, OutlinedPage, box, pairs, text_angle
 from bec_ldv1.artifacts.writing.xml_text import child
 from bec_ldv1.page.flags import Flag
@@ -14,7 +15,7 @@ _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 
 def page_document(
-    page: OutlinedPage, creator: str, created: datetime
+    page: OutlinedPage, creator: str, created: datetime, work: Work
 ) -> tuple[ET.Element, ET.Element | None]:
     """A page's document, and its one text region, the lines' bounding box; None without lines.
 
@@ -24,6 +25,7 @@ def page_document(
         page: what to write.
         creator: the program and its version.
         created: the time to state, in UTC.
+        work: its title and link are ``MetadataItem``s.
     """
     root = ET.Element("PcGts", {"xmlns": NAMESPACE, "xmlns:xsi": _XSI})
     root.set("xsi:schemaLocation", f"{NAMESPACE} {NAMESPACE}/pagecontent.xsd")
@@ -31,6 +33,9 @@ def page_document(
     stamp = created.strftime("%Y-%m-%dT%H:%M:%SZ")
     for name, value in (("Creator", creator), ("Created", stamp), ("LastChange", stamp)):
         child(metadata, name, value)
+    for name, known in (("title", work.title), ("link", work.link)):
+        if known is not None:
+            child(metadata, "MetadataItem", type="other", name=name, value=known)
     element = child(root, "Page", imageFilename=page.image, imageWidth=page.width, imageHeight=page.height)
     if Flag.BLANK in page.flags:
         element.set("type", "blank")

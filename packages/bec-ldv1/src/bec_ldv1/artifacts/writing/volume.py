@@ -8,9 +8,11 @@ from typing import Generic, Protocol, TypeVar
 
 import attrs
 
+from bec_core import Catalogue, Work
 from bec_ldv1.artifacts.writing.errors import ExportError
 from bec_ldv1.artifacts.writing.find import Artifact
 from bec_ldv1.artifacts.writing.names import file_stems
+from bec_ldv1.artifacts.writing.works import NO_CATALOGUE, work_of
 
 
 class NamedPage(Protocol):
@@ -43,26 +45,33 @@ class ExportVolume(Generic[Page]):
         name: of its artifacts, ``{W_ID}-{I_ID}-{version}``.
         pages: those that were processed.
         failed: the image names of those that were not.
+        work: what a catalogue says of its work.
     """
 
     name: str
     pages: Sequence[Page]
     failed: Sequence[str] = ()
+    work: Work = Work()
 
 
 def volume_of(
-    artifact: Artifact, recorded: Sequence[Recorded], page_of: Callable[[Recorded], Page]
+    artifact: Artifact,
+    recorded: Sequence[Recorded],
+    page_of: Callable[[Recorded], Page],
+    catalogue: Catalogue = NO_CATALOGUE,
 ) -> ExportVolume[Page]:
-    """The volume to export from what its artifact says of the pages.
+    """The volume to export from what its artifact says of the pages, and a catalogue of its work.
 
     Raises:
-        ExportError: ``page_of`` refused a page; the message then begins with the artifact's path.
+        ExportError: ``page_of`` refused a page; the message then begins with the artifact's path. Or its marker can't
+            be read.
     """
     try:
         pages = [page_of(page) for page in recorded if page.ok]
     except ExportError as error:
         raise ExportError(f"{artifact.path}: {error}") from error
-    return ExportVolume(artifact.name, pages, [page.image for page in recorded if not page.ok])
+    failed = [page.image for page in recorded if not page.ok]
+    return ExportVolume(artifact.name, pages, failed, work_of(artifact, catalogue))
 
 
 def write_pages(volume: ExportVolume[Page], suffix: str, write: Callable[[Page], bytes], out: Path) -> int:

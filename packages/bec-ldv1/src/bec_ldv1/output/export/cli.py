@@ -72,6 +72,7 @@ def export(
         raise click.UsageError("say what to write: --format FORMAT --out DIR, or --crops DIR --images DIR")
     if upright and crops is not None:
         raise click.UsageError("--upright and --crops don't go together: line images are always upright")
+    from bec_core import SettingsError
     from bec_ldv1.artifacts.writing.errors import ExportError
 
     uncut = 0
@@ -81,7 +82,7 @@ def export(
                 _write(volume, form, out)
             if crops is not None and images is not None:
                 uncut += _crop(volume, crops, images, mask=mask)
-    except (ExportError, OSError) as error:
+    except (ExportError, SettingsError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if uncut:
         say(f"the lines of {uncut} pages could not be cut; the reasons are above", err=True)
@@ -91,11 +92,12 @@ def export(
 
 def _volumes(sources: tuple[str, ...], *, as_shown: bool) -> Iterator[ExportVolume[ExportPage]]:
     """Every source's volumes, read one at a time; what is left out is said on stderr."""
+    from bec_core import open_catalogue
     from bec_ldv1.artifacts.writing.find import artifacts_of, find_artifacts
     from bec_ldv1.output.export.read import read_volume
 
     artifacts = artifacts_of(sources, find_artifacts, partial(say, err=True))
-    return map(partial(read_volume, as_shown=as_shown), artifacts)
+    return map(partial(read_volume, as_shown=as_shown, catalogue=open_catalogue()), artifacts)
 
 
 def _write(volume: ExportVolume[ExportPage], form: str, out: Path) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bec_core import Work
 from bec_ldv1.artifacts.writing.volume import ExportVolume, write_pages
 from bec_ldv1.output.export.alto import to_alto
 from bec_ldv1.output.export.coco import to_coco
@@ -34,17 +35,17 @@ def write_volume(volume: ExportVolume[ExportPage], form: str, out: Path) -> int:
         (out / f"{volume.name}{suffix}").write_bytes(write(volume))
         return 1
     suffix, write_page = _PAGE_FORMS[form]
-    return write_pages(volume, suffix, write_page, out)
+    return write_pages(volume, suffix, lambda page: write_page(page, volume.work), out)
 
 
 def _creator() -> str:
     return f"{_SOFTWARE} {version(_SOFTWARE)}"
 
 
-_PAGE_FORMS: dict[str, tuple[str, Callable[[ExportPage], bytes]]] = {
-    "page": (".xml", lambda page: to_page_xml(page, _creator(), datetime.now(UTC))),
-    "alto": (".xml", lambda page: to_alto(page, _SOFTWARE, version(_SOFTWARE))),
-    "hocr": (".hocr", lambda page: to_hocr(page, _creator())),
+_PAGE_FORMS: dict[str, tuple[str, Callable[[ExportPage, Work], bytes]]] = {
+    "page": (".xml", lambda page, work: to_page_xml(page, _creator(), datetime.now(UTC), work)),
+    "alto": (".xml", lambda page, _: to_alto(page, _SOFTWARE, version(_SOFTWARE))),
+    "hocr": (".hocr", lambda page, work: to_hocr(page, _creator(), work)),
 }
 _VOLUME_FORMS: dict[str, tuple[str, Callable[[ExportVolume[ExportPage]], bytes]]] = {
     "coco": (".json", lambda volume: to_coco(volume, _creator())),

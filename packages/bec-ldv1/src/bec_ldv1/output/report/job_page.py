@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from bec_core import index_pages
+from bec_core import Work, index_pages, work_html
 from bec_ldv1.output.report.markup import document, plural, text
 from bec_ldv1.output.report.view import VolumeView
 from bec_ldv1.output.report.volume_page import VERDICTS
@@ -37,11 +37,12 @@ class VolumeRow:
     to_check: int
     blank: int
     unreadable: str | None = None
+    work: Work = Work()
 
 
 def row_of(noted: dict[str, Any]) -> VolumeRow:
     """A row that was noted as a dictionary."""
-    return VolumeRow(**{**noted, "verdict": Verdict(noted["verdict"])})
+    return VolumeRow(**{**noted, "verdict": Verdict(noted["verdict"]), "work": Work(**noted["work"])})
 
 
 def volume_row(volume: VolumeView) -> VolumeRow:
@@ -59,6 +60,7 @@ def volume_row(volume: VolumeView) -> VolumeRow:
         to_check=volume.count(Level.CHECK),
         blank=volume.count(Level.BLANK),
         unreadable=volume.unreadable,
+        work=volume.work,
     )
 
 
@@ -113,7 +115,7 @@ def _summary(rows: Sequence[VolumeRow]) -> str:
 def _row(row: VolumeRow) -> str:
     """A volume's row."""
     title = f'<a href="{text(row.folder)}/index.html">{text(row.title)}</a>'
-    version = f'<br><span class="quiet">{text(row.version)}</span>'
+    version = f'{work_html(row.work) or "<br>"}<span class="quiet">{text(row.version)}</span>'
     if row.unreadable is not None:
         return (
             f'<tr><td class="name">{text(row.title)}{version}</td><td data-key="-1">'

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from bec_core import Work
 from bec_ldv1.record.suspicion import Findings, Level
 from bec_ldv1.record.usual import PageFacts, Typical
 
@@ -77,6 +78,7 @@ class VolumeView:
         typical: what is usual in this volume.
         marker: the content of ``success.json``.
         unreadable: why nothing can be shown, None for a volume that could be read.
+        work: what the catalogue says of its work.
     """
 
     title: str
@@ -87,6 +89,7 @@ class VolumeView:
     typical: Typical
     marker: Mapping[str, Any]
     unreadable: str | None = None
+    work: Work = Work()
 
     def count(self, level: Level) -> int:
         """How many pages are of this level."""

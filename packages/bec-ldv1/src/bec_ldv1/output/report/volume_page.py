@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
+from bec_core import work_html
 from bec_ldv1.output.report.charts import even_bins, histogram, integer_bins, strip
 from bec_ldv1.output.report.markup import document, json_block, plural, text
 from bec_ldv1.output.report.view import PageView, Pixels, VolumeView
@@ -42,6 +43,7 @@ def volume_page(volume: VolumeView, footer: str) -> str:
         "volume.html",
         ("shared.js", "volume.js"),
         title=text(volume.title),
+        work=work_html(volume.work),
         version=text(volume.version),
         explained=text(UNITS.get(volume.unit, "")),
         units=text(units),

@@ -10,18 +10,11 @@ from urllib.parse import quote, urlsplit
 from attrs import field, frozen
 
 from bec_core.errors import SettingsError
+from bec_core.models import Work
 from bec_core.text import readable, shown_line
 
 _MOST = 500  # characters of a title
 _SHOWN = 5
-
-
-@frozen
-class Work:
-    """A work: its title (controls as escapes, at most 500 characters) and its link (http or https), where known."""
-
-    title: str | None = None
-    link: str | None = None
 
 
 @frozen
@@ -46,6 +39,18 @@ class Catalogue:
         """The W_IDs of the works whose titles hold ``text``, upper and lower case alike."""
         sought = text.casefold()
         return [w_id for w_id, work in self.works.items() if work.title and sought in work.title.casefold()]
+
+
+def open_catalogue() -> Catalogue:
+    """The catalogue that the environment names, or a ``.env`` in the folder where the command runs.
+
+    Raises:
+        SettingsError: a setting is bad, or the catalogue is (see :func:`load_catalogue`).
+    """
+    from bec_core.settings import load_settings
+
+    settings = load_settings(found=Path(".env"))
+    return load_catalogue(settings.catalogue, settings.catalogue_link)
 
 
 def load_catalogue(file: Path | None, pattern: str | None) -> Catalogue:

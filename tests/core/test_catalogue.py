@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bec_core.admin.catalogue import Work, load_catalogue
+from bec_core.catalogue import load_catalogue
 from bec_core.errors import SettingsError
+from bec_core.models import Work
 
 
 def test_titles_and_links_by_work(tmp_path: Path) -> None:
