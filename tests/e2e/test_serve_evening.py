@@ -20,6 +20,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from support.axe import serious
 from support.chromium import WAIT_S, Driver, chromium, complaints, visit
 from support.cli import Bec, install_plugin, write_archive_volume
 
@@ -143,5 +144,16 @@ def test_an_operator_on_a_phone_and_a_librarian_at_a_desk(
     assert [f"{one['w_id']}/{one['i_id']}" for one in reversed(marks)] == names[:3]
     assert {(one["who"], one["judgement"], one["faults"]) for one in marks} == {("Pema", "wrong", "missing")}
     assert complaints(browser, evening) == []
+    drawn, volume = f"{evening}/jobs/drawn", f"{evening}/jobs/drawn/volumes/{names[0]}"
+    browser.get("data:text/html,<html><input><img src=x></html>")
+    assert serious(browser), "it sees what is wrong"
+    places = [f"{evening}/", drawn, f"{drawn}/volumes", volume, f"{drawn}/marks", f"{drawn}/sample",
+              f"{drawn}/compare", f"{evening}/failures", f"{evening}/workers", f"{evening}/login"]  # fmt: skip
+    for place in places:
+        for width in (1300, 390):
+            browser.set_window_size(width, 900)
+            visit(browser, place)
+            assert serious(browser) == [], (place, width)
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     visit(browser, f"{evening}/")
     assert len(bec.ok("marks", "list", "drawn", "--json").json) == 3
