@@ -9,7 +9,8 @@ from support.chromium import Driver
 
 _RUN = """
     const told = arguments[arguments.length - 1];
-    axe.run().then((found) => told(found.violations), (error) => told([{id: String(error), impact: "critical", nodes: []}]));
+    const failed = (error) => told([{id: String(error), impact: "critical", nodes: []}]);
+    axe.run().then((found) => told(found.violations), failed);
 """
 
 
