@@ -27,6 +27,7 @@ class MadeVolume:
     artifacts: Mapping[str, bytes]
     pictures: Mapping[str, bytes]
     marker: Mapping[str, Any] = field(factory=dict)
+    served_at: str | None = None
 
     @property
     def basename(self) -> str:

@@ -79,6 +79,7 @@ class EvaluatedVolume:
     volume: Volume
     artifacts: Mapping[str, bytes]
     marker: Mapping[str, Any] = field(factory=dict)
+    served_at: str | None = None
 
     @property
     def basename(self) -> str:

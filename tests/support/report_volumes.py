@@ -33,6 +33,7 @@ class MadeVolume:
     artifacts: Mapping[str, bytes]
     picture: Callable[[str], bytes]
     marker: Mapping[str, Any] = field(factory=dict)
+    served_at: str | None = None
 
     @property
     def basename(self) -> str:

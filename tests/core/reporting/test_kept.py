@@ -34,8 +34,9 @@ def test_each_ingredient_counts(package):
         made_of(other, {"a": 1}, b"x"),
         made_of(one, {"a": 2}, b"x"),
         made_of(one, {"a": 1}, b"y"),
+        made_of(one, {"a": 1}, b"x", "https://bec.example/jobs/j/volumes/W/I"),
     ]
-    assert len(set(made)) == 4
+    assert len(set(made)) == 5
     assert made_of(one, {"a": 1}, b"x") == made[0]
     assert made_of(one, {"a": 1, "b": 2}, b"") == made_of(one, {"b": 2, "a": 1}, b"")
 

@@ -30,6 +30,7 @@ class OfflineVolume:
     result: VolumeResult
     artifacts: Mapping[str, bytes]
     marker: Mapping[str, Any] = field(factory=dict)
+    served_at: str | None = None
 
     def artifact(self, suffix: str) -> bytes:
         """The artifact ``{basename}{suffix}``."""

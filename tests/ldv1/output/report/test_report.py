@@ -193,6 +193,15 @@ def test_a_picture_that_was_missing_is_tried_again(tmp_path: Path) -> None:
     assert data_of(volume_html(tmp_path))["pages"][0]["p"] == "0001.jpg"
 
 
+def test_a_volume_links_to_bec_serve_where_it_is_known(tmp_path: Path) -> None:
+    volume = made_volume([record("a.png")], lambda _: strokes(3))
+    write_report([volume], tmp_path)
+    assert "bec serve" not in volume_html(tmp_path)
+    served = attrs.evolve(volume, served_at="https://bec.example/jobs/ldv1/volumes/W1/I1")
+    write_report([served], tmp_path)  # though it is drawn already
+    assert '<a href="https://bec.example/jobs/ldv1/volumes/W1/I1" rel=' in volume_html(tmp_path)
+
+
 def test_an_empty_job_has_a_report(tmp_path: Path) -> None:
     assert "No volume is finished yet." in write_report([], tmp_path).read_text(encoding="utf-8")
 

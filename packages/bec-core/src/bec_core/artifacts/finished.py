@@ -21,6 +21,7 @@ class FinishedVolume:
     sources: Sources
     marker: Mapping[str, Any]
     find_input: Callable[[str], ReadyInput] = field(repr=False)
+    served_at: str | None = None
 
     @property
     def volume(self) -> Volume:

@@ -15,17 +15,19 @@ _NAME = "volume.json"
 Row = TypeVar("Row")
 
 
-def made_of(package: str, marker: Mapping[str, Any], records: bytes) -> str:
+def made_of(package: str, marker: Mapping[str, Any], records: bytes, link: str | None = None) -> str:
     """What a volume's part of a report is made of: its marker, its records, and the code that draws it.
 
     Args:
         package: the import path of the report's package, with its templates in ``assets``.
         marker: the volume's.
         records: the artifact that is drawn.
+        link: where else the volume is shown, if its part says so.
     """
     digest = hashlib.sha256(_code(package).encode())
     digest.update(json.dumps(marker, sort_keys=True, default=str).encode())
     digest.update(hashlib.sha256(records).digest())
+    digest.update((link or "").encode())
     return digest.hexdigest()
 
 

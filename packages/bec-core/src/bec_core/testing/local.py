@@ -75,6 +75,7 @@ class LocalOutcome:
     failures: tuple[PageFailure, ...]
     marker: Mapping[str, Any]
     inputs: Callable[[str], LocalInput] = field(repr=False)
+    served_at: str | None = None
 
     def input(self, name: str) -> LocalInput:
         """An input, as the task had it."""

@@ -48,6 +48,7 @@ def volume_page(volume: VolumeView, footer: str) -> str:
         version=text(volume.version),
         explained=text(UNITS.get(volume.unit, "")),
         units=text(units),
+        served=_served(volume),
         verdict=_verdict(volume),
         worst=_worst(volume),
         charts=_charts(volume),
@@ -132,6 +133,13 @@ def _trouble(page: PageView) -> str:
         return ""
     words = STAGES.get(page.error.stage, f"The step “{page.error.stage}” failed")
     return text_only(f"{words}: {page.error.message}")
+
+
+def _served(volume: VolumeView) -> str:
+    """The link to where people mark its pages."""
+    if volume.served_at is None:
+        return ""
+    return f' · <a href="{text(volume.served_at)}" rel="noreferrer">In bec serve, with marks</a>'
 
 
 def _verdict(volume: VolumeView) -> str:

@@ -65,10 +65,11 @@ def _volume_part(volume: ReportVolume, directory: Path, folder: str, pool: Threa
         pages=(),
         typical=Typical(),
         marker=volume.marker,
+        served_at=volume.served_at,
     )
     try:
         records = record_file(volume)
-        ingredients = made_of("bec_ldv1.output.report", volume.marker, records)
+        ingredients = made_of("bec_ldv1.output.report", volume.marker, records, volume.served_at)
         if (kept := kept_row(directory / folder, ingredients, row_of)) is not None:
             return kept
         recorded = recorded_pages(volume, records)
