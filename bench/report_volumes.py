@@ -49,6 +49,7 @@ class Distant:
     volume: Volume
     parquet: bytes
     delay_s: float
+    served_at: str | None = None
 
     @property
     def basename(self) -> str:

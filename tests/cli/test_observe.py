@@ -81,6 +81,22 @@ def test_a_task_is_shown_with_its_traceback_and_its_pages(job: Bec) -> None:
     assert job("errors", "show", "999").code == 3
 
 
+def test_a_failed_task_has_a_link_where_bec_serve_has_a_url(
+    job: Bec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = str(job.ok("errors", "list", "--error", "KeyError", "--json").json[0]["id"])
+    assert "In a browser" not in job.ok("errors", "show", task).out
+    assert job.ok("errors", "show", task, "--json").json["link"] is None
+    monkeypatch.setenv("BEC_SERVE_URL", "https://bec.example/here/")
+    link = "https://bec.example/here/jobs/checksum/volumes/W2/I0004"
+    assert f"In a browser: {link}\n" in job.ok("errors", "show", task).out
+    assert job.ok("errors", "show", task, "--json").json["link"] == link
+    monkeypatch.setenv("BEC_SERVE_URL", "javascript:alert(1)")
+    refused = job("errors", "show", task)
+    assert refused.code == 2
+    assert "BEC_SERVE_URL" in refused.err
+
+
 def test_page_errors_come_from_the_artifacts(job: Bec) -> None:
     lines = job.ok("errors", "list", "--pages", "--json").json
     assert [(line["volume"], line["img_filename"]) for line in lines] == [("W1/I0002", "I00020001.jpg")]

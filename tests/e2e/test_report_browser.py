@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,10 +24,11 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from bec_ldv1.output.report import write_comparison, write_report
+from bec_ldv1.output.report.job_page import VolumeRow, job_pages
 from bec_ldv1.output.report.view import Outline, PageView, VolumeView
 from bec_ldv1.output.report.volume_page import volume_page
 from bec_ldv1.record.records import PageRecord
-from bec_ldv1.record.suspicion import judge
+from bec_ldv1.record.suspicion import Verdict, judge
 from bec_ldv1.record.usual import PageFacts, typical
 from support.report_volumes import made_volume, strokes
 
@@ -122,7 +124,7 @@ def shown_page(browser: Driver) -> str:
 
 def test_the_pages_load_without_a_complaint_and_draw_every_line(browser: Driver, report: Path) -> None:
     opened(browser, report)
-    links = browser.find_elements(By.CSS_SELECTOR, "tbody a")
+    links = browser.find_elements(By.CSS_SELECTOR, "tbody .title")
     assert [link.text for link in links] == ["W1 · I1", "W2 · I1"]
     assert browser.get_log("browser") == []
     opened(browser, volume_file(report))
@@ -175,7 +177,7 @@ def test_the_job_table_sorts(browser: Driver, report: Path) -> None:
     opened(browser, report)
 
     def titles() -> list[str]:
-        return [link.text for link in browser.find_elements(By.CSS_SELECTOR, "tbody a")]
+        return [link.text for link in browser.find_elements(By.CSS_SELECTOR, "tbody .title")]
 
     buttons = {button.text: button for button in browser.find_elements(By.CSS_SELECTOR, "th button")}
     buttons["Volume"].click()
@@ -186,6 +188,63 @@ def test_the_job_table_sorts(browser: Driver, report: Path) -> None:
     assert titles() == ["W1 · I1", "W2 · I1"]
     head = browser.find_element(By.CSS_SELECTOR, "th[aria-sort]")
     assert (head.text.split()[0], head.get_attribute("aria-sort")) == ("Pages", "descending")
+
+
+def visible(browser: Driver) -> list[str]:
+    """The names that the list shows, in its order."""
+    return [one.text for one in browser.find_elements(By.CSS_SELECTOR, "tbody .title") if one.is_displayed()]
+
+
+def test_the_list_is_searched_filtered_and_kept_in_the_address(browser: Driver, report: Path) -> None:
+    opened(browser, report)
+    pictures = "[...document.querySelectorAll('.peek img')]"
+    assert wait(browser, f"{pictures}.length === 2 && {pictures}.every(i => i.naturalWidth === 360)")
+    press(browser, "/", *"w2")
+    assert visible(browser) == ["W2 · I1"]
+    assert browser.find_element(By.ID, "count").text == "1 of 2"
+    assert browser.execute_script("return location.hash") == "#find=w2"
+    browser.find_element(By.CSS_SELECTOR, "input[value=bad]").click()
+    assert visible(browser) == []
+    assert browser.find_element(By.ID, "none").is_displayed()
+    browser.find_element(By.ID, "search").send_keys(Keys.BACKSPACE, Keys.BACKSPACE)
+    assert visible(browser) == ["W1 · I1"]
+    opened(browser, report, "#find=W2&sort=-0")
+    assert visible(browser) == ["W2 · I1"]
+    assert browser.find_element(By.CSS_SELECTOR, "th[aria-sort=descending]").text.startswith("Volume")
+    opened(browser, report, "#find=</script>&show=x&sort=99")
+    assert visible(browser) == []
+    assert browser.get_log("browser") == []
+
+
+def test_without_a_script_the_list_is_whole(browser: Driver, report: Path) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        opened(browser, report)
+        assert visible(browser) == ["W1 · I1", "W2 · I1"]
+        assert not browser.find_element(By.ID, "tools").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_the_search_finds_names_in_other_parts(browser: Driver, tmp_path: Path) -> None:
+    row = VolumeRow("W", "v", "f", Verdict.GOOD, 4, "line", 24, 6.0, 0, 0, 0)
+    rows = [attrs.evolve(row, title=f"W{i} {HOSTILE}", folder=f"v{i}") for i in range(1_200)]
+    for name, html in job_pages(rows, ""):
+        (tmp_path / name).write_text(html, encoding="utf-8")
+    opened(browser, tmp_path / "index.html")
+    browser.find_element(By.ID, "search").send_keys("W1199")
+    found = browser.find_elements(By.CSS_SELECTOR, "#elsewhere a")
+    assert [(link.text, link.get_attribute("href")) for link in found] == [
+        (f"W1199 {HOSTILE}", (tmp_path / "v1199" / "index.html").as_uri())
+    ]
+    assert not browser.find_element(By.ID, "none").is_displayed()
+    assert browser.title == "Text lines: 1,200 volumes"
+    opened(browser, tmp_path / "volumes-2.html")
+    browser.find_element(By.ID, "search").send_keys("W1199")
+    assert visible(browser) == [f"W1199 {HOSTILE}"]
+    browser.find_element(By.ID, "search").send_keys("9")
+    assert browser.find_element(By.ID, "none").is_displayed()
+    assert browser.get_log("browser") == []
 
 
 def test_the_keyboard_drives_the_page_view(browser: Driver, report: Path) -> None:
@@ -264,6 +323,10 @@ def test_it_fits_a_phone(browser: Driver, report: Path) -> None:
     size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
+        opened(browser, report)
+        assert browser.find_element(By.ID, "order").is_displayed()  # where the heads that sort are not
+        Select(browser.find_element(By.ID, "order")).select_by_visible_text("by name")
+        assert visible(browser) == ["W1 · I1", "W2 · I1"]
         for path, fragment in ((report, ""), (volume_file(report), ""), (volume_file(report), "#p1")):
             opened(browser, path, fragment)
             assert browser.execute_script("return document.documentElement.scrollWidth") <= 360

@@ -28,6 +28,7 @@ class MadeVolume:
     pictures: Mapping[str, bytes]
     marker: Mapping[str, Any] = field(factory=dict)
     work: Work = Work()
+    served_at: str | None = None
 
     @property
     def basename(self) -> str:

@@ -80,6 +80,7 @@ class EvaluatedVolume:
     artifacts: Mapping[str, bytes]
     marker: Mapping[str, Any] = field(factory=dict)
     work: Work = Work()
+    served_at: str | None = None
 
     @property
     def basename(self) -> str:

@@ -34,6 +34,7 @@ class MadeVolume:
     picture: Callable[[str], bytes]
     marker: Mapping[str, Any] = field(factory=dict)
     work: Work = Work()
+    served_at: str | None = None
 
     @property
     def basename(self) -> str:

@@ -42,6 +42,16 @@ def shown(session: Session) -> list[str]:
     )
 
 
+def test_a_volume_knows_its_page_in_bec_serve(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = find_job(session, "checksum")
+    refs = reports.done_volumes(session, job)
+    assert {one.served_at for one in reports.finished_volumes(session, job, refs)} == {None}
+    monkeypatch.setenv("BEC_SERVE_URL", "http://bec.example")
+    with Session(load_settings()) as other:
+        found = sorted(str(one.served_at) for one in reports.finished_volumes(other, job, refs))
+    assert found == [f"http://bec.example/jobs/checksum/volumes/W1/{name}" for name in NAMES]
+
+
 def test_a_volume_with_a_missing_artifact_is_left_out_and_the_others_are_shown(
     session: Session, tmp_path: Path
 ) -> None:

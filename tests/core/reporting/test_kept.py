@@ -28,9 +28,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         del sys.modules[name]
 
 
-def reported(marker: dict[str, Any], title: str | None = None) -> Any:
+def reported(marker: dict[str, Any], title: str | None = None, served_at: str | None = None) -> Any:
     """A volume of a report with nothing but what a report is made of."""
-    return SimpleNamespace(marker=marker, work=Work(title))
+    return SimpleNamespace(marker=marker, work=Work(title), served_at=served_at)
 
 
 def test_each_ingredient_counts(package):
@@ -41,8 +41,9 @@ def test_each_ingredient_counts(package):
         made_of(one, reported({"a": 2}), b"x"),
         made_of(one, reported({"a": 1}, title="The Jewel"), b"x"),
         made_of(one, reported({"a": 1}), b"y"),
+        made_of(one, reported({"a": 1}, served_at="https://bec.example/jobs/j/volumes/W/I"), b"x"),
     ]
-    assert len(set(made)) == 5
+    assert len(set(made)) == 6
     assert made_of(one, reported({"a": 1}), b"x") == made[0]
     assert made_of(one, reported({"a": 1, "b": 2}), b"") == made_of(one, reported({"b": 2, "a": 1}), b"")
 

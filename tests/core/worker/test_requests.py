@@ -16,7 +16,7 @@ from bec_core.testing.checksum_job import ChecksumWorker, Trouble
 from bec_core.worker import End, WorkerObserver
 from support.worker_lab import QUICK, Lab
 
-PATIENT = attrs.evolve(QUICK, shutdown_after_empty=12)
+PATIENT = attrs.evolve(QUICK, shutdown_after_empty=60)
 
 
 @pytest.fixture

@@ -61,6 +61,18 @@ def test_the_works_title_and_link_stand_under_the_volumes_name(tmp_path):
     assert "<bdi>The Jewel</bdi>" in job, "of a volume that can't be shown too"
 
 
+def test_a_figure_of_nothing_is_left_out_and_each_names_itself(tmp_path):
+    html = read(write_report([evaluated(PAGES[:1], w_id="W1"), evaluated(PAGES, w_id="W2")], tmp_path))
+    table = html[html.index('<table class="volumes">') : html.index("</tbody>")]
+    assert re.findall('data-of="([^"]*)"', table)[:3] == ["CER", "SER", "pages with truth"]
+    assert table.count("data-of=") == 2 * 7
+    assert "pages to look at" in html
+    alone = read(write_report([evaluated(PAGES[:1])], tmp_path / "good"))
+    assert "pages to look at" not in alone
+    assert "blank pages" not in alone
+    assert "character error rate</dt><dd>0.0 %" in alone  # nothing wrong is worth saying
+
+
 def test_a_volume_shows_pages_worst_first(tmp_path):
     write_report([evaluated(PAGES)], tmp_path)
     html = read(tmp_path / "W1-I1-121212" / "index.html")

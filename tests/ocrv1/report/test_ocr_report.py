@@ -59,6 +59,18 @@ def test_the_works_title_and_link_are_shown_and_a_new_title_draws_the_volume_ane
     assert "The Jewel" in check_html(write_report([lost], tmp_path / "lost"))
 
 
+def test_the_list_has_failed_pages_only_where_there_are_some(tmp_path: Path) -> None:
+    def heads(html: str) -> list[str]:
+        return re.findall(r'<th class="number">(\w+)</th>', html)
+
+    job = check_html(write_report([small_volume()], tmp_path / "bad"))
+    assert heads(job) == ["Pages", "Failed", "Lines", "Characters", "Confidence"]
+    good = made_volume([read("a.jpg", DATA, ("ཀ", 0.9))], {"a.jpg": DATA})
+    job = check_html(write_report([good], tmp_path / "good"))
+    assert heads(job) == ["Pages", "Lines", "Characters", "Confidence"]
+    assert re.findall('data-of="([^"]*)"', job) == ["pages", "lines", "characters", "confidence"]
+
+
 def test_every_page_has_its_picture_with_the_lines_and_their_images(tmp_path: Path) -> None:
     write_report([small_volume()], tmp_path)
     folder = tmp_path / FOLDER

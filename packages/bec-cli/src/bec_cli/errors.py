@@ -163,12 +163,16 @@ def show(ctx: click.Context, task_id: int, as_json: bool) -> None:
       bec errors show 105
     """
     from bec_core.admin.failures import failed_task, page_errors_of
+    from bec_core.admin.links import volume_link
 
     session = session_of(ctx)
     task = failed_task(session, task_id)
     pages = page_errors_of(session, task)
+    link = volume_link(session.settings, task.job_name, task.ref)
     if as_json:
-        print_json({**_as_dict(task), "pages": None if pages.lines is None else list(pages.lines)})
+        print_json(
+            {**_as_dict(task), "link": link, "pages": None if pages.lines is None else list(pages.lines)}
+        )
         return
     for name, value in (
         ("Task", f"{task.id} of job {task.job_name}: {task.ref}, version {task.version or '-'}"),
@@ -183,6 +187,7 @@ def show(ctx: click.Context, task_id: int, as_json: bool) -> None:
         ("Error", task.error_type),
         ("Message", task.error_message),
         ("Fingerprint", task.error_fingerprint),
+        ("In a browser", link),
     ):
         if value is not None:
             say(f"{name}: {value}")

@@ -60,7 +60,7 @@ def load_catalogue(file: Path | None, pattern: str | None) -> Catalogue:
         SettingsError: the file can't be read, naming bad lines; or the pattern is none.
     """
     if pattern is not None:
-        _check_link(pattern, "BEC_CATALOGUE_LINK")
+        check_link(pattern, "BEC_CATALOGUE_LINK")
         if "{work}" not in pattern:
             raise SettingsError(
                 f"BEC_CATALOGUE_LINK={pattern!r}: it has no {{work}} where the W_ID is to stand"
@@ -103,11 +103,11 @@ def _work(row: Mapping[str, str]) -> Work:
         raise SettingsError("it names no work")
     title, link = shown_line(row.get("title", "")), row.get("link", "")
     if link:
-        _check_link(link, "its link")
+        check_link(link, "its link")
     return Work(title[:_MOST] or None, link or None)
 
 
-def _check_link(link: str, what: str) -> None:
+def check_link(link: str, what: str) -> None:
     """Refuse what a browser would not fetch but run, and what hides where it leads."""
     try:
         parts = urlsplit(link)

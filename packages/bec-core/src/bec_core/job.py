@@ -453,6 +453,11 @@ class ReportVolume(Protocol):
         """The content of ``success.json``."""
         ...
 
+    @property
+    def served_at(self) -> str | None:
+        """The URL of the volume's page in ``bec serve``, where one is known."""
+        ...
+
     def artifact(self, suffix: str) -> bytes:
         """The artifact ``{basename}{suffix}``."""
         ...

@@ -206,6 +206,12 @@ class Settings:
         "BEC_SERVE_ACT_TOKEN", doc="What lets one redrive there, with --allow-actions.", default=None
     )
 
+    serve_url: str | None = _env(
+        "BEC_SERVE_URL",
+        doc="Where people find bec serve (http or https): reports and bec errors show then link to its pages.",
+        default=None,
+    )
+
     environment: Mapping[str, str] = field(factory=dict, repr=False, eq=False)
     """All that the environment and the file say: what plugins declare is read from here."""
 

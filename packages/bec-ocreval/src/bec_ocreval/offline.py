@@ -31,6 +31,7 @@ class OfflineVolume:
     artifacts: Mapping[str, bytes]
     marker: Mapping[str, Any] = field(factory=dict)
     work: Work = Work()
+    served_at: str | None = None
 
     def artifact(self, suffix: str) -> bytes:
         """The artifact ``{basename}{suffix}``."""

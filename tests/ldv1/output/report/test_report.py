@@ -17,11 +17,15 @@ from PIL import Image
 
 from bec_core import ReportVolume, Work
 from bec_ldv1.lines import Line
-from bec_ldv1.output.report import write_report
+from bec_ldv1.output.report import job_page, write_report
 from bec_ldv1.output.report.adapt import picture_outlines
 from bec_ldv1.output.report.charts import even_bins, histogram, integer_bins, strip
+from bec_ldv1.output.report.job_page import VolumeRow
 from bec_ldv1.output.report.markup import document, json_block
 from bec_ldv1.output.report.pictures import Picture, ink_share, make_pictures, view_size
+from bec_ldv1.output.report.preview import typical_page
+from bec_ldv1.output.report.title_page import judge_pages
+from bec_ldv1.output.report.view import PageView, VolumeView
 from bec_ldv1.output.report.volume_page import svg_path
 from bec_ldv1.page.decode import decode
 from bec_ldv1.page.decode import upright as turn
@@ -31,7 +35,8 @@ from bec_ldv1.page.tps import ALPHA, ControlPoints, Spline
 from bec_ldv1.record.details import PageDetails
 from bec_ldv1.record.facts import coverage, page_facts
 from bec_ldv1.record.records import PageRecord
-from bec_ldv1.record.suspicion import Level
+from bec_ldv1.record.suspicion import Level, Verdict
+from bec_ldv1.record.usual import Typical
 from support.report_volumes import made_volume, strokes
 from support.turned_pages import WAYS, scanned, scanned_record
 
@@ -166,7 +171,7 @@ def test_one_unreadable_volume_does_not_cost_the_others(tmp_path: Path) -> None:
     lost = attrs.evolve(made_volume([record("a.png")], lambda _: b"", w_id="W2"), artifacts={})
     damaged = attrs.evolve(lost, artifacts={".parquet": b"PAR1 not really"})
     html = write_report([lost, good, damaged], tmp_path).read_text(encoding="utf-8")
-    assert html.count("Can’t be shown") == 2
+    assert html.count(">Can’t be shown<") == 2
     assert "Looks good" in html
     assert "1 looks good" in html
 
@@ -203,6 +208,15 @@ def test_a_picture_that_was_missing_is_tried_again(tmp_path: Path) -> None:
     pictures["a.png"] = strokes(3)
     write_report([volume], tmp_path)
     assert data_of(volume_html(tmp_path))["pages"][0]["p"] == "0001.jpg"
+
+
+def test_a_volume_links_to_bec_serve_where_it_is_known(tmp_path: Path) -> None:
+    volume = made_volume([record("a.png")], lambda _: strokes(3))
+    write_report([volume], tmp_path)
+    assert "bec serve" not in volume_html(tmp_path)
+    served = attrs.evolve(volume, served_at="https://bec.example/jobs/ldv1/volumes/W1/I1")
+    write_report([served], tmp_path)  # though it is drawn already
+    assert '<a href="https://bec.example/jobs/ldv1/volumes/W1/I1" rel=' in volume_html(tmp_path)
 
 
 def test_an_empty_job_has_a_report(tmp_path: Path) -> None:
@@ -426,13 +440,135 @@ def test_histograms_count_every_value_once() -> None:
     chart = histogram("Lines <b>", integer_bins([3, 3, 4]), ("0", "10"))
     assert "3: 2 pages" in chart
     assert "<b>" not in chart
-    assert "nothing to show" in histogram("Lines", [], ("", ""))
+    assert histogram("Lines", [], ("", "")) == ""
+
+
+def bar_sizes(svg: str) -> list[tuple[float, float]]:
+    """Width and height of a histogram's bars."""
+    bars = re.findall(r'<rect x="[^"]*" y="[^"]*" width="([^"]*)" height="([^"]*)"', svg)
+    return [(float(width), float(height)) for width, height in bars if float(height)]
+
+
+def test_few_pages_have_no_huge_bars() -> None:
+    ((width, height),) = bar_sizes(histogram("Lines", integer_bins([6]), ("0", "10")))
+    assert (width < 15, height < 12) == (True, True)
+    assert (
+        max(height for _, height in bar_sizes(histogram("Lines", integer_bins([6] * 30), ("0", "10")))) > 80
+    )
+    drawn = strip([(7, Level.FINE)] * 5)
+    assert set(re.findall(r"h([0-9.]+)V", drawn)) == {"13.33"}
+    assert 'data-places="60"' in drawn
+    assert 'data-places="70"' in strip([(7, Level.FINE)] * 70)
+
+
+def test_what_there_is_nothing_to_say_of_is_left_out(tmp_path: Path) -> None:
+    def stats_of(html: str) -> list[str]:
+        return re.findall(r"<dt>([^<]*)</dt><dd>", html.partition("<details>")[0])
+
+    write_report(
+        [made_volume([record(f"{i}.png") for i in range(3)], lambda _: strokes(3))], tmp_path / "good"
+    )
+    html = volume_html(tmp_path / "good")
+    assert stats_of(html)[:2] == ["pages", "segments"]
+    assert not {"pages failed", "pages to look at", "blank pages"} & set(stats_of(html))
+    assert "Distributions" not in html  # of three pages
+    assert "to look at, no segments" not in html
+    assert 'value="error"' not in html
+    records = [
+        *(record(f"{i}.png") for i in range(6)),
+        PageRecord.failed("x.png", "e", stage="decode", error_type="E", message="m"),
+    ]
+    write_report([made_volume(records, lambda _: strokes(3))], tmp_path / "bad")
+    html = volume_html(tmp_path / "bad")
+    assert {"pages failed"} == {"pages failed", "pages to look at", "blank pages"} & set(stats_of(html))
+    assert "Distributions" in html
+    assert 'value="error"' in html
+    assert "nothing to show" not in html
+
+
+def heads_of(html: str) -> list[str]:
+    return re.findall(r'<th scope="col"[^>]*><button type="button">([^<]*)</button>', html)
+
+
+def test_the_list_has_a_picture_a_volume_and_the_columns_that_say_something(tmp_path: Path) -> None:
+    def picture(name: str) -> bytes:
+        if name == "lost.png":
+            raise KeyError(name)
+        return strokes(3)
+
+    good = made_volume([record(f"{i}.png") for i in range(5)], picture)
+    unseen = made_volume([record("lost.png")], picture, w_id="W2")
+    html = write_report([good], tmp_path / "one").read_text(encoding="utf-8")
+    assert heads_of(html) == ["Volume", "Verdict", "Pages", "Segments", "A page, usually"]
+    assert "1 looks good." in html
+    assert 'id="search"' not in html  # of one volume
+    html = write_report([good, unseen], tmp_path / "two").read_text(encoding="utf-8")
+    assert 'id="search"' in html
+    assert html.count("/preview.jpg") == 1
+    with Image.open(tmp_path / "two" / "W1-I1-121212" / "preview.jpg") as preview:
+        assert preview.size == (360, 120)
+        drawn = np.asarray(preview.convert("RGB")).astype(int)
+    # The outline's upper edge runs over bare paper, 15 px above the first stroke.
+    assert drawn[18, 180, 0] < 160
+    assert drawn[6, 180, 0] > 200
+
+
+def test_the_preview_shows_a_usual_page(tmp_path: Path) -> None:
+    records = [
+        record("0.png", 1),
+        record("1.png", 0),
+        *(record(f"{i}.png", 3) for i in range(2, 7)),
+        record("7.png", 4),
+    ]
+    view = VolumeView("t", "v", "f", "line", _judged(records), Typical(), {})
+    page = typical_page(view)
+    assert page is not None
+    assert page.number == 4
+    assert typical_page(attrs.evolve(view, pages=())) is None
+
+
+def _judged(records: list[PageRecord]) -> list[PageView]:
+    facts = [
+        page_facts(one, whole_lines=False, size=SIZE, ink=0.1 if one.nb_contours else 0.0) for one in records
+    ]
+    found = judge_pages(facts, unit="line")
+    return [
+        PageView(i + 1, one.img_file_name, *SIZE, f"{i}.jpg", None, [], fact, finding)
+        for i, (one, fact, finding) in enumerate(zip(records, facts, found, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("most", [10_000, 1_500])
+def test_the_first_part_of_a_long_list_knows_the_names_of_all(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_page, "NAMES", most)
+    row = VolumeRow("W · I", "v", "f", Verdict.GOOD, 4, "line", 24, 6.0, 0, 0, 0)
+    rows = [attrs.evolve(row, title=f"</script>{i}", folder=f"v{i}") for i in range(2_002)]
+    rows[-1] = attrs.evolve(rows[-1], unreadable="lost")
+    pages = dict(job_page.job_pages(rows, ""))
+    assert list(pages) == ["index.html", "volumes-2.html", "volumes-3.html"]
+    names = data_of(pages["index.html"])
+    if most > len(rows):
+        # What can't be shown comes first, so the good ones are one place further.
+        assert [(file, len(part)) for file, part in names] == [
+            ("volumes-2.html", 1000),
+            ("volumes-3.html", 2),
+        ]
+        assert names[1][1] == [["</script>1999", "v1999"], ["</script>2000", "v2000"]]
+        assert "finds names in all of them" in pages["index.html"]
+        assert "the first part</a> searches all" in pages["volumes-2.html"]
+    else:
+        assert names == []
+        assert all("are of this part of the list" in html for html in pages.values())
+    assert data_of(pages["volumes-2.html"]) == []
 
 
 def test_the_strip_has_a_bar_for_every_page() -> None:
     drawn = strip([(7, Level.FINE), (0, Level.ERROR), (0, Level.BLANK), (6, Level.FINE)])
     assert sum(path.count("M") for path in re.findall(r' d="([^"]*)"', drawn)) == 4
     assert strip([]) == ""
+    assert strip([(7, Level.FINE)]) == ""
 
 
 def test_a_page_to_look_at_without_lines_is_no_bar_of_many_lines() -> None:

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from loguru import logger
 
 from bec_core.admin.jobs import find_job
+from bec_core.admin.links import volume_link
 from bec_core.admin.metrics import MetricChange, changes
 from bec_core.admin.session import Session
 from bec_core.artifacts import FinishedVolume, ReadyInput, TaskFolder, owner_of
@@ -86,7 +87,8 @@ def write_volume_report(session: Session, job: Job, ref: VolumeRef, directory: P
             f"what job {job.name} made of {ref} is not to be found below {session.settings.dest_location}, or is of an"
             " earlier version of the volume; where a run had another --out: set BEC_DEST_URL"
         )
-    first = Path(load_object(job_type.report)(iter([volume]), directory))
+    alone = evolve(volume, served_at=None)  # it is shown where the link would lead
+    first = Path(load_object(job_type.report)(iter([alone]), directory))
     own = [one for one in directory.glob("*/index.html") if one.is_file()]
     pages = tuple(page.filename for page in volume.volume.pages)
     return VolumeReport((own[0] if len(own) == 1 else first).relative_to(directory), pages)
@@ -228,7 +230,8 @@ def _finished_at(session: Session, run: Run, ref: VolumeRef) -> FinishedVolume |
     for listed in marker.artifacts:
         folder.store.head(folder.key(listed.name))  # one that is gone would end the plugin's report of all
     work, find_input = session.catalogue.of(ref.db_w_id), partial(_input, session, run.job, volume)
-    return FinishedVolume(folder, session.sources, work, marker.content, find_input)
+    link = volume_link(session.settings, run.job.name, ref)
+    return FinishedVolume(folder, session.sources, work, marker.content, find_input, link)
 
 
 def _input(session: Session, job: Job, volume: Volume, name: str) -> ReadyInput:

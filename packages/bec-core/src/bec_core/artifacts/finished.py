@@ -22,6 +22,7 @@ class FinishedVolume:
     work: Work
     marker: Mapping[str, Any]
     find_input: Callable[[str], ReadyInput] = field(repr=False)
+    served_at: str | None = None
 
     @property
     def volume(self) -> Volume:

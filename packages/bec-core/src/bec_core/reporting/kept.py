@@ -20,7 +20,7 @@ Row = TypeVar("Row")
 
 
 def made_of(package: str, volume: ReportVolume, records: bytes) -> str:
-    """What a volume's part of a report is made of: marker, title and link, records, and the code that draws it.
+    """What a volume's part of a report is made of: marker, title and links, records, and the code that draws it.
 
     Args:
         package: the import path of the report's package, with its templates in ``assets``.
@@ -28,7 +28,7 @@ def made_of(package: str, volume: ReportVolume, records: bytes) -> str:
         records: the artifact that is drawn.
     """
     digest = hashlib.sha256(_code(package).encode())
-    said = [dict(volume.marker), asdict(volume.work)]
+    said = [dict(volume.marker), asdict(volume.work), volume.served_at]
     digest.update(json.dumps(said, sort_keys=True, default=str).encode())
     digest.update(hashlib.sha256(records).digest())
     return digest.hexdigest()

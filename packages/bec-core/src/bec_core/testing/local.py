@@ -78,6 +78,7 @@ class LocalOutcome:
     marker: Mapping[str, Any]
     inputs: Callable[[str], LocalInput] = field(repr=False)
     work: Work = Work()
+    served_at: str | None = None
 
     def input(self, name: str) -> LocalInput:
         """An input, as the task had it."""

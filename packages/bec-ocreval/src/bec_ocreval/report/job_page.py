@@ -109,10 +109,16 @@ def _row(row: VolumeRow) -> str:
 
 
 def _cells(result: VolumeResult) -> str:
-    return (
-        f"{cell(result.characters.rate)}{cell(result.syllables.rate)}{count_cell(result.scored)}"
-        f"{count_cell(result.pages)}{count_cell(result.flagged, 'check')}{cell(result.spelling.share)}"
-        f"{cell(result.confidence)}"
+    return "".join(
+        (
+            cell(result.characters.rate, of="CER"),
+            cell(result.syllables.rate, of="SER"),
+            count_cell(result.scored, of="pages with truth"),
+            count_cell(result.pages, of="pages"),
+            count_cell(result.flagged, "check", of="to look at"),
+            cell(result.spelling.share, of="well spelt"),
+            cell(result.confidence, of="confidence"),
+        )
     )
 
 

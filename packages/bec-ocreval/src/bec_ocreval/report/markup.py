@@ -45,14 +45,19 @@ def save(path: Path, html: str) -> None:
     path.write_text(html, encoding="utf-8", errors="replace")
 
 
-def cell(share: float | None, kind: str = "") -> str:
-    """A table's cell with a share."""
-    return f'<td class="number {kind}">{percent(share)}</td>'
+def cell(share: float | None, kind: str = "", *, of: str = "") -> str:
+    """A table's cell with a share; ``of`` says on a phone, where the table has no head, what it is."""
+    unknown = " unknown" if share is None else ""
+    return f'<td class="number {kind}{unknown}"{_named(of)}>{percent(share)}</td>'
 
 
-def count_cell(value: int, kind: str = "") -> str:
-    """A table's cell with a whole number."""
-    return f'<td class="number {kind}{"" if value else " zero"}">{value:,}</td>'
+def count_cell(value: int, kind: str = "", *, of: str = "") -> str:
+    """A table's cell with a whole number; ``of`` as for :func:`cell`."""
+    return f'<td class="number {kind}{"" if value else " zero"}"{_named(of)}>{value:,}</td>'
+
+
+def _named(of: str) -> str:
+    return f' data-of="{text(of)}"' if of else ""
 
 
 def stats(figures: Iterable[tuple[str, str, str]]) -> str:

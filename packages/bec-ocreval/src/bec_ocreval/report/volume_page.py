@@ -92,8 +92,8 @@ def summary(volume: VolumeResult) -> str:
 
 
 def figures(volume: VolumeResult) -> list[tuple[str, str, str]]:
-    """The figures at the top."""
-    return [
+    """The figures at the top; what is none, or not known, is left out."""
+    figures = [
         ("", "character error rate", percent(volume.characters.rate)),
         ("", "syllable error rate", percent(volume.syllables.rate)),
         ("", "pages with truth", f"{volume.scored:,}"),
@@ -102,6 +102,7 @@ def figures(volume: VolumeResult) -> list[tuple[str, str, str]]:
         ("", "syllables spelt by the rules", percent(volume.spelling.share)),
         ("", "mean confidence", percent(volume.confidence)),
     ]
+    return [figure for figure in figures if figure[2] not in ("0", percent(None))]
 
 
 def reasons(given: Sequence[Reason]) -> str:

@@ -54,8 +54,9 @@ def volume_row(volume: VolumeView) -> VolumeRow:
 def job_pages(rows: Sequence[VolumeRow]) -> Iterator[tuple[str, str]]:
     """The pages of the list of a job's volumes, the least sure first; each with its file's name."""
     title = plural(len(rows), "volume")
+    failed = any(row.failed for row in rows)
     for page in index_pages(sorted(rows, key=_rank)):
-        body = _table(page.rows) + page.links + _NOTE if rows else _NOTHING
+        body = _table(page.rows, failed=failed) + page.links + _NOTE if rows else _NOTHING
         yield page.name, document(title, body, up="Text recognition")
 
 
@@ -66,13 +67,25 @@ _NOTE = (
 _NOTHING = '<p class="quiet">No volume is finished yet.</p>'
 
 
-def _table(rows: Sequence[VolumeRow]) -> str:
-    return (
-        '<div class="scroll"><table><thead><tr><th>Volume</th><th class="number">Pages</th>'
-        '<th class="number">Failed</th><th class="number">Lines</th><th class="number">Characters</th>'
-        '<th class="number">Confidence</th></tr></thead>'
-        f"<tbody>{''.join(map(_row, rows))}</tbody></table></div>"
+def _table(rows: Sequence[VolumeRow], *, failed: bool) -> str:
+    heads = "".join(
+        f'<th class="number">{name.capitalize()}</th>' for name, _ in _figures(VolumeRow("", "", ""), failed)
     )
+    return (
+        f'<div class="scroll"><table class="volumes"><thead><tr><th>Volume</th>{heads}</tr></thead>'
+        f"<tbody>{''.join(_row(row, failed=failed) for row in rows)}</tbody></table></div>"
+    )
+
+
+def _figures(row: VolumeRow, failed: bool) -> list[tuple[str, str]]:
+    """A row's figures, each with its name; failed pages only where a volume of the job has ``failed`` ones."""
+    return [
+        ("pages", f"{row.pages:,}"),
+        *([("failed", f"{row.failed:,}")] if failed else []),
+        ("lines", f"{row.lines:,}"),
+        ("characters", f"{row.characters:,}"),
+        ("confidence", percent(row.confidence)),
+    ]
 
 
 def _rank(row: VolumeRow) -> float:
@@ -81,19 +94,20 @@ def _rank(row: VolumeRow) -> float:
     return 2.0 if row.confidence is None else row.confidence
 
 
-def _row(row: VolumeRow) -> str:
+def _row(row: VolumeRow, *, failed: bool) -> str:
     version = f'{work_html(row.work) or "<br>"}<span class="quiet">{text(row.version)}</span>'
+    figures = _figures(row, failed)
     if row.unreadable is not None:
         return (
             f"<tr><td>{text(row.title)}{version}</td>"
-            f'<td class="bad" colspan="5">Can’t be shown: {text(row.unreadable)}</td></tr>'
+            f'<td class="bad" colspan="{len(figures)}">Can’t be shown: {text(row.unreadable)}</td></tr>'
         )
-    numbers = (
-        f"{row.pages:,}",
-        f"{row.failed:,}",
-        f"{row.lines:,}",
-        f"{row.characters:,}",
-        percent(row.confidence),
+    cells = "".join(
+        f'<td class="number{_quiet(value)}" data-of="{name}">{value}</td>' for name, value in figures
     )
-    cells = "".join(f'<td class="number">{value}</td>' for value in numbers)
     return f'<tr><td><a href="{text(row.folder)}/index.html">{text(row.title)}</a>{version}</td>{cells}</tr>'
+
+
+def _quiet(value: str) -> str:
+    """The class of a figure that says nothing."""
+    return {"0": " zero", "–": " unknown"}.get(value, "")

@@ -10,8 +10,13 @@ import attrs
 from bec_ldv1.record.suspicion import Level
 
 _WIDTH, _HEIGHT, _BASE = 300, 112, 90
-_LEAST = 10  # whole numbers that a histogram spans at least
+_LEAST = 20  # whole numbers that a histogram spans at least
+_LOWEST = 8  # pages that a histogram's whole height stands for at least
 _STRIP_WIDTH, _STRIP_HEIGHT = 1000, 56
+_PLACES = 60  # bars that the strip has room for at least
+
+NOTHING = "nothing"
+"""How the strip marks a page that should be looked at and has no lines."""
 
 
 @attrs.frozen
@@ -58,13 +63,13 @@ def even_bins(values: Sequence[float], low: float, high: float, count: int, unit
 
 
 def histogram(title: str, bins: Sequence[Bin], ends: tuple[str, str], *, what: str = "page") -> str:
-    """A histogram: bars with a tooltip each, and the axis' two ends in words."""
+    """A histogram: bars with a tooltip each, and the axis' two ends in words; nothing if it would be empty.
+
+    Its height stands for eight at least, so that a few pages don't look like many.
+    """
     if not bins or not any(item.count for item in bins):
-        return (
-            f'<figure class="chart"><figcaption>{escape(title)}</figcaption>'
-            '<p class="quiet">nothing to show</p></figure>'
-        )
-    top = max(item.count for item in bins)
+        return ""
+    top = max(_LOWEST, *(item.count for item in bins))
     pitch = _WIDTH / len(bins)
     bars = []
     for i, item in enumerate(bins):
@@ -76,7 +81,7 @@ def histogram(title: str, bins: Sequence[Bin], ends: tuple[str, str], *, what: s
             f'<rect x="{i * pitch + gap:.2f}" y="{_BASE - height:.2f}" width="{max(1.0, pitch - 2 * gap):.2f}" '
             f'height="{height:.2f}"/><title>{escape(words)}</title></g>'
         )
-    scale = f"{top} {what}{'' if top == 1 else 's'}"
+    scale = f"{top} {what}s"
     commonest = max(bins, key=lambda item: item.count)
     summary = f"{title}: from {ends[0]} to {ends[1]}, most often {commonest.label}"
     return (
@@ -89,28 +94,53 @@ def histogram(title: str, bins: Sequence[Bin], ends: tuple[str, str], *, what: s
     )
 
 
+def mark_of(count: int, level: Level) -> str:
+    """How the strip marks a page with so many lines: its level, or `NOTHING`."""
+    return NOTHING if level is Level.CHECK and not count else str(level)
+
+
 def strip(pages: Sequence[tuple[int, Level]]) -> str:
-    """The volume at a glance: one bar per page in reading order, its height the number of lines.
+    """The volume at a glance: one bar per page in reading order, its height the number of lines; empty for one page.
 
     ``pages`` holds each page's number of lines and level. A page without lines that failed or should be looked at
     takes the whole height, or nobody would see it; one to look at is then paler (class ``nothing``).
-    Bars of one class are one path, so that a thousand pages stay small.
+    Bars of one class are one path, so that a thousand pages stay small. Few pages stand at the left as narrow bars;
+    ``data-places`` says how many would fill the strip.
     """
-    if not pages:
+    if len(pages) < 2:
         return ""
     top = max(1, *(count for count, _ in pages))
-    pitch = _STRIP_WIDTH / len(pages)
+    places = max(_PLACES, len(pages))
+    pitch = _STRIP_WIDTH / places
     width = max(pitch * 0.8, 0.4)
     paths: dict[str, list[str]] = {}
     for i, (count, level) in enumerate(pages):
         full = level in (Level.ERROR, Level.CHECK) and not count
         height = _STRIP_HEIGHT if full else max(2.0, _STRIP_HEIGHT * count / top)
-        name = "nothing" if level is Level.CHECK and not count else str(level)
-        paths.setdefault(name, []).append(
+        paths.setdefault(mark_of(count, level), []).append(
             f"M{i * pitch:.2f} {_STRIP_HEIGHT}v{-height:.1f}h{width:.2f}V{_STRIP_HEIGHT}z"
         )
     drawn = "".join(f'<path class="{name}" d="{"".join(d)}"/>' for name, d in paths.items())
     return (
         f'<svg class="strip" viewBox="0 0 {_STRIP_WIDTH} {_STRIP_HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="Lines per page in reading order, {len(pages)} pages">{drawn}</svg>'
+        f'data-places="{places}" aria-label="Lines per page in reading order, {len(pages)} pages">{drawn}</svg>'
+    )
+
+
+def shares(parts: Sequence[tuple[str, int]]) -> str:
+    """One bar in pieces, each a class and a count, as wide as its share; empty if there are not two of them.
+
+    It says nothing that stands not in words beside it, so a screen reader passes it over.
+    """
+    parts = [(name, count) for name, count in parts if count]
+    if len(parts) < 2:
+        return ""
+    whole, drawn, start = sum(count for _, count in parts), [], 0
+    for name, count in parts:
+        left, width = _STRIP_WIDTH * start / whole, _STRIP_WIDTH * count / whole
+        drawn.append(f'<rect class="{name}" x="{left:.2f}" width="{width:.2f}" height="8"/>')
+        start += count
+    return (
+        f'<svg class="shares" viewBox="0 0 {_STRIP_WIDTH} 8" preserveAspectRatio="none" aria-hidden="true">'
+        f"{''.join(drawn)}</svg>"
     )

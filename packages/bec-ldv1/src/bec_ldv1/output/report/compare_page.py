@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 
 from bec_ldv1.output.report.changes import Change, Fate
-from bec_ldv1.output.report.markup import document, json_block, plural, text
+from bec_ldv1.output.report.markup import document, json_block, plural, text, text_only
 from bec_ldv1.output.report.view import PageTrouble, Pixels
-from bec_ldv1.output.report.volume_page import STAGES, svg_path, text_only
+from bec_ldv1.output.report.volume_page import STAGES, svg_path
 
 CHANGES = {
     Change.FAILS: "fails now",

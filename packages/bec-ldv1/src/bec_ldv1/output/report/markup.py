@@ -19,7 +19,12 @@ from typing import Any
 
 def text(value: object) -> str:
     """Any value as text inside an element or a quoted attribute; half surrogates become question marks."""
-    return escape(str(value).encode("utf-8", "replace").decode())
+    return escape(text_only(str(value)))
+
+
+def text_only(value: str) -> str:
+    """A name without half surrogates, which JSON and UTF-8 files can't carry."""
+    return value.encode("utf-8", "replace").decode()
 
 
 def json_block(value: Any) -> str:

@@ -77,6 +77,7 @@ class VolumeView:
         pages: in reading order.
         typical: what is usual in this volume.
         marker: the content of ``success.json``.
+        served_at: the URL of its page in ``bec serve``, where one is known.
         unreadable: why nothing can be shown, None for a volume that could be read.
         work: what the catalogue says of its work.
     """
@@ -88,6 +89,7 @@ class VolumeView:
     pages: Sequence[PageView]
     typical: Typical
     marker: Mapping[str, Any]
+    served_at: str | None = None
     unreadable: str | None = None
     work: Work = Work()
 

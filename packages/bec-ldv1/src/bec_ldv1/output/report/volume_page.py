@@ -9,8 +9,8 @@ from statistics import median
 from typing import Any
 
 from bec_core import work_html
-from bec_ldv1.output.report.charts import even_bins, histogram, integer_bins, strip
-from bec_ldv1.output.report.markup import document, json_block, plural, text
+from bec_ldv1.output.report.charts import NOTHING, even_bins, histogram, integer_bins, mark_of, strip
+from bec_ldv1.output.report.markup import document, json_block, plural, text, text_only
 from bec_ldv1.output.report.view import PageView, Pixels, VolumeView
 from bec_ldv1.output.turned import TURNED
 from bec_ldv1.record.suspicion import CHECK, Level, Verdict, verdict
@@ -20,6 +20,9 @@ SURE = 0.85
 
 WORST = 6
 """How many pages stand at the top."""
+
+FEWEST = 4
+"""Fewer pages have no distribution, as they have no "usual"."""
 
 VERDICTS = {Verdict.GOOD: "Looks good", Verdict.LOOK: "Worth a look", Verdict.BAD: "Needs attention"}
 
@@ -47,6 +50,7 @@ def volume_page(volume: VolumeView, footer: str) -> str:
         version=text(volume.version),
         explained=text(UNITS.get(volume.unit, "")),
         units=text(units),
+        served=_served(volume),
         verdict=_verdict(volume),
         worst=_worst(volume),
         charts=_charts(volume),
@@ -125,11 +129,6 @@ def _record(page: PageView) -> dict[str, Any]:
     return record
 
 
-def text_only(value: str) -> str:
-    """A name without half surrogates, which JSON and UTF-8 files can't carry."""
-    return value.encode("utf-8", "replace").decode()
-
-
 def _trouble(page: PageView) -> str:
     """A page's error in words."""
     if page.error is None:
@@ -138,10 +137,17 @@ def _trouble(page: PageView) -> str:
     return text_only(f"{words}: {page.error.message}")
 
 
+def _served(volume: VolumeView) -> str:
+    """The link to where people mark its pages."""
+    if volume.served_at is None:
+        return ""
+    return f' · <a href="{text(volume.served_at)}" rel="noreferrer">In bec serve, with marks</a>'
+
+
 def _verdict(volume: VolumeView) -> str:
     """The strip that answers whether the volume is good."""
     word = verdict([page.findings.level for page in volume.pages], lines=volume.lines)
-    usual = "–" if volume.typical.lines is None else f"{volume.typical.lines:g}"
+    usual = "" if volume.typical.lines is None else f"{volume.typical.lines:g}"
     stats = (
         ("", "pages", f"{len(volume.pages):,}"),
         ("", f"{volume.unit}s", f"{volume.lines:,}"),
@@ -151,24 +157,32 @@ def _verdict(volume: VolumeView) -> str:
         ("", "blank pages", volume.count(Level.BLANK)),
     )
     listed = "".join(
-        f'<div class="{name if value else ""}"><dt>{text(label)}</dt><dd>{value}</dd></div>'
+        f'<div class="{name}"><dt>{text(label)}</dt><dd>{value}</dd></div>'
         for name, label, value in stats
+        if value
     )
     bars = strip([(page.facts.lines, page.findings.level) for page in volume.pages])
+    drawn = {mark_of(page.facts.lines, page.findings.level) for page in volume.pages}
     key = "".join(
         f'<span class="{name}"><i></i>{words}</span>'
         for name, words in (
             (Level.FINE, f"{volume.unit}s found"),
             (Level.CHECK, "to look at"),
-            ("nothing", f"to look at, no {volume.unit}s"),
+            (NOTHING, f"to look at, no {volume.unit}s"),
             (Level.ERROR, "failed"),
             (Level.BLANK, "blank"),
         )
+        if name in drawn
+    )
+    glance = (
+        f'<div class="at-a-glance">{bars}<div class="key">{key}<output id="under"></output></div></div>'
+        if bars
+        else ""
     )
     return (
         f'<section class="verdict {word}" aria-label="Verdict"><p>{VERDICTS[word]}</p>'
         f'<p>{text(summary(volume))}</p><dl class="stats">{listed}</dl>'
-        f'<div class="at-a-glance">{bars}<div class="key">{key}<output id="under"></output></div></div></section>'
+        f"{glance}</section>"
     )
 
 
@@ -202,15 +216,17 @@ def _worst_item(page: PageView) -> str:
 
 
 def _charts(volume: VolumeView) -> str:
-    """The distributions over the pages that were processed."""
+    """The distributions over the pages that were processed; none of a handful, which the contact sheet shows better."""
     facts = [page.facts for page in volume.pages if not page.facts.failed]
+    if len(facts) < FEWEST:
+        return ""
     counts = [page.lines for page in facts]
     angles = [page.rotation for page in facts if page.lines]
     covered = [100 * page.coverage for page in facts if page.lines and page.coverage is not None]
     top = max(20, 10 * -(-int(max(covered, default=0) + 1) // 10))
     bins = integer_bins(counts)
     ends = (bins[0].label, bins[-1].label) if bins else ("", "")
-    return "".join(
+    charts = "".join(
         (
             histogram(f"{volume.unit.capitalize()}s per page", bins, ends),
             histogram(
@@ -222,6 +238,12 @@ def _charts(volume: VolumeView) -> str:
                 ("0 %", f"{top} %"),
             ),
         )
+    )
+    if not charts:
+        return ""
+    return (
+        '<section aria-labelledby="figures"><h2 id="figures">Distributions</h2>'
+        f'<div class="charts">{charts}</div></section>'
     )
 
 
@@ -246,7 +268,7 @@ def _errors(volume: VolumeView) -> str:
 
 
 def _filters(volume: VolumeView) -> str:
-    """The contact sheet's filter, with how many pages each choice has."""
+    """The contact sheet's filter, with how many pages each choice has; choices of none are left out."""
     choices: Sequence[tuple[str, str, int]] = (
         ("all", "All", len(volume.pages)),
         ("error", "Failed", volume.count(Level.ERROR)),
@@ -255,9 +277,10 @@ def _filters(volume: VolumeView) -> str:
     )
     return "".join(
         f'<label class="pick"><input type="radio" name="filter" value="{value}"'
-        f"{' checked' if value == 'all' else ''}{'' if count else ' disabled'}>"
+        f"{' checked' if value == 'all' else ''}>"
         f'{label} <span class="number">{count:,}</span></label>'
         for value, label, count in choices
+        if count or value == "all"
     )
 
 
@@ -286,6 +309,8 @@ def _details(volume: VolumeView) -> str:
         "wrong pages are known. Failed pages have 100; pages with rows of writing and nothing found 90, with other ink "
         "70, or 40 among the first and last two, where covers lie; pages with lost strokes or a missing part of the "
         "picture at least 70; with writing that the model does not know, or laid down unlike the others, 60; clearly "
-        f"unlike their neighbours 40. Blank pages have none. From {CHECK} on a page should be looked at. The score "
-        "ranks pages for a person; it does not say that a page is wrong.</p></details>"
+        "unlike their neighbours 40. A volume's first page with lines is taken for a title page if it has fewer of "
+        "them than the pages after it and no writing outside: it is not compared with the others. Blank pages have "
+        f"none. From {CHECK} on a page should be looked at. The score ranks pages for a person; it does not say that "
+        "a page is wrong.</p></details>"
     )

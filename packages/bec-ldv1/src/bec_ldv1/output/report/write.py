@@ -21,10 +21,12 @@ from bec_ldv1.output.report.adapt import (
 )
 from bec_ldv1.output.report.job_page import VolumeRow, job_pages, row_of, volume_row
 from bec_ldv1.output.report.pictures import Picture, make_pictures
+from bec_ldv1.output.report.preview import save_preview
+from bec_ldv1.output.report.title_page import judge_pages
 from bec_ldv1.output.report.view import Outline, PageView, VolumeView
 from bec_ldv1.output.report.volume_page import volume_page
 from bec_ldv1.record.facts import OUTER, has_whole_lines, page_facts
-from bec_ldv1.record.suspicion import Findings, Level, judge_volume
+from bec_ldv1.record.suspicion import Findings, Level
 from bec_ldv1.record.usual import Typical, typical
 
 THREADS = max(1, min(8, os.cpu_count() or 1))
@@ -36,11 +38,11 @@ _NOT_JUDGED = Findings(0, Level.FINE)
 def write_report(volumes: Iterable[ReportVolume], directory: Path) -> Path:
     """Write the report of finished volumes into ``directory``; the file to open first.
 
-    ``index.html`` lists the volumes; each has a folder with its own ``index.html``, ``thumbs`` and ``pages``. The
-    files need no network and no server. A page that can't be shown, and a volume whose artifacts can't be read, is
-    listed with the reason. A volume that an earlier report in ``directory`` shows completely, from the same
-    artifacts, is left as it is. Several volumes are worked on at a time; of one that is written only its row is
-    kept. After a thousand rows the list goes on in ``volumes-2.html``.
+    ``index.html`` lists the volumes; each has a folder with its own ``index.html``, ``preview.jpg`` (a usual page with
+    its lines), ``thumbs`` and ``pages``. The files need no network and no server. A page that can't be shown, and a
+    volume whose artifacts can't be read, is listed with the reason. A volume that an earlier report in ``directory``
+    shows completely, from the same artifacts, is left as it is. Several volumes are worked on at a time; of one that
+    is written only its row is kept. After a thousand rows the list goes on in ``volumes-2.html``.
 
     Raises:
         OSError: the report can't be written.
@@ -64,6 +66,7 @@ def _volume_part(volume: ReportVolume, directory: Path, folder: str, pool: Threa
         typical=Typical(),
         marker=volume.marker,
         work=volume.work,
+        served_at=volume.served_at,
     )
     try:
         records = record_file(volume)
@@ -72,9 +75,9 @@ def _volume_part(volume: ReportVolume, directory: Path, folder: str, pool: Threa
             return kept
         recorded = recorded_pages(volume, records)
     except Exception as error:  # noqa: BLE001 - one volume's lost artifacts must not cost the whole job's report
-        return volume_row(attrs.evolve(empty, unreadable=f"the artifacts can't be read: {error}"))
+        return volume_row(attrs.evolve(empty, unreadable=f"the artifacts can't be read: {error}"), None)
     view = _drawn(empty, volume, recorded, directory / folder, pool)
-    row = volume_row(view)
+    row = volume_row(view, save_preview(view, directory / folder))
     save_page(directory / folder / "index.html", volume_page(view, _footer(view.marker.get("timestamp"))))
     if all(page.unseen is None or page.error is not None for page in view.pages):
         keep_row(
@@ -100,7 +103,7 @@ def _drawn(
     facts = [page.facts for page in pages]
     judged = tuple(
         attrs.evolve(page, findings=findings)
-        for page, findings in zip(pages, judge_volume(facts, unit=unit), strict=True)
+        for page, findings in zip(pages, judge_pages(facts, unit=unit), strict=True)
     )
     return attrs.evolve(empty, unit=unit, pages=judged, typical=typical(facts))
 

@@ -90,13 +90,13 @@
   const strip = $(".strip");
   const under = (event) => {
     const box = strip.getBoundingClientRect();
-    return pages[Math.min(pages.length - 1, Math.max(0, Math.floor((event.clientX - box.left) / box.width * pages.length)))];
+    return pages[Math.max(0, Math.floor((event.clientX - box.left) / box.width * Number(strip.dataset.places)))];
   };
   if (strip) {
     const say = $("#under");
-    strip.addEventListener("pointermove", (event) => { const page = under(event); say.textContent = `page ${page.n}: ${inWords(page)}`; });
+    strip.addEventListener("pointermove", (event) => { const page = under(event); say.textContent = page ? `page ${page.n}: ${inWords(page)}` : ""; });
     strip.addEventListener("pointerleave", () => { say.textContent = ""; });
-    strip.addEventListener("click", (event) => { location.hash = `p${under(event).n}`; });
+    strip.addEventListener("click", (event) => { const page = under(event); if (page) location.hash = `p${page.n}`; });
   }
 
   // The page view: a transform over one picture.
