@@ -66,12 +66,9 @@ def records(_: str) -> Iterator[Work]:
 
         postprocess, preparation = Postprocess(), Preparation()
 
-        def infer(self, tiles: Any) -> Any:
-            """One answer for each tile."""
-            marked = [_marked(tile) for tile in tiles]
-            return np.stack(marked) if hasattr(tiles, "shape") else marked
-
-    import numpy as np
+        def infer(self, ink: Any) -> Any:
+            """The probability of line of each pixel of the ink."""
+            return _marked(ink)
 
     file = BytesIO()
     Image.fromarray(drawn(1024, 512, 6, 1)).save(file, "PNG")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.chromium import Driver, chromium
 from support.places import PACKAGES, ROOT
 
 
@@ -21,3 +23,10 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         check=True,
     )
     return sorted(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    """A headless Chromium, the same for all tests of a module."""
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver

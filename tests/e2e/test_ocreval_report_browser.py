@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from bec_ocreval.report import write_comparison, write_report
+from support.chromium import Driver
 from support.ocr_volumes import HOSTILE, evaluated
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-dev-shm-usage",
-    "--window-size=1300,900",
-)
 TRUTH = ("བཀྲ་ཤིས་བདེ་ལེགས་ཕུན་སུམ་ཚོགས།",) * 6
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    driver = shutil.which("chromedriver")
-    if program is None or driver is None:
-        pytest.skip("no Chromium with its driver on the PATH: apt-get install chromium chromium-driver")
-    options = Options()
-    options.binary_location = program
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Service(driver))
-    yield chrome
-    chrome.quit()
-
-
-def look(browser: webdriver.Chrome, page: Path) -> None:
+def look(browser: Driver, page: Path) -> None:
     """Open a page; nothing of it may be refused or missing, and on a telephone nothing may stick out."""
     browser.set_window_size(1300, 900)
     browser.get(page.as_uri())

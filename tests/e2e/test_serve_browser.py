@@ -17,18 +17,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from support.chromium import Driver, chromium, complaints, visit
+from support.chromium import Driver, complaints, visit
 from support.cli import Bec, write_archive_volume
 
 WAIT_S = 60
 PAGES = ("/", "/jobs/checksum", "/failures", "/workers")
 ACT = "act-" + "a" * 20
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    with chromium(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
 
 
 @pytest.fixture

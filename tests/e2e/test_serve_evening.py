@@ -21,7 +21,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from support.axe import serious
-from support.chromium import WAIT_S, Driver, chromium, complaints, visit
+from support.chromium import WAIT_S, Driver, complaints, visit
 from support.cli import Bec, install_plugin, write_archive_volume
 
 VOLUMES = 1000
@@ -29,12 +29,6 @@ ODD = {number: 2 + number // 100 for number in range(50, 1000, 100)}
 """The ten volumes with odd pages, and how many they have."""
 BROKEN = frozenset(range(7, 1000, 90))
 MARK = "mark-" + "m" * 20
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    with chromium(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
 
 
 def pages_of(number: int) -> list[bytes]:
