@@ -114,7 +114,7 @@ def write_reports(
     first = directory / "index.html"
     summaries = {job.type: session.plugins.job_type(job.type).summary for job in jobs}
     items = "".join(
-        f'<li><a href="{escape(quote(path.relative_to(directory).as_posix()))}">{escape(name)}</a>'
+        f'<li><a target="report" href="{escape(quote(path.relative_to(directory).as_posix()))}">{escape(name)}</a>'
         f" {escape(summaries[name])}</li>"
         for name, path in written
     )
@@ -124,7 +124,10 @@ def write_reports(
 
 
 _CHAIN = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; style-src 'unsafe-inline'; frame-src 'self' file:">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>BEC report</title>
 <style>
 html, body {{ height: 100%; margin: 0; font: 16px/1.4 system-ui, sans-serif; }}
@@ -134,8 +137,7 @@ a {{ font-weight: 600; }}
 iframe {{ flex: 1; border: 0; }}
 @media (prefers-color-scheme: dark) {{ body {{ background: #111; color: #ddd; }} a {{ color: #8bf; }} }}
 </style></head>
-<body><ul>{items}</ul><iframe name="report" title="report" src="{last}"></iframe>
-<script>document.querySelectorAll("a").forEach(a => a.target = "report")</script></body></html>
+<body><ul>{items}</ul><iframe name="report" title="report" src="{last}"></iframe></body></html>
 """
 
 
