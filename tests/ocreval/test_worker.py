@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from attrs import Factory, define, frozen
 
-from bec_core import Page, TaskStopped, TerminalTaskError, Volume
+from bec_core import VERDICTS, Page, TaskStopped, TerminalTaskError, Volume
 from bec_core.job import ingredients_of
 from bec_ocreval.config import OcrEvalConfig
 from bec_ocreval.errors import TruthError
@@ -112,6 +112,8 @@ def test_without_truth(tmp_path):
         "judged": 13,
         "confidence": pytest.approx(0.85),
         "well_formed": 1.0,
+        "lines_a_page": pytest.approx(2 / 3),
+        "verdict": VERDICTS.index("look"),
     }
     assert read_measures(ctx).metrics == pytest.approx(dict(ctx.said))
     assert [page.level.value for page in read_measures(ctx).pages] == ["fine", "blank", "suspicious"]

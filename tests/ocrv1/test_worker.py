@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bec_core import PageLevel, ResourceFile, TerminalTaskError, Volume, WorkerSetup
+from bec_core import VERDICTS, PageLevel, ResourceFile, TerminalTaskError, Volume, WorkerSetup
 from bec_core.job_config import structure_config
 from bec_core.testing.conformance import check_job_type
 from bec_core.testing.local import write_pages
@@ -120,6 +120,7 @@ def test_a_volume_without_a_line_has_no_confidence(run):
     outcome = run(pages, [record("leaf2.png")])
     assert outcome.marker["metrics"] == {
         "lines": 0, "characters": 0, "pages": 1, "blank": 1, "suspicious": 0, "lines_a_page": 0,
+        "verdict": VERDICTS.index("look"),
     }  # fmt: skip
     (row,) = read_texts(outcome.artifact(".parquet"))
     assert (row.ok, row.lines) == (True, ())

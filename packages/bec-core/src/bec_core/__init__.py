@@ -39,12 +39,14 @@ from bec_core.reporting.index_pages import IndexPage, index_pages
 from bec_core.reporting.kept import keep_row, kept_row, made_of
 from bec_core.reporting.volumes import error_messages, records_of, report_parts, volume_title, work_html
 from bec_core.results import (
+    VERDICTS,
     FiguresReader,
     PageFigures,
     PageLevel,
     ResultFigures,
     StoredResult,
     TruthMaker,
+    verdict_of,
 )
 from bec_core.settings import Secret
 from bec_core.source import (
@@ -59,6 +61,7 @@ from bec_core.source import (
 from bec_core.text import csv_cell, shown
 
 __all__ = [
+    "VERDICTS",
     "BecError",
     "Catalogue",
     "FiguresReader",
@@ -127,6 +130,7 @@ __all__ = [
     "shown",
     "stable_id",
     "timed",
+    "verdict_of",
     "volume_title",
     "work_html",
 ]

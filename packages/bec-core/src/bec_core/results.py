@@ -26,6 +26,31 @@ class PageLevel(StrEnum):
     """See why it failed; there is no result to look at."""
 
 
+VERDICTS = ("good", "look", "bad")
+"""What the metric ``verdict`` stands for, from 0 on: nothing to do; look at it; it needs attention."""
+
+_FAILED = 0.05  # shares of the pages
+_ATTENTION = 0.1
+_LOOK = 0.02
+
+
+def verdict_of(*, pages: int, failed: int, suspicious: int, empty: bool) -> int:
+    """A volume in a word, the same for all job types: the word's place in :data:`VERDICTS`.
+
+    *bad*: more than 5 % of the pages failed, or more than 10 % (and more than two) failed or are suspicious, or there
+    are no pages; *look*: any page failed, or more than 2 % are suspicious, or there is nothing on any; else *good*.
+
+    Args:
+        pages: all of them.
+        failed: those without a result.
+        suspicious: those that a person should look at.
+        empty: nothing was found on any page, even if all of it is blank.
+    """
+    if not pages or failed > _FAILED * pages or failed + suspicious > max(2, _ATTENTION * pages):
+        return VERDICTS.index("bad")
+    return VERDICTS.index("look" if failed or suspicious > _LOOK * pages or empty else "good")
+
+
 @frozen
 class PageFigures:
     """A page of a result: its image's file name, its level, its score (0 to 100, None: not known) and the reasons."""

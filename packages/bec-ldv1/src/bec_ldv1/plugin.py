@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from bec_core import JobType, Metric, Resource, hookimpl
+from bec_core import VERDICTS, JobType, Metric, Resource, hookimpl
 from bec_ldv1.config import Ldv1Config
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def bec_job_types() -> list[JobType]:
                 Metric("lines", "Text lines that were found."),
                 Metric("pages", "Pages that could be looked at."),
                 Metric("without_lines", "Pages without any line.", weight="pages", percent=True, drift=0.3),
-                Metric("verdict", "The volume in a word.", better="lower", labels=("good", "look", "bad")),
+                Metric("verdict", "The volume in a word.", better="lower", labels=VERDICTS),
                 Metric("suspicious", "Pages that a person should look at.", better="lower"),
                 Metric("blank", "Pages with nothing on them."),
                 Metric("lines_a_page", "Lines a page.", weight="pages"),

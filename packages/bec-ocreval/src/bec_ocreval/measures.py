@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bec_core import PageFigures, PageLevel, ResultFigures, StoredResult
+from bec_core import PageFigures, PageLevel, ResultFigures, StoredResult, verdict_of
 from bec_ocreval.errors import ResultsError
 from bec_ocreval.results import PAGES, SUMMARY, PageResult, VolumeResult, read_pages, read_summary
 
@@ -18,12 +18,19 @@ def metrics(volume: VolumeResult) -> dict[str, float]:
         "blank": volume.blank,
         "lines": volume.lines,
         "judged": volume.spelling.judged,
+        "verdict": verdict_of(
+            pages=volume.pages,
+            failed=0,
+            suspicious=volume.flagged,
+            empty=not volume.lines and not volume.scored,
+        ),
     }
     rates = {
         "cer": volume.characters.rate,
         "ser": volume.syllables.rate,
         "confidence": volume.confidence,
         "well_formed": volume.spelling.share,
+        "lines_a_page": volume.lines / volume.pages if volume.pages else None,
     }
     return counts | {name: rate for name, rate in rates.items() if rate is not None}
 

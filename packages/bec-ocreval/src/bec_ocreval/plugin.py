@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from bec_core import Input, JobType, Metric, Resource, hookimpl
+from bec_core import VERDICTS, Input, JobType, Metric, Resource, hookimpl
 from bec_ocreval.config import OcrEvalConfig
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ METRICS = (
     Metric("confidence", "Mean confidence of the lines.", weight="lines", better="higher", percent=True),
     Metric("lines", "Lines with a confidence."),
     Metric("well_formed", "Syllables spelt by the rules.", weight="judged", better="higher", percent=True),
+    Metric("lines_a_page", "Lines with a confidence a page.", weight="pages"),
+    Metric("verdict", "The volume in a word.", better="lower", labels=VERDICTS),
     Metric("judged", "Syllables read that are neither Sanskrit nor numbers."),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bec_core import PageFigures, PageLevel, ResultFigures, StoredResult
+from bec_core import PageFigures, PageLevel, ResultFigures, StoredResult, verdict_of
 from bec_ocrv1.artifacts import PageText, read_texts
 from bec_ocrv1.text import UNSURE, characters
 
@@ -40,6 +40,12 @@ class VolumeFigures:
             "pages": pages,
             "blank": levels.count(PageLevel.BLANK),
             "suspicious": levels.count(PageLevel.SUSPICIOUS),
+            "verdict": verdict_of(
+                pages=len(levels),
+                failed=levels.count(PageLevel.FAILED),
+                suspicious=levels.count(PageLevel.SUSPICIOUS),
+                empty=not self._characters,
+            ),
         }
         if pages:
             found["lines_a_page"] = self._lines / pages

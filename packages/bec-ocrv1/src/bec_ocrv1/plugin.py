@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from bec_core import Input, JobType, Metric, Resource, hookimpl
+from bec_core import VERDICTS, Input, JobType, Metric, Resource, hookimpl
 from bec_ocrv1.config import Ocrv1Config
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def bec_job_types() -> list[JobType]:
                     "suspicious", "Pages of whose characters the engine is under 50 % sure.", better="lower"
                 ),
                 Metric("lines_a_page", "Lines a page.", weight="pages"),
+                Metric("verdict", "The volume in a word.", better="lower", labels=VERDICTS),
             ),
             report="bec_ocrv1.report:write_report",
             compare="bec_ocrv1.report:write_comparison",

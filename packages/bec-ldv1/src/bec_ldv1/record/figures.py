@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from bec_core import PageFigures, PageLevel, ResultFigures
+from bec_core import VERDICTS, PageFigures, PageLevel, ResultFigures
 from bec_ldv1.record.facts import OUTER, page_facts
 from bec_ldv1.record.records import PageRecord
-from bec_ldv1.record.suspicion import Findings, Level, Verdict, judge_volume, verdict
+from bec_ldv1.record.suspicion import Findings, Level, judge_volume, verdict
 from bec_ldv1.record.usual import PageFacts
-
-VERDICTS = tuple(Verdict)
-"""What the metric ``verdict`` stands for, from 0 on."""
 
 _LEVELS = {
     Level.ERROR: PageLevel.FAILED,

@@ -36,6 +36,7 @@ from enum import StrEnum
 
 import attrs
 
+from bec_core import VERDICTS, verdict_of
 from bec_ldv1.page.flags import Flag
 from bec_ldv1.record.evidence import Evidence, evidence
 from bec_ldv1.record.usual import PageFacts, Typical, lines_around, typical
@@ -71,8 +72,6 @@ WEIGHTS: Mapping[str, float] = {
 """What each piece of evidence adds to the log odds at full strength."""
 
 _SAID = 0.3  # evidence that adds less is not worth a sentence
-_ATTENTION = 0.1  # share of the pages
-_ERRORS = 0.05
 
 
 class Level(StrEnum):
@@ -200,14 +199,11 @@ class Verdict(StrEnum):
 
 
 def verdict(levels: Sequence[Level], *, lines: int) -> Verdict:
-    """The volume's verdict from its pages' levels and the number of all its lines.
-
-    *bad*: more than 5 % of the pages failed, or more than 10 % (and more than two) failed or should be looked at,
-    or there are no pages; *look*: any page failed, or more than 2 % should be looked at, or the volume has no line,
-    even if all of it is blank; else *good*.
-    """
-    errors, checks = levels.count(Level.ERROR), levels.count(Level.CHECK)
-    total = len(levels)
-    if not total or errors > _ERRORS * total or errors + checks > max(2, _ATTENTION * total):
-        return Verdict.BAD
-    return Verdict.LOOK if errors or checks > 0.02 * total or not lines else Verdict.GOOD
+    """The volume's verdict from its pages' levels and the number of all its lines; by :func:`bec_core.verdict_of`."""
+    word = verdict_of(
+        pages=len(levels),
+        failed=levels.count(Level.ERROR),
+        suspicious=levels.count(Level.CHECK),
+        empty=not lines,
+    )
+    return Verdict(VERDICTS[word])
