@@ -82,6 +82,18 @@ def test_volumes_are_found_by_name_state_and_figures(drawn: Bec, client: Client)
     assert 'aria-sort="descending"' in order
 
 
+def test_titles_are_shown_as_they_are_and_told_to_be_tibetan_where_they_are(
+    drawn: Bec, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "works.csv").write_text('work,title\nW1,"<b>Lamp</b> of བོད"\n', encoding="utf-8")
+    monkeypatch.setenv("BEC_CATALOGUE", str(tmp_path / "works.csv"))
+    for path in ("/jobs/drawn/volumes", VOLUME):
+        page = client().get(path).text
+        assert '<bdi lang="bo">&lt;b&gt;Lamp&lt;/b&gt; of བོད</bdi>' in page
+    (tmp_path / "works.csv").write_text("work,title\nW1,Lamp\n", encoding="utf-8")
+    assert "<bdi>Lamp</bdi>" in client().get(VOLUME).text
+
+
 @pytest.mark.parametrize(
     "query", ["state=x", "by=x", "bytes.min=x", "leaf=0", "leaf=x", "leaf=99999999999999999999"]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
@@ -16,6 +17,7 @@ from bec_core import shown
 from bec_core.job import Metric
 from bec_core.words import ago, count
 
+_TIBETAN = re.compile("[\u0f00-\u0fff]")
 _LIVE = "live_"
 """Blocks whose names begin so are read again while somebody looks."""
 
@@ -42,6 +44,7 @@ def make_environment() -> Environment:
         middle=middle,
         metric=metric_value,
         work=work_of,
+        titled=titled,
         first_line=first_line,
     )
     environment.globals["static"] = {
@@ -103,6 +106,12 @@ def metric_value(value: float | None, metric: Metric) -> str:
 def work_of(w_id: str) -> str:
     """A volume's W_ID as people know it: without the source that stands before it in the database."""
     return w_id.rpartition(":")[2]
+
+
+def titled(title: str) -> Markup:
+    """A work's title; readers and fonts are told where it is Tibetan."""
+    language = Markup(' lang="bo"') if _TIBETAN.search(title) else ""
+    return Markup("<bdi{}>{}</bdi>").format(language, shown(title))
 
 
 def middle(text: str, most: int) -> str:
