@@ -238,6 +238,7 @@ class World(RuleBasedStateMachine):
             )
 
     settings = SimpleNamespace(environment={})
+    through = ""
 
     def queue(self, url):
         """What :mod:`bec_core.admin` asks a session for, as it does for ``settings``."""
