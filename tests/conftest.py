@@ -25,6 +25,7 @@ SLOW_ROOMS = (
     "tests/cli/test_plugins_new.py",
     "tests/crash/",
     "tests/e2e/",
+    "tests/serve/",
     "tests/training/",
     "tests/cli/test_adopt.py",
     "tests/cli/test_feeder_service.py",

@@ -18,21 +18,14 @@ import pytest
 
 from bec_cli.completion import complete_job
 from bec_cli.main import cli
-from support.cli import Bec, write_archive_volume
+from support.cli import Bec, mixed_job, write_archive_volume
 from support.services import PostgresServer
 
 
 @pytest.fixture
 def job(bec: Bec, tmp_path: Path) -> Bec:
     """A job with a volume done, one done with a bad page, and two that failed for different reasons."""
-    archive = tmp_path / "archive"
-    write_archive_volume(archive, "W1", "I0001", [b"a", b"b"])
-    write_archive_volume(archive, "W1", "I0002", [b"!bad-page", *[b"x"] * 30])
-    write_archive_volume(archive, "W2", "I0003", [b"!terminal"])
-    write_archive_volume(archive, "W2", "I0004", [b"!unexpected"])
-    bec.ok("jobs", "create", "--name", "checksum", "--config-text", '{"max_attempts": 1}')
-    volumes = ["--volume=W1,I0001", "--volume=W1,I0002", "--volume=W2,I0003", "--volume=W2,I0004"]
-    bec.ok("queue", "enqueue", "--job-name", "checksum", *volumes)
+    mixed_job(bec, tmp_path / "archive")
     bec.ok(
         "worker",
         "--job-name",

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bec_cli.tables import Column, lines_of, shortened
+from bec_cli.tables import Column, lines_of
+from bec_core.text import shortened
 
 TASKS: list[Column] = ["ID", "Volume", "Status", ("Images", "right"), "Worker"]
 ROWS = [
@@ -97,7 +98,7 @@ def test_tibetan_takes_the_cells_that_it_takes() -> None:
     lines = list(lines_of(None, ["Title"], [("བཀྲ་ཤིས་བདེ་ལེགས་" * 9,), ("abc",)], width=60))
     assert {cell_len(line) for line in lines} == {cell_len(lines[0])}
     assert cell_len(lines[0]) <= 60
-    assert cell_len(shortened("漢字" * 20, 9)) <= 9
+    assert cell_len(shortened("漢字" * 20, 9, cell_len)) <= 9
 
 
 def test_rows_are_printed_before_the_last_is_known() -> None:

@@ -13,7 +13,7 @@ from bec_core.admin.session import Session
 from bec_core.settings import load_settings
 from bec_serve.app import make_app
 from bec_serve.running import Options, make_serving
-from support.cli import Bec, install_reader_plugin, write_archive_volume
+from support.cli import Bec, install_reader_plugin, mixed_job, write_archive_volume
 from support.services import PostgresServer
 from support.serving import ACT, LOOK, MARK, Client
 
@@ -22,13 +22,7 @@ from support.serving import ACT, LOOK, MARK, Client
 def job(bec: Bec, tmp_path: Path) -> Bec:
     """A job with a volume done, one done with a bad page, two that failed for different reasons, and one that waits."""
     archive = tmp_path / "archive"
-    write_archive_volume(archive, "W1", "I0001", [b"a", b"b"])
-    write_archive_volume(archive, "W1", "I0002", [b"!bad-page", *[b"x"] * 30])
-    write_archive_volume(archive, "W2", "I0003", [b"!terminal"])
-    write_archive_volume(archive, "W2", "I0004", [b"!unexpected"])
-    bec.ok("jobs", "create", "--name", "checksum", "--config-text", '{"max_attempts": 1}')
-    volumes = ["--volume=W1,I0001", "--volume=W1,I0002", "--volume=W2,I0003", "--volume=W2,I0004"]
-    bec.ok("queue", "enqueue", "--job-name", "checksum", *volumes)
+    mixed_job(bec, archive)
     bec("worker", "--job-name", "checksum", "--poll-wait", "0", "--shutdown-after-empty", "1")
     write_archive_volume(archive, "W3", "I0005", [b"c"])
     bec.ok("queue", "enqueue", "--job-name", "checksum", "--volume=W3,I0005")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bec_core.text import shortened
 from bec_serve.chain import BOX_H, BOX_W, depth, picture
 from bec_serve.charts import HEIGHT, WIDTH, chart, round_up
-from bec_serve.templating import middle
 
 CHAIN = {1: [], 2: [1], 3: [2, 1], 4: [1], 5: []}
 
@@ -57,5 +57,5 @@ def test_the_top_is_round(value: float, top: float) -> None:
 
 
 def test_long_names_keep_both_ends() -> None:
-    assert middle("short", 10) == "short"
-    assert middle("run-ldv1-a-very-long-folder-12345678", 22) == "run-ldv1-a-…r-12345678"
+    assert shortened("short", 10) == "short"
+    assert shortened("run-ldv1-a-very-long-folder-12345678", 22) == "run-ldv1-a-…r-12345678"

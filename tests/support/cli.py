@@ -114,3 +114,14 @@ def use_postgres(monkeypatch: pytest.MonkeyPatch, server: PostgresServer, databa
     monkeypatch.setenv("BEC_SQL_USER", "postgres")
     monkeypatch.setenv("BEC_SQL_DATABASE", database)
     monkeypatch.setenv("BEC_QUEUE", "postgres")
+
+
+def mixed_job(bec: Bec, archive: Path) -> None:
+    """The job ``checksum`` with a volume done, one done with a bad page, two that failed for different reasons."""
+    write_archive_volume(archive, "W1", "I0001", [b"a", b"b"])
+    write_archive_volume(archive, "W1", "I0002", [b"!bad-page", *[b"x"] * 30])
+    write_archive_volume(archive, "W2", "I0003", [b"!terminal"])
+    write_archive_volume(archive, "W2", "I0004", [b"!unexpected"])
+    bec.ok("jobs", "create", "--name", "checksum", "--config-text", '{"max_attempts": 1}')
+    volumes = ["--volume=W1,I0001", "--volume=W1,I0002", "--volume=W2,I0003", "--volume=W2,I0004"]
+    bec.ok("queue", "enqueue", "--job-name", "checksum", *volumes)

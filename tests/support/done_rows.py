@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
+import pytest
 from psycopg.types.json import Jsonb
 
+from bec_core.admin.session import Session
 from bec_core.db.pool import Connection
 from bec_core.models import Job, VolumeRef
+from bec_core.settings import load_settings
+from support.cli import Bec
 
 
 def etag_of(name: str) -> bytes:
@@ -57,3 +63,15 @@ def done(
         (job.id, volume, ref.source, state),
     )
     return volume
+
+
+@contextmanager
+def session_with_titles(
+    bec: Bec, monkeypatch: pytest.MonkeyPatch, catalogue: Path, text: str
+) -> Iterator[Session]:
+    """A session over a database with the job ``checksum``, and this catalogue of works."""
+    bec.ok("jobs", "create", "--name", "checksum")
+    catalogue.write_text(text)
+    monkeypatch.setenv("BEC_CATALOGUE", str(catalogue))
+    with Session(load_settings()) as opened:
+        yield opened

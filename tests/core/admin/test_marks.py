@@ -22,20 +22,16 @@ from bec_core.admin.session import Session
 from bec_core.admin.volumes import volumes_found
 from bec_core.errors import ConflictError, NotFoundError, SettingsError
 from bec_core.models import Job, VolumeRef
-from bec_core.settings import load_settings
 from support.cli import Bec
-from support.done_rows import done
+from support.done_rows import done, session_with_titles
 
 REF = VolumeRef("W1", "I1")
 
 
 @pytest.fixture
 def session(bec: Bec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Session]:
-    bec.ok("jobs", "create", "--name", "checksum")
-    catalogue = tmp_path / "works.csv"
-    catalogue.write_text("work,title,link\nW1,=cmd\u202e|' /C calc'!A0,https://example.org/W1\n")
-    monkeypatch.setenv("BEC_CATALOGUE", str(catalogue))
-    with Session(load_settings()) as opened:
+    titles = "work,title,link\nW1,=cmd\u202e|' /C calc'!A0,https://example.org/W1\n"
+    with session_with_titles(bec, monkeypatch, tmp_path / "works.csv", titles) as opened:
         yield opened
 
 

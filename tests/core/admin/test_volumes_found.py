@@ -14,9 +14,8 @@ from bec_core.db import adopting, tasks
 from bec_core.errors import SettingsError
 from bec_core.job import Metric
 from bec_core.models import Job, VolumeRef
-from bec_core.settings import load_settings
 from support.cli import Bec
-from support.done_rows import done, etag_of
+from support.done_rows import done, etag_of, session_with_titles
 
 METRICS = (
     Metric("verdict", "In a word.", labels=("good", "look", "bad"), better="lower"),
@@ -26,11 +25,8 @@ METRICS = (
 
 @pytest.fixture
 def session(bec: Bec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Session]:
-    bec.ok("jobs", "create", "--name", "checksum")
-    catalogue = tmp_path / "works.csv"
-    catalogue.write_text('work,title\nW2,"The Jewel, a tree"\n')
-    monkeypatch.setenv("BEC_CATALOGUE", str(catalogue))
-    with Session(load_settings()) as opened:
+    titles = 'work,title\nW2,"The Jewel, a tree"\n'
+    with session_with_titles(bec, monkeypatch, tmp_path / "works.csv", titles) as opened:
         yield opened
 
 

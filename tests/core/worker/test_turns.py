@@ -116,6 +116,15 @@ def test_the_next_volume_begins_with_the_last_page_of_one_and_a_third_does_not(
     assert lab.messages() == (0, 0)
 
 
+def only_one_runs_till(held: Held, worker: BECWorker, lab: Lab) -> None:
+    """The other of two volumes is not begun while one is held; both are done in the end."""
+    time.sleep(0.3)
+    assert statuses(lab) == ["running"]
+    held.go_on.set()
+    worker.join()  # type: ignore[attr-defined]
+    assert statuses(lab) == ["done", "done"]
+
+
 @pytest.mark.timeout(60)
 def test_a_volume_with_pages_to_begin_has_the_worker_to_itself(
     lab: Lab, working: Callable[..., BECWorker], monkeypatch: pytest.MonkeyPatch
@@ -125,11 +134,7 @@ def test_a_volume_with_pages_to_begin_has_the_worker_to_itself(
     lab.ask(many, other)
     worker = working()
     wait_for(lambda: len(held.begun) == 2)
-    time.sleep(0.3)
-    assert statuses(lab) == ["running"]
-    held.go_on.set()
-    worker.join()  # type: ignore[attr-defined]
-    assert statuses(lab) == ["done", "done"]
+    only_one_runs_till(held, worker, lab)
 
 
 @pytest.mark.timeout(60)
@@ -148,11 +153,7 @@ def test_what_is_tried_alone_lets_nothing_begin_before_its_end(
     held = Held(monkeypatch, first)
     worker = working()
     wait_for(lambda: held.begun == [first])
-    time.sleep(0.3)
-    assert statuses(lab) == ["running"]
-    held.go_on.set()
-    worker.join()  # type: ignore[attr-defined]
-    assert statuses(lab) == ["done", "done"]
+    only_one_runs_till(held, worker, lab)
 
 
 @pytest.mark.timeout(60)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bec_cli.completion import complete_job
+from bec_cli.completion import complete_job, complete_volume
 from bec_cli.printing import say
 from bec_core.errors import PluginError, SettingsError
 from bec_core.logs import configure_logging
@@ -111,6 +111,18 @@ def job_option(command: Command) -> Command:
 def job_argument(command: Command) -> Command:
     """The job as an argument: name or id."""
     return click.argument("job_name", metavar="JOB", shell_complete=complete_job)(command)
+
+
+def volumes_option(text: str) -> Callable[[Command], Command]:
+    """``--volume``, which may be given often."""
+    return click.option(
+        "--volume",
+        "volumes",
+        multiple=True,
+        metavar="W_ID,I_ID",
+        shell_complete=complete_volume,
+        help=text,
+    )
 
 
 def json_option(command: Command) -> Command:

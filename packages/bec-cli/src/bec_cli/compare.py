@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from bec_cli.common import json_option, print_json, session_of
-from bec_cli.completion import complete_volume
+from bec_cli.common import json_option, print_json, session_of, volumes_option
 from bec_cli.metric_lines import plain_change, print_changes
 from bec_cli.printing import say
 from bec_core.admin import reports
@@ -17,14 +16,7 @@ from bec_core.admin.volume_list import parse_volume
 @click.command()
 @click.argument("before")
 @click.argument("after")
-@click.option(
-    "--volume",
-    "volumes",
-    multiple=True,
-    metavar="W_ID,I_ID",
-    shell_complete=complete_volume,
-    help="Only this volume; repeat for more.",
-)
+@volumes_option("Only this volume; repeat for more.")
 @click.option(
     "--out",
     "directory",

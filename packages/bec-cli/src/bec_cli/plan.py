@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from bec_cli.common import json_option, note, print_json, session_of
-from bec_cli.completion import complete_job, complete_job_type, complete_volume
+from bec_cli.common import json_option, note, print_json, session_of, volumes_option
+from bec_cli.completion import complete_job, complete_job_type
 from bec_cli.plan_lines import print_plan
 from bec_cli.plan_rates import joined, told_rates
 from bec_cli.queue_enqueue import named_volumes
@@ -45,14 +45,7 @@ _NAMED = 3  # volumes of the sample that could not be looked at
     multiple=True,
     help="A file of volumes, one W_ID,I_ID (or what another --source takes) a line; - is standard input.",
 )
-@click.option(
-    "--volume",
-    "volumes",
-    multiple=True,
-    metavar="W_ID,I_ID",
-    shell_complete=complete_volume,
-    help="A volume; may be given often.",
-)
+@volumes_option("A volume; may be given often.")
 @click.option("--source", default=DEFAULT_SOURCE, show_default=True, help="Where the volumes come from.")
 @click.option("--i-version", help="The volumes' version, for a source that has named versions.")
 @click.option(

@@ -17,8 +17,8 @@ from bec_cli.common import (
     note,
     print_json,
     session_and_job,
+    volumes_option,
 )
-from bec_cli.completion import complete_volume
 from bec_cli.exits import Exit
 from bec_cli.printing import say
 from bec_core.errors import SettingsError
@@ -45,14 +45,7 @@ _QUIET = 2000  # fewer volumes than this need no progress bar
     multiple=True,
     help="A file of volumes, one W_ID,I_ID (or what another --source takes) a line; - is standard input.",
 )
-@click.option(
-    "--volume",
-    "volumes",
-    multiple=True,
-    metavar="W_ID,I_ID",
-    shell_complete=complete_volume,
-    help="A volume, or what another --source takes (a URL); may be given often.",
-)
+@volumes_option("A volume, or what another --source takes (a URL); may be given often.")
 @click.option("--source", default=DEFAULT_SOURCE, show_default=True, help="Where the volumes come from.")
 @click.option("--i-version", help="The volumes' version, for a source that has named versions.")
 @click.option("--force", is_flag=True, help="Do again what is done; send again what waits.")

@@ -19,7 +19,7 @@ import click
 
 from bec_cli.printing import echo
 from bec_core.settings import terminal_colours
-from bec_core.text import shown, shown_line
+from bec_core.text import shortened, shown, shown_line
 
 Column = str | tuple[str, str]
 """A column of a table: its heading, or heading and ``left`` / ``right``. What stands right are figures."""
@@ -182,7 +182,7 @@ class _Layout:
             )
         if self._headings[column] in _SENTENCES and not heading:
             return _folded(value, width)
-        return [shortened(line, width) for line in lines]
+        return [shortened(line, width, _width) for line in lines]
 
     def _placed(self, column: int, text: str, style: str | None) -> str:
         fill = " " * max(0, self._widths[column] - _width(text))
@@ -190,23 +190,9 @@ class _Layout:
         return self._pad + (fill + painted if self._right[column] else painted + fill) + self._pad
 
 
-def shortened(text: str, width: int) -> str:
-    """The text in at most so many cells: its two ends, and a sign for what lies between them."""
-    if _width(text) <= width:
-        return text
-    tail = (width - 1) // 2
-    return _cut(text, width - 1 - tail) + _SIGN + _cut(text[::-1], tail)[::-1]
-
-
-def _cut(text: str, width: int) -> str:
-    while _width(text) > width:
-        text = text[: len(text) - max(1, (_width(text) - width) // 2)]
-    return text
-
-
 def _folded(text: str, width: int) -> list[str]:
     lines = textwrap.wrap(text, width, max_lines=_LINES, placeholder=f" {_SIGN}", break_on_hyphens=False)
-    return [shortened(line, width) for line in lines] or [""]
+    return [shortened(line, width, _width) for line in lines] or [""]
 
 
 def _narrowed(widths: Sequence[int], may: Sequence[bool], least: int, room: int, padding: int) -> list[int]:
@@ -236,7 +222,7 @@ def _blocks(
             if heading in _SENTENCES:
                 yield from textwrap.wrap(f"{heading}: {text}", width, subsequent_indent="  ")
                 continue
-            text = shortened(text, max(_NAME, width - len(heading) - 2))
+            text = shortened(text, max(_NAME, width - len(heading) - 2), _width)
             style = _style(heading, text) if colour else None
             yield f"{heading}: {click.style(text, fg=style) if style else text}"
 

@@ -44,6 +44,20 @@ def readable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def shortened(text: str, width: int, measure: Callable[[str], int] = len) -> str:
+    """A long name in at most ``width``, by ``measure``: its two ends, where names of a series differ, and a sign."""
+    if measure(text) <= width:
+        return text
+    tail = (width - 1) // 2
+    return _cut(text, width - 1 - tail, measure) + "…" + _cut(text[::-1], tail, measure)[::-1]
+
+
+def _cut(text: str, width: int, measure: Callable[[str], int]) -> str:
+    while (over := measure(text) - width) > 0:
+        text = text[: len(text) - max(1, over // 2)]
+    return text
+
+
 def json_text(data: object, *, default: Callable[[object], object] = str, indent: int | None = None) -> str:
     """``data`` as JSON that keeps its letters, with each control character as an escape of JSON's."""
     text = json.dumps(data, default=default, ensure_ascii=False, indent=indent)

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from bec_core import shown
 from bec_core.job import Metric
+from bec_core.text import shortened
 from bec_core.words import ago, count
 
 _TIBETAN = re.compile("[\u0f00-\u0fff]")
@@ -41,7 +42,7 @@ def make_environment() -> Environment:
         local=local_time,
         segment=segment,
         money=money,
-        middle=middle,
+        middle=shortened,
         metric=metric_value,
         work=work_of,
         titled=titled,
@@ -112,14 +113,6 @@ def titled(title: str) -> Markup:
     """A work's title; readers and fonts are told where it is Tibetan."""
     language = Markup(' lang="bo"') if _TIBETAN.search(title) else ""
     return Markup("<bdi{}>{}</bdi>").format(language, shown(title))
-
-
-def middle(text: str, most: int) -> str:
-    """A long name shortened in the middle, where names of a series are alike."""
-    if len(text) <= most:
-        return text
-    tail = (most - 1) // 2
-    return f"{text[: most - 1 - tail]}…{text[-tail:]}"
 
 
 def first_line(text: str, most: int) -> str:

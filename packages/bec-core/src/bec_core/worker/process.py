@@ -281,9 +281,8 @@ class BECWorker:
         finally:
             with self._tally.changed:
                 self._tally.busy -= 1
-                self._tally.empty_receives = (
-                    0  # what came to nothing while a task ran tells nothing of its end
-                )
+                # what came to nothing while a task ran tells nothing of its end
+                self._tally.empty_receives = 0
                 self._tally.changed.notify_all()
 
     def _wait_s(self) -> float:
