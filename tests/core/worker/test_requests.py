@@ -13,7 +13,9 @@ from bec_core.models import TaskResult, encode_message
 from bec_core.queues import create_queues
 from bec_core.storage import open_store
 from bec_core.testing.checksum_job import ChecksumWorker, Trouble
-from bec_core.worker import End, WorkerObserver
+from bec_core.worker import End, WorkerObserver, process
+from bec_core.worker.ending import Done
+from bec_core.worker.settle import settle
 from support.worker_lab import QUICK, Lab
 
 PATIENT = attrs.evolve(QUICK, shutdown_after_empty=60)
@@ -120,6 +122,37 @@ def test_what_is_forced_while_it_runs_is_done_again_with_the_config_of_the_reque
     marker = marker_of(lab, ref)
     assert (marker.request, marker.content["config"]) == (1, {"page_ms": 1.0})
     assert lab.ledger_states() == {"done": 1}
+
+
+def test_what_is_forced_while_the_end_of_it_is_written_waits_no_whole_lease(lab, monkeypatch):
+    """The task is held no more, and its row still says running, by this worker."""
+    ref = lab.volume("vol1", b"one")
+    lab.ask(ref)
+    ending, left = threading.Event(), threading.Event()
+
+    def slow_settle(place, message, attempted):
+        if isinstance(attempted, Done) and not ending.is_set():
+            ending.set()
+            assert left.wait(20)
+        return settle(place, message, attempted)
+
+    class Watch(WorkerObserver):
+        def task_finished(self, volume, name, reason=None):
+            if name == "left":
+                left.set()
+
+    monkeypatch.setattr(process, "settle", slow_settle)
+    ended = []
+    options = attrs.evolve(PATIENT, lease_s=60.0)
+    first = threading.Thread(target=lambda: ended.append(lab.work(options, Watch())))
+    began = time.monotonic()
+    first.start()
+    assert ending.wait(20)
+    force(lab, ref)
+    first.join()
+    assert ended[0].end is End.NOTHING_LEFT
+    assert time.monotonic() - began < 30
+    assert marker_of(lab, ref).request == 1
 
 
 def test_a_failure_of_an_earlier_request_does_not_fail_the_later_one(lab):

@@ -297,7 +297,7 @@ class Attempt:
         if refused.failure is not None:
             logger.info("failed for good before; this message is set aside with that reason")
             return SetAside(refused.failure, ref)
-        if any(held.volume.ref == ref for held in self._place.keeper.held()):
+        if refused.worker_id == self._place.worker_id:  # from its claim until its end is written
             logger.info("left: the volume is at hand here, for an earlier message")
             return Left("the volume is at hand here", _AT_HAND_S, volume)
         logger.info("left for {:.0f} s: the task is {}", refused.wait_s, refused.status.value)

@@ -72,7 +72,7 @@ def claim(
     row = connection.execute(
         """
         SELECT status, extract(epoch FROM greatest(lease_expires_at, retry_at) - clock_timestamp())::float8,
-               error_stage, error_type, error_message, error_fingerprint
+               worker_id, error_stage, error_type, error_message, error_fingerprint
         FROM task_executions WHERE (job_id, volume_id, s3_etag) = (%s, %s, %s::bytea)
         """,
         (job_id, volume_id, etag),
@@ -82,8 +82,9 @@ def claim(
     status = TaskStatus(row[0])
     failure = None
     if status is TaskStatus.TERMINAL_FAILED:
-        failure = Failure(*(text or "unknown" for text in row[2:]))
-    return NotClaimed(status, max(0.0, row[1] or 0.0), failure)
+        failure = Failure(*(text or "unknown" for text in row[3:]))
+    worker = row[2] if status is TaskStatus.RUNNING else None
+    return NotClaimed(status, max(0.0, row[1] or 0.0), failure, worker)
 
 
 _CLAIM = """

@@ -69,11 +69,15 @@ class Failure:
 
 @frozen
 class NotClaimed:
-    """Why a claim was refused: the task's status, for how long to leave it alone (seconds), why it failed."""
+    """Why a claim was refused: the task's status, for how long to leave it alone (seconds), why it failed.
+
+    ``worker_id`` is the worker that has it, if one does.
+    """
 
     status: TaskStatus
     wait_s: float
     failure: Failure | None = None
+    worker_id: int | None = None
 
 
 @frozen
