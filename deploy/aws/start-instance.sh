@@ -25,11 +25,16 @@ done
 /opt/bec/bin/pip install --quiet --no-index --find-links "$release" "${wheels[@]}"
 
 # The settings are public, the password is not: systemd reads the file as root before it drops its rights.
+# What the machine says of itself comes first, so that a line in the parameter has the last word.
+metadata=http://169.254.169.254/latest
+token=$(curl -sSf -X PUT -H "X-aws-ec2-metadata-token-ttl-seconds: 60" "$metadata/api/token")
+kind=$(curl -sSf -H "X-aws-ec2-metadata-token: $token" "$metadata/meta-data/instance-type")
 install -d /etc/bec
 (
     umask 077
+    printf 'BEC_EMF_INSTANCE_TYPE=%s\n' "$kind" >/etc/bec/worker.env
     aws ssm get-parameter --region "$region" --name "/bec/${jobs[0]}/worker.env" \
-        --query Parameter.Value --output text >/etc/bec/worker.env
+        --query Parameter.Value --output text >>/etc/bec/worker.env
     aws secretsmanager get-secret-value --region "$region" --secret-id "$secret" --query SecretString --output text |
         "$python" -c 'import json, sys; print("\nBEC_SQL_PASSWORD=" + json.load(sys.stdin)["password"])' >>/etc/bec/worker.env
 )

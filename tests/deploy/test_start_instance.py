@@ -26,6 +26,13 @@ case "$*" in
 *) exit 9 ;;
 esac
 """
+CURL = """#!/bin/sh
+case "$*" in
+*"-X PUT"*" http://169.254.169.254/latest/api/token") printf t0ken ;;
+*"X-aws-ec2-metadata-token: t0ken http://169.254.169.254/latest/meta-data/instance-type") printf c7i.large ;;
+*) exit 22 ;;
+esac
+"""
 PYTHON = f"""#!/bin/sh
 echo "python $*" >>"$SAID"
 if [ "$1 $2" = "-m venv" ]; then
@@ -57,7 +64,12 @@ class Machine:
         control = root / "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl"
         control.parent.mkdir(parents=True)
         programs = {stubs / name: SAYS.format(name=name) for name in ("dnf", "pip", "systemctl", "useradd")}
-        programs |= {stubs / "aws": AWS, stubs / "python3.11": PYTHON, control: SAYS.format(name="agent")}
+        programs |= {
+            stubs / "aws": AWS,
+            stubs / "curl": CURL,
+            stubs / "python3.11": PYTHON,
+            control: SAYS.format(name="agent"),
+        }
         for path, text in programs.items():
             path.write_text(text)
             path.chmod(0o755)
@@ -110,6 +122,7 @@ def test_a_worker_is_installed_from_the_release_and_started(
     settings = tmp_path / "etc/bec/worker.env"
     assert settings.stat().st_mode & 0o777 == 0o600
     assert dict(named_file(settings).values) == {
+        "BEC_EMF_INSTANCE_TYPE": "c7i.large",
         "BEC_SQL_HOST": "db.example", "BEC_WORKER_ARGS": "", "BEC_SQL_PASSWORD": "p4ss",
     }  # fmt: skip
     assert (tmp_path / "etc/systemd/system/bec-worker@.service").exists()
