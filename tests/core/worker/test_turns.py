@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import threading
 import time
 import weakref
@@ -239,7 +240,7 @@ def test_a_next_message_that_is_nonsense_or_has_no_manifest_disturbs_nobody(
 def test_a_turn_is_passed_on_once_and_says_who_is_before() -> None:
     turns = Turns(1)
     with turns.taken() as first:
-        assert first.free_since() == 0.0
+        assert first.free_since() == -math.inf
         first.pass_on()
         first.pass_on()
         with turns.taken() as second:
@@ -248,7 +249,7 @@ def test_a_turn_is_passed_on_once_and_says_who_is_before() -> None:
             first.end()
             assert second.free_since() == first.ended_at
     with turns.taken() as third:
-        assert third.free_since() == 0.0
+        assert third.free_since() == -math.inf
 
 
 def test_a_turn_holds_none_of_those_before_it() -> None:

@@ -50,7 +50,8 @@ class HeldTask:
     @property
     def worked_s(self) -> float:
         """How long it has been worked on: from its claim, or from the end of the task before it if that came later."""
-        return time.monotonic() - max(self.started, self.turn.free_since() or 0.0)
+        free = self.turn.free_since()
+        return time.monotonic() - (self.started if free is None else max(self.started, free))
 
     @property
     def quiet_since(self) -> float | None:

@@ -7,6 +7,7 @@ is not written down.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -43,9 +44,9 @@ class Turn:
     def free_since(self) -> float | None:
         """Since when no page of the task before is in this one's way (``time.monotonic()``); None: some may be.
 
-        0.0: there was no such task.
+        Minus infinity: there was no such task.
         """
-        return 0.0 if self._before is None else self._before.ended_at
+        return -math.inf if self._before is None else self._before.ended_at
 
     def forget(self) -> None:
         """Nobody asks any more what was before: without this each turn would hold all that ever were."""
