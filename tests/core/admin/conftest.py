@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,14 +23,13 @@ def session(
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         monkeypatch.setenv("BEC_REGION", "us-east-1")
-    database = f"t_{uuid.uuid4().hex}"
-    postgres.new_database(database)
-    use_postgres(monkeypatch, postgres, database)
     monkeypatch.setenv("BEC_QUEUE", request.param)
     monkeypatch.setenv("BEC_SOURCE_URL", (tmp_path / "archive").as_uri())
     monkeypatch.setenv("BEC_DEST_URL", (tmp_path / "artifacts").as_uri())
     (tmp_path / "archive").mkdir()
     install_checksum_plugin(tmp_path / "plugins")
     monkeypatch.syspath_prepend(str(tmp_path / "plugins"))
-    with Session(load_settings(), connections=8) as opened:
-        yield opened
+    with postgres.fresh_database() as database:
+        use_postgres(monkeypatch, postgres, database)
+        with Session(load_settings(), connections=8) as opened:
+            yield opened

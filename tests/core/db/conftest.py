@@ -22,4 +22,6 @@ def new(postgres):
 
     yield make
     for connection in made:
+        name = connection.info.dbname
         connection.close()
+        postgres.drop_database(name)
