@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from bec_core.admin.asking import ask
-from bec_core.admin.jobs import create_job
+from bec_core.admin.job_making import create_job
 from bec_core.admin.session import Session
 from bec_core.db import inputs
 from bec_core.models import Job, VolumeRef

@@ -103,7 +103,7 @@ def _patient() -> None:
 def enqueue(dsn: str) -> Iterator[Work]:
     """Asking a job for 100 volumes that it was not asked for before."""
     from bec_core.admin.asking import ask
-    from bec_core.admin.jobs import create_job
+    from bec_core.admin.job_making import create_job
     from bec_core.admin.session import Session
     from bec_core.models import VolumeRef
     from bec_core.settings import load_settings

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bec_core.admin.jobs import ensure_job, list_jobs
+from bec_core.admin.job_making import ensure_job
+from bec_core.admin.jobs import list_jobs
 from bec_core.admin.session import Session
 from bec_core.admin.volume_list import parse_volume, parse_volumes
 from bec_core.errors import SettingsError

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from loguru import logger
 
 from bec_core.admin.asking import ask as ask_job
-from bec_core.admin.jobs import create_job
+from bec_core.admin.job_making import create_job
 from bec_core.artifacts import TaskFolder, intact
 from bec_core.models import OutgoingMessage, VolumeRef, encode_message
 from bec_core.testing.checksum_job import Trouble

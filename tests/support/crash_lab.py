@@ -20,7 +20,7 @@ import boto3
 import psycopg
 
 from bec_core.admin.asking import ask
-from bec_core.admin.jobs import create_job
+from bec_core.admin.job_making import create_job
 from bec_core.admin.session import Session
 from bec_core.artifacts import TaskFolder, intact
 from bec_core.models import Job, Message, OutgoingMessage, VolumeRef, encode_message

@@ -10,7 +10,7 @@ import pytest
 
 from bec_core.admin import moving
 from bec_core.admin.asking import ask, raise_request, sweep
-from bec_core.admin.jobs import create_job
+from bec_core.admin.job_making import create_job
 from bec_core.admin.queues import purge, queue_stats
 from bec_core.admin.redriving import Choice, choose, redrive
 from bec_core.admin.session import Session

@@ -11,7 +11,7 @@ import pytest
 
 from bec_core import Input
 from bec_core.admin.binding import bound_inputs, rebind
-from bec_core.admin.jobs import create_job
+from bec_core.admin.job_making import create_job
 from bec_core.admin.session import Session
 from bec_core.errors import ConflictError
 from bec_core.plugins import Plugin, load_plugins

@@ -14,7 +14,9 @@ from bec_core.admin.canary import canary_of, notice, release_all_the_same
 from bec_core.admin.canary_choice import Candidate, sample, spread
 from bec_core.admin.feeding import Budget, Feeder, FeederOptions, give_feeder
 from bec_core.admin.health import Kind, Thresholds, healths
-from bec_core.admin.jobs import create_job, find_job, set_status
+from bec_core.admin.job_ending import set_status
+from bec_core.admin.job_making import create_job
+from bec_core.admin.jobs import find_job
 from bec_core.admin.queues import purge, queue_stats
 from bec_core.admin.session import Session
 from bec_core.admin.statistics import job_statistics, what_is_left

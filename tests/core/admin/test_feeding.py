@@ -19,7 +19,9 @@ from bec_core.admin.feeding import (
     give_feeder,
     take_feeder_away,
 )
-from bec_core.admin.jobs import create_job, delete_job, find_job, set_status
+from bec_core.admin.job_ending import delete_job, set_status
+from bec_core.admin.job_making import create_job
+from bec_core.admin.jobs import find_job
 from bec_core.admin.queues import queue_stats
 from bec_core.admin.redriving import Choice, choose, redrive
 from bec_core.admin.session import Session

@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from bec_core.admin.dismissal import dismiss
 from bec_core.admin.health import Thresholds, healths
-from bec_core.admin.jobs import create_job
+from bec_core.admin.job_making import create_job
 from bec_core.admin.overview import Choice, Monitor
 from bec_core.admin.session import Session
 from bec_core.admin.statistics import job_statistics, recent_tasks

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bec_core.admin import overview
-from bec_core.admin.jobs import create_job
+from bec_core.admin.job_making import create_job
 from bec_core.admin.overview import Monitor
 from bec_core.admin.session import Session
 from bec_core.settings import load_settings

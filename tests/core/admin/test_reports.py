@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bec_core.admin import reports
-from bec_core.admin.jobs import find_job, update_config
+from bec_core.admin.job_making import update_config
+from bec_core.admin.jobs import find_job
 from bec_core.admin.session import Session
 from bec_core.errors import StorageError
 from bec_core.models import Work

@@ -12,7 +12,7 @@ import pytest
 
 from bec_core.admin import walking
 from bec_core.admin.asking import ask
-from bec_core.admin.jobs import create_job
+from bec_core.admin.job_making import create_job
 from bec_core.admin.session import Session
 from bec_core.admin.walking import Look, walk
 from bec_core.archive.paths import volume_folder, volume_of_folder

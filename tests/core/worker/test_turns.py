@@ -117,6 +117,23 @@ def test_the_next_volume_begins_with_the_last_page_of_one_and_a_third_does_not(
     assert lab.messages() == (0, 0)
 
 
+@pytest.mark.timeout(60)
+def test_a_slot_that_found_nothing_waits_for_no_message_while_the_last_volume_is_at_work(
+    lab: Lab, working: Callable[..., BECWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = lab.volume("vol0", b"page")
+    held = Held(monkeypatch, last)
+    lab.ask(last)
+    worker = working(attrs.evolve(UNTIL_DONE, poll_wait_s=20.0))
+    wait_for(lambda: len(held.begun) == 1)
+    time.sleep(0.5)  # the other slot has found nothing by now, and has looked again
+    began = time.monotonic()
+    held.go_on.set()
+    worker.join()  # type: ignore[attr-defined]
+    assert time.monotonic() - began < 10
+    assert statuses(lab) == ["done"]
+
+
 def only_one_runs_till(held: Held, worker: BECWorker, lab: Lab) -> None:
     """The other of two volumes is not begun while one is held; both are done in the end."""
     time.sleep(0.3)

@@ -29,3 +29,19 @@ def test_the_graph_says_what_the_network_says_for_any_number_of_tiles_of_any_siz
     for count, size in ((1, (512, 512)), (2, (512, 512)), (3, (512, 512)), *((1, size) for size in small)):
         tiles = np.where(rng.random((count, *size)) < 0.1, 0, 255).astype(np.uint8)
         np.testing.assert_allclose(graph.probabilities(tiles), model.probabilities(tiles), atol=0.02)
+
+
+@pytest.mark.parametrize("make", [box, deeplab])
+def test_it_is_traced_by_one_tile_and_without_a_module_for_each_part(make, monkeypatch):
+    model, seen, parts = make(), [], []
+    model.network.register_forward_pre_hook(lambda _, given: seen.append(tuple(given[0].shape)))
+    trace = torch.jit.trace
+
+    def watched(network, *arguments, **keywords):
+        parts.append(len(list(network.children())))
+        return trace(network, *arguments, **keywords)
+
+    monkeypatch.setattr(torch.jit, "trace", watched)
+    traced(model)
+    assert seen == [(1, model.channels, 512, 512)]
+    assert parts == [0]

@@ -90,6 +90,16 @@ def session_of(ctx: click.Context, *, connections: int = 4, **overrides: Any) ->
     return ctx.with_resource(Session(settings_of(ctx, **overrides), connections=connections))
 
 
+def open_aside(session: Session) -> None:
+    """Begin to open the embedded database, whose server may have to start; a worker's rooms are imported meanwhile.
+
+    What goes wrong with the database is said when it is first asked.
+    """
+    if session.settings.is_local:
+        session.open_database_aside()
+        import bec_core.admin.working  # noqa: F401
+
+
 def session_and_job(ctx: click.Context, name_or_id: str) -> tuple[Session, Job]:
     """A session that is closed when the command ends, and the job of this name or id."""
     from bec_core.admin.jobs import find_job

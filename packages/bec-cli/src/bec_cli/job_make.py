@@ -101,7 +101,7 @@ def create(
       bec jobs create --name careful --type ldv1 --config-text '{"batch_size": 4}'
     """
     from bec_core.admin.binding import parse_inputs
-    from bec_core.admin.jobs import create_job, precheck
+    from bec_core.admin.job_making import create_job, precheck
 
     session = session_of(ctx)
     given = parse_inputs(inputs)
@@ -201,7 +201,7 @@ def update(
       bec jobs update ocr --input lines=ldv1-new
     """
     from bec_core.admin.binding import parse_inputs, rebind
-    from bec_core.admin.jobs import update_config
+    from bec_core.admin.job_making import update_config
 
     session, job = session_and_job(ctx, job_name)
     values = read_config(config, config_text)

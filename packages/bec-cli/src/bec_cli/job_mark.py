@@ -37,7 +37,7 @@ def _status_command(name: str, status: JobStatus, explanation: str) -> click.Com
 
 
 def _mark(session: Session, job: Job, status: JobStatus, *, dry_run: bool) -> None:
-    from bec_core.admin.jobs import set_status
+    from bec_core.admin.job_ending import set_status
 
     if job.status is status:
         say(f"Job {job.name} is {status.value} already")
@@ -118,7 +118,7 @@ def delete(
       bec jobs delete ldv1 --yes
     """
     from bec_core.admin.binding import readers_of
-    from bec_core.admin.jobs import delete_job, deletion_of, refuse_read
+    from bec_core.admin.job_ending import delete_job, deletion_of, refuse_read
 
     session, job = session_and_job(ctx, job_name)
     what = deletion_of(session, job)

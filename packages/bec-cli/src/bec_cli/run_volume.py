@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bec_cli.common import dry_run_option, job_option, json_option, note, print_json, session_of
+from bec_cli.common import dry_run_option, job_option, json_option, note, open_aside, print_json, session_of
 from bec_cli.exits import Exit
 from bec_cli.printing import say
 from bec_cli.resource_options import WorkerCommand, named_resources
@@ -55,10 +55,12 @@ def run_volume(
     """
     from bec_cli.signals import stopping_on_signals
     from bec_core.admin.jobs import find_job
+
+    session = session_of(ctx)
+    open_aside(session)
     from bec_core.admin.one_volume import run_volume as do
     from bec_core.worker import WorkerOptions
 
-    session = session_of(ctx)
     job = find_job(session, job_name)
     named = named_resources(ctx)
     named.check([session.plugins.job_type(job.type)])

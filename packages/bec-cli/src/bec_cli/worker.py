@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bec_cli.common import ago, count, local_time, note, session_of
+from bec_cli.common import ago, count, local_time, note, open_aside, session_of
 from bec_cli.completion import complete_job
 from bec_cli.exits import Exit
 from bec_cli.last_words import say_the_end
@@ -151,6 +151,7 @@ def worker(
             source_url=_url(s3_source_bucket),
             dest_url=_url(s3_dest_bucket),
         )
+        open_aside(session)
         named, for_observers = named_resources(ctx), _for_observers(metrics_port)
         while True:
             job = _job(session, place.job, watchdog, poll_s=poll_wait if wait else None)

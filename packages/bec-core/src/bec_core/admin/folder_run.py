@@ -19,7 +19,7 @@ from attrs import field, frozen
 
 from bec_core.admin.asking import Asked, ask
 from bec_core.admin.binding import FOLDER_RUN_PREFIX
-from bec_core.admin.jobs import ensure_job
+from bec_core.admin.job_making import ensure_job
 from bec_core.admin.session import Session
 from bec_core.admin.wanted import Want
 from bec_core.archive.paths import LOCAL_SUFFIXES

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from bec_core.admin.jobs import check_name
+from bec_core.admin.job_making import check_name
 from bec_core.declared import shape_problems
 from bec_core.errors import JobConfigError, PluginError, SettingsError
 from bec_core.job import JobType

@@ -286,10 +286,13 @@ class BECWorker:
                 self._tally.changed.notify_all()
 
     def _wait_s(self) -> float:
-        """How long to wait for a message: not at all where the ledger may already say that nothing is left."""
-        options = self._place.options
+        """How long to wait for a message: not at all where the ledger may say that nothing is left.
+
+        It may at once, and again when what is at hand has ended: a message that is waited for till then comes late.
+        """
+        options, tally = self._place.options, self._tally
         look_first = options.until_drained and self._place.services.queue.exact
-        return 0.0 if look_first and not self._tally.empty_receives else options.poll_wait_s
+        return 0.0 if look_first and (tally.busy or not tally.empty_receives) else options.poll_wait_s
 
     def _see_through(self, message: Message, turn: Turn, *, cancelled: bool) -> None:
         self._place.watchers.step(Step.RECEIVED)

@@ -88,17 +88,36 @@ def place(network: nn.Module, device: torch.device, precision: Precision) -> nn.
     return network
 
 
+class _Whole(nn.Module):
+    """A network without parts that torch can see.
+
+    Of every part TorchScript would make a module of its own, with all that it has (0.1 s of a start), and freezing
+    would resolve them again. So the weights come into the graph as constants; the frozen graph is the same.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self._network = (network,)  # torch looks for parts in no tuple
+        self.eval()
+
+    def forward(self, tiles: torch.Tensor) -> torch.Tensor:
+        """The network's logits."""
+        (network,) = self._network
+        logits: torch.Tensor = network(tiles)
+        return logits
+
+
 def traced(model: LineModel) -> LineModel:
     """The model with its network as one frozen TorchScript graph, for tiles of every size that it takes.
 
     A pass is then one call without Python in between, so that passes in several threads, and the threads that
     decode pages, need not wait for each other at the interpreter's lock.
     """
-    example = torch.zeros(2, model.channels, TILE, TILE, dtype=model.precision.dtype, device=model.device)
+    example = torch.zeros(1, model.channels, TILE, TILE, dtype=model.precision.dtype, device=model.device)
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of sizes taken as constant: such a network's tiles have one size
         # check_trace would trace once more and import 500 modules to compare; our tests compare the graph's results
         graph = torch.jit.trace(  # type: ignore[no-untyped-call]  # torch has no types for it
-            model.network, example.contiguous(memory_format=torch.channels_last), check_trace=False
+            _Whole(model.network), example.contiguous(memory_format=torch.channels_last), check_trace=False
         )
         return attrs.evolve(model, network=torch.jit.freeze(graph))
