@@ -4,9 +4,10 @@
 
 One thread carries pages from bytes to record over and over; the network's answers are remembered, so that only
 our own part runs. Two samplers look at it from outside over the same seconds: one counts all samples, the other those
-in which the thread holds the lock. That other work slows the thread changes neither's share. Prints the share, which is
-one over the number of threads that could run before they wait for each other, and the places that hold it longest.
-To compare, run it in turn with ``PYTHONPATH`` at another commit's ``packages/bec-ldv1/src``.
+in which the thread holds the lock. That other work slows the thread changes neither's share. Prints the share; the
+same of a whole page with its network, which never holds the lock, and how many cores would be full of such pages
+before their threads wait for each other; then the places that hold it longest. To compare, run it in turn with
+``PYTHONPATH`` at another commit's ``packages/bec-ldv1/src``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -28,7 +30,10 @@ _PLACE = re.compile(r"(\w+) \(\S*?bec_ldv1/(\S+?\.py)\b")
 
 
 def over_and_over(folder: Path) -> None:
-    """Carry the folder's pages from bytes to record until standard input ends; say when it begins."""
+    """Carry the folder's pages from bytes to record until standard input ends.
+
+    When it begins it prints what a page takes of the network and of the rest, seconds of processor time.
+    """
     import threading
 
     import cv2
@@ -44,9 +49,17 @@ def over_and_over(folder: Path) -> None:
         remembered = Remembered(engine)
         for page in pages:
             _whole_page(page, remembered)
+        began = time.process_time()
+        for question in remembered.asked.values():
+            engine.infer(question)
+        network_s = time.process_time() - began
+        began = time.thread_time()
+        for page in pages:
+            _whole_page(page, remembered)
+        rest_s = time.thread_time() - began
         ended = threading.Event()
         threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-        print("ready", flush=True)
+        print(network_s / len(pages), rest_s / len(pages), flush=True)
         while not ended.is_set():
             for page in pages:
                 _whole_page(page, remembered)
@@ -98,7 +111,7 @@ def main() -> None:
         ) as child:
             assert child.stdin is not None
             assert child.stdout is not None
-            child.stdout.readline()
+            network_s, rest_s = map(float, child.stdout.readline().split())
             outs = {"--idle": place / "all", "--gil": place / "held"}
             how = f"record --nonblocking --nolineno --full-filenames --format raw --rate {RATE}".split()
             how += ["--duration", str(options.seconds), "--pid", str(child.pid)]
@@ -116,7 +129,14 @@ def main() -> None:
         every, held = (samples(out) for out in outs.values())
     share = held.total() / max(1, every.total())
     print(f"{len(distinct)} pages, {every.total()} samples: the lock is held in {held.total()}, {share:.1%}")
-    print(f"so {1 / max(share, 1e-9):.1f} such threads fill it")
+    held_s = share * rest_s
+    print(
+        f"a page: {1000 * held_s:.1f} ms of {1000 * rest_s:.1f}; with the network's {1000 * network_s:.1f} it is held",
+        end=" ",
+    )
+    print(
+        f"for {held_s / (rest_s + network_s):.1%}, and {(rest_s + network_s) / max(held_s, 1e-9):.1f} cores fill it"
+    )
     for name, number in held.most_common(SHOWN):
         print(f"{number / every.total():7.2%}  {name}")
 
