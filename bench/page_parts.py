@@ -42,11 +42,11 @@ def main() -> None:
     for path in parser.parse_args().files:
         data = path.read_bytes()
         page = decode(data)
-        small, ink = shrink(page), prepare(page, Preparation(even_light=True)).ink
+        small, pieces = shrink(page), prepare(page, Preparation(even_light=True)).pieces
         print(
             f"{path.name}  {page.width} × {page.height}: decoded {cost(lambda data=data: decode(data)):.1f} ms, "
             f"light on dark {cost(lambda small=small: light_on_dark(small)):.1f}, "
-            f"lost strokes {cost(lambda small=small, ink=ink: lost_strokes(small, ink)):.1f}"
+            f"lost strokes {cost(lambda small=small, pieces=pieces: lost_strokes(small, pieces)):.1f}"
         )
 
 

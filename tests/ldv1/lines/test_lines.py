@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bec_ldv1.lines import LineSettings, Points, assemble_lines, map_line
+from bec_ldv1.lines.smoothing import _middle_of_five
 from support.drawn_maps import Canvas, Curve, extent, middles
 
 
@@ -245,3 +246,11 @@ def test_mapping_a_line_there_and_back() -> None:
     assert mapped.confidence == line.confidence
     np.testing.assert_allclose(mapped.baseline[:, 0], line.baseline[:, 0] * 2 + 10)
     np.testing.assert_allclose(map_line(mapped, back).polygon, line.polygon, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [3, 4, 8, 9, 40])
+def test_a_smooth_course_is_the_mean_of_running_medians(size: int) -> None:
+    values = np.random.default_rng(size).normal(0, 10, size)
+    padded = np.concatenate([values[[0, 0]], values, values[[-1, -1]]])
+    five = [padded[i : i + size] for i in range(5)]
+    assert np.array_equal(_middle_of_five(*five), np.median(five, axis=0))

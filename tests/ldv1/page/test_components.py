@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bec_ldv1.page.components import components, median
+from bec_ldv1.page.components import components, ink_pieces, median
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.5, 0.7, 1.0])
@@ -23,3 +23,10 @@ def test_the_median_is_numpys() -> None:
             plane = random.integers(0, most, (size, 7)).astype(np.uint8)
             assert median(plane) == np.median(plane)
     assert median(np.array([[0, 255]], np.uint8)) == 127.5
+
+
+def test_the_pieces_of_ink_are_those_of_what_is_black() -> None:
+    ink = np.full((9, 12), 255, np.uint8)
+    ink[2:4, 1:6] = 0
+    ink[6, 8] = 0
+    assert ink_pieces(ink).tolist() == [[1, 2, 5, 2, 10], [8, 6, 1, 1, 1]]

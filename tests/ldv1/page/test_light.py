@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from bec_ldv1.page.binarize import adaptive_threshold, linear_light
+from bec_ldv1.page.components import ink_pieces
 from bec_ldv1.page.light import _strokes, even_light, light_on_dark, lost_strokes
 from support.drawn import noise, written
 
@@ -50,9 +51,9 @@ def test_strokes_that_binarisation_loses() -> None:
     page = written(paper=215, ink=60)
     dark = np.rint(page * 0.3).astype(np.uint8)
     ink = adaptive_threshold(linear_light(dark))
-    assert lost_strokes(dark, ink)
-    assert not lost_strokes(dark, adaptive_threshold(linear_light(even_light(dark))))
-    assert not lost_strokes(page, adaptive_threshold(linear_light(page)))
+    assert lost_strokes(dark, ink_pieces(ink))
+    assert not lost_strokes(dark, ink_pieces(adaptive_threshold(linear_light(even_light(dark)))))
+    assert not lost_strokes(page, ink_pieces(adaptive_threshold(linear_light(page))))
 
 
 def test_strokes_out_of_focus_are_lost_and_not_absent() -> None:
@@ -60,13 +61,13 @@ def test_strokes_out_of_focus_are_lost_and_not_absent() -> None:
     page = cv2.GaussianBlur(written(paper=215, ink=60), (0, 0), 9)
     ink = adaptive_threshold(linear_light(even_light(page)))
     assert (ink == 0).mean() < 0.01
-    assert lost_strokes(page, ink)
+    assert lost_strokes(page, ink_pieces(ink))
 
 
 @pytest.mark.parametrize("brightness", [30, 90, 215])
 def test_bare_paper_has_no_strokes_to_lose(brightness: int) -> None:
     page = noise(np.full((512, 1800), brightness, np.uint8), 3)
-    assert not lost_strokes(page, np.full_like(page, 255))
+    assert not lost_strokes(page, ink_pieces(np.full_like(page, 255)))
 
 
 def test_strokes_are_told_from_their_ground_as_with_real_numbers() -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from bec_ldv1.lines import Line
+from bec_ldv1.page.components import ink_pieces
 from bec_ldv1.record.unread import Beside, look_beside
 
 NOTHING = np.zeros((700, 900), np.float32)
@@ -27,13 +28,13 @@ def row(number: int) -> Line:
 
 
 def look(ink: np.ndarray, lines: list[Line]) -> Beside:
-    return look_beside(NOTHING[: ink.shape[0], : ink.shape[1]], ink, lines)
+    return look_beside(NOTHING[: ink.shape[0], : ink.shape[1]], ink, ink_pieces(ink), lines)
 
 
 @pytest.mark.parametrize("quarters", [0, 1, 2, 3])
 def test_writing_without_lines_is_seen_in_any_direction(quarters: int) -> None:
     ink = np.ascontiguousarray(np.rot90(latin(), quarters))
-    beside = look_beside(np.zeros(ink.shape, np.float32), ink, [])
+    beside = look_beside(np.zeros(ink.shape, np.float32), ink, ink_pieces(ink), [])
     assert beside.unread_share == 1
     assert beside.unread_rows == 8
     assert beside.is_writing
@@ -75,13 +76,13 @@ def test_doubt_is_how_undecided_the_network_was() -> None:
     ink = latin(0)
     sure, unsure, faint = NOTHING.copy(), NOTHING.copy(), NOTHING.copy()
     sure[100:140], unsure[100:140], faint[100:140] = 1.0, 0.5, 0.02
-    assert look_beside(sure, ink, []).doubt == 0
-    assert look_beside(unsure, ink, []).doubt == pytest.approx(0.5)
-    assert look_beside(faint, ink, []).doubt == pytest.approx(0.98)
-    assert look_beside(NOTHING, ink, []).doubt == 0
+    assert look_beside(sure, ink, ink_pieces(ink), []).doubt == 0
+    assert look_beside(unsure, ink, ink_pieces(ink), []).doubt == pytest.approx(0.5)
+    assert look_beside(faint, ink, ink_pieces(ink), []).doubt == pytest.approx(0.98)
+    assert look_beside(NOTHING, ink, ink_pieces(ink), []).doubt == 0
 
 
 def test_a_plane_smaller_than_a_letter() -> None:
-    assert look_beside(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.uint8), []) == Beside(
-        0.0, 0, 0.0, 0.0
-    )
+    assert look_beside(
+        np.zeros((1, 1), np.float32), np.zeros((1, 1), np.uint8), np.array([[0, 0, 1, 1, 1]], np.int32), []
+    ) == Beside(0.0, 0, 0.0, 0.0)

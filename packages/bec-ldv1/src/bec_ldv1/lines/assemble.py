@@ -16,6 +16,7 @@ from bec_ldv1.lines.fragments import ROW, STATION, find_fragments, reduce_map
 from bec_ldv1.lines.frames import uprights, within_frame
 from bec_ldv1.lines.gutters import parted, white_gutters
 from bec_ldv1.lines.linking import joined_alone, link
+from bec_ldv1.lines.ranks import median, percentile
 from bec_ldv1.lines.scraps import pitch_of, usual_body, without_crowding, without_ink_twins
 from bec_ldv1.lines.shape import (
     HALF,
@@ -87,8 +88,9 @@ def assemble_page(
         return Assembled([])
     half = half_ink(ink)
     standing = uprights(drafts, half)
-    drafts = [within_frame(d, standing) for d in drafts]
-    clean = without_rules(half, float(np.median([d.body for d in drafts])))
+    if standing.any():
+        drafts = [within_frame(d, standing) for d in drafts]
+    clean = without_rules(half, median([d.body for d in drafts]))
     drafts, signs = lines_and_signs(without_ink_twins(drafts, clean), clean)
     drafts = extended(drafts, course, barriers, pitch_of(drafts), clean)
     kept = [t for d in drafts if (t := _trim(d, clean, settings)) is not None]
@@ -134,7 +136,7 @@ def linked(
 
 
 def _extent(draft: Draft, left: float, right: float) -> Extent:
-    return Extent(left, right, float(np.median(draft.middle[:_START])), draft.body)
+    return Extent(left, right, median(draft.middle[:_START]), draft.body)
 
 
 def level(draft: Draft, course: Course, width: int) -> float:
@@ -164,7 +166,7 @@ def _without_faint(lines: list[_Trimmed], settings: LineSettings) -> list[_Trimm
     """Drop lines with far less ink than the page's dense ones: specks and grain that look like writing."""
     if not lines:
         return lines
-    least = settings.min_relative_ink * float(np.percentile([t.density for t in lines], 80))
+    least = settings.min_relative_ink * percentile([t.density for t in lines], 80)
     return [t for t in lines if t.density >= least]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from bec_ldv1.lines.drafts import Draft
 from bec_ldv1.lines.fragments import STATION, stretches
+from bec_ldv1.lines.ranks import median
 from bec_ldv1.lines.values import LineSettings
 
 _FEWEST = 3  # lines that make a block
@@ -28,8 +29,8 @@ def without_labels(drafts: Sequence[Draft], barriers: Sequence[float], settings:
     if len(long) < _FEWEST:
         return list(drafts)
     columns = np.searchsorted(barriers, [(d.first + d.last + 1) / 2 * STATION for d in long])
-    left = float(np.median([d.first for d, c in zip(long, columns, strict=True) if c == columns.min()]))
-    right = float(np.median([d.last + 1 for d, c in zip(long, columns, strict=True) if c == columns.max()]))
+    left = median([d.first for d, c in zip(long, columns, strict=True) if c == columns.min()])
+    right = median([d.last + 1 for d, c in zip(long, columns, strict=True) if c == columns.max()])
     limit = settings.margin_length * (right - left)
     kept = (_cut_off(d, left, right, limit) for d in drafts)
     return [d for d in kept if d is not None]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bec_ldv1.lines.fragments import ROW, STATION, Fragment, stretches
+from bec_ldv1.lines.ranks import median, percentile
 
 LEAF = 2.0
 """Planes wider than this many times their height are leaves."""
@@ -29,8 +30,8 @@ def gutters(fragments: Sequence[Fragment], shape: tuple[int, int]) -> list[float
     for f in fragments:
         coverage[f.first : f.last + 1] += 1
     text = np.flatnonzero(coverage)
-    body = float(np.median([f.body for f in fragments])) * ROW
-    free = coverage <= _CROSSING * np.percentile(coverage[text], 75)
+    body = median([f.body for f in fragments]) * ROW
+    free = coverage <= _CROSSING * percentile(coverage[text], 75)
     places = []
     for start, stop in stretches(free[text[0] : text[-1] + 1]):
         left, right = start + int(text[0]), stop + int(text[0])

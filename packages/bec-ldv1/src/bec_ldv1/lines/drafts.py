@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from bec_ldv1.lines.fragments import ROW, STATION, Fragment
+from bec_ldv1.lines.ranks import median
+from bec_ldv1.lines.smoothing import smooth
 
 Doubles = NDArray[np.float64]
 
@@ -41,10 +44,25 @@ class Draft:
         """The last station's number."""
         return self.first + self.top.size - 1
 
-    @property
+    @cached_property
     def middle(self) -> Doubles:
         """The centre line's y per station."""
         return (self.top + self.bottom) / 2
+
+    @cached_property
+    def smooth_middle(self) -> Doubles:
+        """`middle`, smoothed."""
+        return smooth(self.middle)
+
+    @cached_property
+    def level(self) -> float:
+        """The median of `middle`."""
+        return median(self.middle)
+
+    @cached_property
+    def reach(self) -> tuple[float, float]:
+        """The least and the greatest of `middle`: as far apart as can be where there is no station."""
+        return float(self.middle.min(initial=np.inf)), float(self.middle.max(initial=-np.inf))
 
     @property
     def length(self) -> float:
@@ -66,7 +84,7 @@ class Course:
         self._weights = np.zeros(4)
         if slope.size == 0:
             return
-        middle = float(np.median(slope))
+        middle = median(slope)
         near = np.abs(slope - middle) < 0.06
         self._weights[0] = middle
         if near.sum() >= 12:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bec_ldv1.lines.fragments import ROW, STATION, Fragment
+from bec_ldv1.lines.ranks import median, percentile
 
 _SPECK = 0.16  # bodies of ink in a column that are none yet
 _ON_A_PAGE = 4  # least lines on either side
@@ -36,7 +37,7 @@ Doubles = NDArray[np.float64]
 
 def usual_body(fragments: Sequence[Fragment]) -> float:
     """The body of most fragments, in pixels."""
-    return float(np.median([f.body for f in fragments])) * ROW
+    return median([f.body for f in fragments]) * ROW
 
 
 def inked_columns(fragment: Fragment, ink: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -94,7 +95,7 @@ def looks_like_a_gutter(
     if (
         lines < _ON_A_PAGE
         or min(side.mean() for side in close) < _MOST
-        or min(float(np.median(side)) for side in lengths) < _LONG * body
+        or min(median(side) for side in lengths) < _LONG * body
         or stripe[1] - stripe[0] < _ODD_SHARE * gap
     ):
         return False
@@ -139,13 +140,13 @@ def usual_gap(
         gaps = gaps[(gaps[:, 1] <= left + body) | (gaps[:, 0] >= right - body)]
     widths = gaps[:, 1] - gaps[:, 0]
     widths = widths[widths > _OTHER_GAP * body]
-    return float(np.percentile(widths, 90)) if widths.size else 0.0
+    return percentile(widths, 90) if widths.size else 0.0
 
 
 def _heights(ends: Doubles, starts: Doubles) -> tuple[float, float]:
     """The distance of the lines on a stripe's left, and by how much those on its right lie lower (at most half)."""
     left, right = np.sort(ends[:, 1]), np.sort(starts[:, 1])
-    pitch = float(np.median(np.diff(left)))
+    pitch = median(np.diff(left))
     away = right[:, None] - left[None, :]
     nearest = away[np.arange(right.size), np.abs(away).argmin(axis=1)]
-    return pitch, float(np.median(nearest))
+    return pitch, median(nearest)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bec_ldv1.lines.drafts import Course, Doubles, Draft
 from bec_ldv1.lines.fragments import STATION
+from bec_ldv1.lines.ranks import median
 from bec_ldv1.lines.shape import HALF, BandInk, running_mean, straightened_ink, without_guides
 
 _FEWEST = 3  # lines that make a block, beyond which nothing is extended
@@ -93,7 +94,7 @@ def _extend(
 def _continuation(draft: Draft, room: int, direction: int, course: Course) -> Draft:
     """``room`` stations that follow the course from the draft's end on, none of them found."""
     end = slice(-6, None) if direction > 0 else slice(None, 6)
-    y = float(np.median(draft.middle[end]))
+    y = median(draft.middle[end])
     station = (draft.last - 2.5) if direction > 0 else (draft.first + 2.5)
     last = draft.last + room if direction > 0 else draft.first - room
     middles = []

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bec_ldv1.lines.ranks import median
 from bec_ldv1.lines.values import LineSettings
 
 STATION = 16
@@ -80,7 +81,7 @@ def find_fragments(reduced: Floats, settings: LineSettings) -> list[Fragment]:
     runs = _runs(reduced > (1 + settings.threshold) / 2)
     if runs.column.size == 0:
         return []
-    typical = float(np.median(runs.end - runs.start))
+    typical = median(runs.end - runs.start)
     calm = _calmed(reduced, typical)
     mask = calm > settings.threshold
     reach = max(2, round(typical))

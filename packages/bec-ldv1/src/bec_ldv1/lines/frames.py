@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bec_ldv1.lines.drafts import Draft
 from bec_ldv1.lines.fragments import STATION
+from bec_ldv1.lines.ranks import median
 from bec_ldv1.lines.shape import HALF
 
 _LEAST_HEIGHT = 5.0  # an upright is at least so high, in bodies …
@@ -23,7 +24,7 @@ def uprights(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> NDArray[np.uint
 
     A lean of a pixel or two doesn't hide an upright, a break does: stacked letters would seem to stand, too.
     """
-    body = float(np.median([d.body for d in drafts])) / HALF
+    body = median([d.body for d in drafts]) / HALF
     block = (max(float(d.bottom.max()) for d in drafts) - min(float(d.top.min()) for d in drafts)) / HALF
     height = max(9, round(_LEAST_HEIGHT * body), round(_BLOCK_SHARE * block))
     leaning = cv2.dilate(ink, np.ones((1, 3), np.uint8))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bec_ldv1.lines.columns import LEAF
 from bec_ldv1.lines.edges import inked_columns, looks_like_a_gutter, usual_body, usual_gap
 from bec_ldv1.lines.fragments import STATION, Fragment, stretches
+from bec_ldv1.lines.ranks import percentile
 
 _MANY_LINES = 8  # so many beside each other need no further evidence
 _FEWEST_LINES = 4
@@ -45,7 +46,7 @@ def white_gutters(fragments: Sequence[Fragment], ink: NDArray[np.uint8]) -> list
     text = np.flatnonzero(inked)
     if not text.size:
         return []
-    usual = float(np.percentile(inked[text[0] : text[-1] + 1], 75))
+    usual = percentile(inked[text[0] : text[-1] + 1], 75)
     white = inked[text[0] : text[-1] + 1] <= _CROSSING * usual
     reach = round(_SIDE * body)
     candidates = []

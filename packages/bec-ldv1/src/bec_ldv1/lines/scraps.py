@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bec_ldv1.lines.drafts import Draft
 from bec_ldv1.lines.fragments import STATION
+from bec_ldv1.lines.ranks import median, percentile
 from bec_ldv1.lines.shape import HALF
 
 _TOO_NEAR = 0.8  # centres nearer than this (in bodies of the larger line) are one line's
@@ -82,12 +83,12 @@ def pitch_of(drafts: Sequence[Draft]) -> float | None:
     known = distances[np.isfinite(distances)]
     if known.size < _MIN_PITCHES:
         return None
-    return min(float(np.percentile(known, 25)), _LARGEST_PITCH * usual_body(long))
+    return min(percentile(known, 25), _LARGEST_PITCH * usual_body(long))
 
 
 def usual_body(drafts: Sequence[Draft]) -> float:
     """The body of most of the writing in pixels: the median over all stations of some (at least one) drafts."""
-    return float(np.median(np.repeat([d.body for d in drafts], [d.top.size for d in drafts])))
+    return median(np.repeat([d.body for d in drafts], [d.top.size for d in drafts]))
 
 
 def _common(draft: Draft, other: Draft) -> tuple[slice, slice] | None:
@@ -100,6 +101,9 @@ def _common(draft: Draft, other: Draft) -> tuple[slice, slice] | None:
 
 def nearness(draft: Draft, other: Draft, distance: float) -> float:
     """Share of the draft's stations in which its centre is within ``distance`` pixels of the other's."""
+    (highest, lowest), (above, below) = draft.reach, other.reach
+    if highest - below >= distance or above - lowest >= distance:  # nowhere
+        return 0.0
     parts = _common(draft, other)
     if parts is None:
         return 0.0

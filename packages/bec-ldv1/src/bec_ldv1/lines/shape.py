@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from bec_ldv1.lines.drafts import Doubles, Draft
 from bec_ldv1.lines.fragments import STATION
+from bec_ldv1.lines.ranks import percentile
+from bec_ldv1.lines.smoothing import smooth
 from bec_ldv1.lines.values import Line, Points
 
 HALF = 2
 """Ink is looked at on a plane of half the size."""
 
-_SMOOTH = 9  # stations over which a line's course is smoothed
 _LEAST_REACH = 0.8  # a region goes at least so far beyond its band, where there is room, in bodies
 
 
@@ -69,7 +70,7 @@ def straightened_ink(draft: Draft, ink: NDArray[np.uint8], around: float = _AROU
     """The half-size ink within ``around`` bodies of the centre, every column shifted so that it is level."""
     x = np.arange(draft.first * STATION // HALF, min(ink.shape[1], (draft.last + 1) * STATION // HALF))
     centres = (np.arange(draft.first, draft.last + 1) + 0.5) * STATION / HALF
-    middle = np.rint(np.interp(x, centres, smooth(draft.middle) / HALF))
+    middle = np.rint(np.interp(x, centres, draft.smooth_middle / HALF))
     reach = max(2, int(np.ceil(around * draft.body / HALF)))
     y = (middle[None, :] + np.arange(-reach, reach + 1)[:, None]).astype(np.float32)
     columns = np.broadcast_to(x.astype(np.float32), y.shape)
@@ -119,7 +120,7 @@ def ink_ends(columns: Doubles, body: float) -> tuple[int, int] | None:
     if not columns.any():
         return None
     near = running_mean(columns, body)
-    typical = float(np.percentile(near, 75))
+    typical = percentile(near, 75)
     solid = np.flatnonzero((columns > 0) & (near > 0.2 * typical))
     return None if solid.size == 0 else (int(solid[0]), int(solid[-1]) + 1)
 
@@ -165,24 +166,9 @@ def ink_reach(band: BandInk) -> tuple[float, float]:
     return reaches[0], reaches[1]
 
 
-def smooth(values: Doubles) -> Doubles:
-    """Running median of 5, then running mean of ``_SMOOTH``; the ends continue as they are."""
-    if values.size < 3:
-        return np.full_like(values, np.median(values))
-    padded = np.concatenate([values[[0, 0]], values, values[[-1, -1]]])
-    shifted = np.stack([padded[i : i + values.size] for i in range(5)])
-    calm = np.sort(shifted, axis=0)[2]
-    reach = min(_SMOOTH, calm.size) // 2
-    # Mirrored through the end points, so that a slope stays a slope up to the end.
-    left = 2 * calm[0] - calm[1 : reach + 1][::-1]
-    right = 2 * calm[-1] - calm[-reach - 1 : -1][::-1]
-    window = 2 * reach + 1
-    return np.convolve(np.concatenate([left, calm, right]), np.ones(window) / window, mode="valid")
-
-
 def smoothed(draft: Draft) -> Draft:
     """The draft with a smooth course and height."""
-    middle, half = smooth(draft.middle), smooth((draft.bottom - draft.top) / 2)
+    middle, half = draft.smooth_middle, smooth((draft.bottom - draft.top) / 2)
     return Draft(draft.first, middle - half, middle + half, draft.mass, draft.found)
 
 

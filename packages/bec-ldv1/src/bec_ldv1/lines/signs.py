@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bec_ldv1.lines.drafts import Draft
+from bec_ldv1.lines.ranks import median
 from bec_ldv1.lines.scraps import nearness, pitch_of, usual_body
 from bec_ldv1.lines.shape import straightened_ink
 
@@ -39,13 +40,13 @@ def lines_and_signs(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> tuple[li
 def reach_over(line: Draft, signs: Sequence[Draft], reach: tuple[float, float]) -> tuple[float, float]:
     """How far a line's ink goes above and below its band, in bodies, its vowel signs counted."""
     tops = [float(sign.top.min()) for sign in signs if _is_right_below(line, sign, None)]
-    above = (float(np.median(line.top)) - min(tops)) / line.body if tops else 0.0
+    above = (median(line.top) - min(tops)) / line.body if tops else 0.0
     return max(reach[0], above), reach[1]
 
 
 def _is_right_below(line: Draft, draft: Draft, pitch: float | None) -> bool:
     farthest = _FARTHEST * line.body if pitch is None else min(_OF_PITCH * pitch, _FARTHEST * line.body)
-    higher = float(np.median(draft.middle)) < float(np.median(line.middle))
+    higher = draft.level < line.level
     return higher and nearness(draft, line, farthest) > 0.5
 
 

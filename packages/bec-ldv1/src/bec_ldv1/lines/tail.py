@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bec_ldv1.lines.drafts import Doubles, Draft
 from bec_ldv1.lines.fragments import STATION
+from bec_ldv1.lines.ranks import median
 from bec_ldv1.lines.shape import HALF
 
 _FEWEST = 3  # lines of a block
@@ -89,7 +90,7 @@ class Tail:
     def meets(self, draft: Draft) -> bool:
         """Whether a line stands where the letters do."""
         first, last = draft.first * STATION, (draft.last + 1) * STATION
-        level = abs(float(np.median(draft.middle)) - self.middle) < self.pitch / 2
+        level = abs(draft.level - self.middle) < self.pitch / 2
         return level and first < self.right and last > self.left
 
 
@@ -121,14 +122,14 @@ def _ends(rows: Doubles) -> Iterator[tuple[int, float, float]]:
         if block.size < _FEWEST:
             continue
         steps = np.diff(rows[block, 2])
-        pitch = float(np.median(steps))
+        pitch = median(steps)
         even = np.abs(steps - pitch) <= _EVEN * pitch
         below = rows[None, own, 2] - rows[block, None, 2]
         taken = (below > 0) & (below < _FREE * pitch) & (length[own] >= _LONGEST * length[own].max())
         for place in np.flatnonzero(~taken.any(axis=1)):
             near = steps[max(0, place - _STEPS) : place][even[max(0, place - _STEPS) : place]]
             if near.size >= _FEWEST - 1:
-                yield int(block[place]), float(near.mean()), float(np.median(rows[block, 0]))
+                yield int(block[place]), float(near.mean()), median(rows[block, 0])
 
 
 def _below(

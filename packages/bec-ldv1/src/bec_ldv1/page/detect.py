@@ -64,6 +64,7 @@ class Detection:
     Attributes:
         probabilities: float32, detection height × width, of the rectified page.
         ink: what the network saw: uint8, the same height × width, 0 is ink and 255 paper.
+        pieces: box and area of the connected pieces of that ink, see `ink_pieces`.
         geometry: maps its pixels to the original image and to the record.
         outlines: of what is line, in the same pixels: the contract's pieces.
         curve: the spline's control points in detection pixels; None where the lines are straight.
@@ -74,6 +75,7 @@ class Detection:
 
     probabilities: npt.NDArray[np.float32]
     ink: Plane
+    pieces: npt.NDArray[np.int32]
     geometry: Geometry
     outlines: Sequence[Contour]
     curve: ControlPoints | None
@@ -102,6 +104,7 @@ def detect_page(data: bytes, network: LineNetwork) -> Detection:
     return Detection(
         look.probabilities,
         look.ink,
+        look.pieces,
         Geometry(upright.page, look.seen, recorded, look.window),
         look.outlines,
         curve,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from bec_ldv1.page.components import components, median
 from bec_ldv1.page.decode import Plane
@@ -53,21 +54,22 @@ def even_light(plane: Plane) -> Plane:
     return np.asarray(cv2.multiply(plane, fine, dtype=cv2.CV_8U), np.uint8)
 
 
-def lost_strokes(plane: Plane, ink: Plane) -> bool:
-    """Whether a grey page (uint8 height × width) has strokes most of which are not in its ink (0 is ink).
+def lost_strokes(plane: Plane, ink: npt.NDArray[np.int32]) -> bool:
+    """Whether a grey page (uint8 height × width) has strokes most of which are not among its ink's `ink_pieces`.
 
     Only pieces as large as a letter's strokes count, on both sides, so that specks do not. Strokes are looked for at
     half the size, too: on a page out of focus they are too wide and shallow to be seen close by.
     """
     found = [_strokes(one) for one in (plane, np.asarray(cv2.pyrDown(plane), np.uint8))]
-    most = max(cv2.countNonZero(mask) / max(1, mask.size) for mask in found)  # if no piece is a speck
-    if most <= _WRITTEN:
-        return False
-    kept = _stroke_share((ink == 0).view(np.uint8))
-    if kept >= _KEPT * most:
-        return False
-    there = max(_stroke_share(mask) for mask in found)
-    return there > _WRITTEN and kept < _KEPT * there
+    kept = _stroke_share(ink, plane.size)
+    for mask in found:
+        most = cv2.countNonZero(mask) / max(1, mask.size)  # if no piece is a speck
+        if most <= _WRITTEN or kept >= _KEPT * most:
+            continue
+        there = _stroke_share(components(mask)[1][1:], mask.size)
+        if there > _WRITTEN and kept < _KEPT * there:
+            return True
+    return False
 
 
 def _strokes(plane: Plane) -> Plane:
@@ -88,13 +90,12 @@ def _strokes(plane: Plane) -> Plane:
     return np.asarray(cv2.compare(depth, cv2.LUT(plane, table), cv2.CMP_GT), np.uint8)
 
 
-def _stroke_share(mask: Plane) -> float:
-    """The share of a page covered by pieces of a stroke's size of what is not 0."""
-    pieces = components(mask)[1][1:]
+def _stroke_share(pieces: npt.NDArray[np.int32], size: int) -> float:
+    """The share of a page of so many pixels that is covered by pieces of a stroke's size."""
     strokes = (pieces[:, cv2.CC_STAT_AREA] >= _STROKE_AREA) & (
         pieces[:, cv2.CC_STAT_HEIGHT] >= _STROKE_HEIGHT
     )
-    return float(pieces[strokes, cv2.CC_STAT_AREA].sum()) / max(1, mask.size)
+    return float(pieces[strokes, cv2.CC_STAT_AREA].sum()) / max(1, size)
 
 
 def light_on_dark(plane: Plane) -> bool:

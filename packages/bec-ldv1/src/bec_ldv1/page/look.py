@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bec_ldv1.page.binarize import adaptive_threshold
+from bec_ldv1.page.components import ink_pieces
 from bec_ldv1.page.contours import Contour, Postprocess, find_contours
 from bec_ldv1.page.decode import PageFrame, PageImage, Plane
 from bec_ldv1.page.direction import Evidence, best_turn, evidence, turns_to_try
@@ -82,6 +83,11 @@ class Look:
     def evidence(self) -> Evidence:
         """How much writing it shows."""
         return evidence(self.probabilities, self.ink, self.seen.width * self.seen.height)
+
+    @property
+    def pieces(self) -> npt.NDArray[np.int32]:
+        """Box and area of the connected pieces of the ink, see `ink_pieces`."""
+        return self.page.pieces if self.ink is self.page.ink else ink_pieces(self.ink)
 
     def rectified(self, seen: Rectification, network: LineNetwork) -> Look:
         """A look at the same part of the page, rectified otherwise."""

@@ -5,6 +5,7 @@ upright page. An orientation is a number from 1 to 8, as EXIF has them.
 """
 
 import attrs
+import cv2
 import numpy as np
 
 from bec_ldv1.page.contours import Points
@@ -12,6 +13,8 @@ from bec_ldv1.page.decode import PageImage
 
 _CYCLES = ((1, 8, 3, 6), (2, 5, 4, 7))
 """Orientations that follow from each other by a quarter turn counter-clockwise: unmirrored, and mirrored ones."""
+
+_ROTATIONS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 
 
 def turned(orientation: int, quarter_turns: int) -> int:
@@ -29,7 +32,7 @@ def turned_page(page: PageImage, quarter_turns: int) -> PageImage:
     """The page after so many quarter turns counter-clockwise; its orientation says so too."""
     if quarter_turns % 4 == 0:
         return page
-    plane = np.ascontiguousarray(np.rot90(page.plane, quarter_turns))
+    plane = np.asarray(cv2.rotate(page.plane, _ROTATIONS[quarter_turns % 4]), np.uint8)
     return attrs.evolve(page, plane=plane, orientation=turned(page.orientation, quarter_turns))
 
 

@@ -7,11 +7,16 @@ dark ground is turned into dark writing on light ground.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import attrs
 import cv2
 import numpy as np
+import numpy.typing as npt
 
+from bec_ldv1.page.area import area_resize
 from bec_ldv1.page.binarize import adaptive_threshold, linear_light
+from bec_ldv1.page.components import ink_pieces
 from bec_ldv1.page.decode import PageImage, Plane
 from bec_ldv1.page.light import even_light, light_on_dark, lost_strokes
 from bec_ldv1.page.scale import detection_size, enlarged_size, shrink
@@ -60,10 +65,15 @@ class Prepared:
     ink: Plane
     grey: Plane | None = None
 
+    @cached_property
+    def pieces(self) -> npt.NDArray[np.int32]:
+        """Box and area of the connected pieces of its ink, see `ink_pieces`; looked for when asked."""
+        return ink_pieces(self.ink)
+
     @property
     def faint(self) -> bool:
         """Whether the page has strokes, and most of them were lost on the way to `ink`; looked for when asked."""
-        return self.grey is not None and lost_strokes(self.grey, self.ink)
+        return self.grey is not None and lost_strokes(self.grey, self.pieces)
 
 
 def prepare(page: PageImage, wanted: Preparation, size: tuple[int, int] | None = None) -> Prepared:
@@ -95,5 +105,6 @@ def _resized(page: PageImage, wanted: Preparation) -> Plane:
 
 
 def _at(page: PageImage, size: tuple[int, int]) -> Plane:
-    how = cv2.INTER_CUBIC if size[0] > page.width else cv2.INTER_AREA
-    return np.asarray(cv2.resize(page.plane, size, interpolation=how), np.uint8)
+    if size[0] > page.width:
+        return np.asarray(cv2.resize(page.plane, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    return area_resize(page.plane, size)

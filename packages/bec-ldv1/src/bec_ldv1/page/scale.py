@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from bec_ldv1.page.area import area_resize
 from bec_ldv1.page.decode import PageImage, Plane
 
 TILE = 512
@@ -48,8 +49,9 @@ def shrink(page: PageImage) -> Plane:
     size = detection_size(page.width, page.height)
     if size == (page.width, page.height):
         return page.plane
-    how = cv2.INTER_NEAREST if page.bilevel else cv2.INTER_AREA
-    return np.asarray(cv2.resize(page.plane, size, interpolation=how), dtype=np.uint8)
+    if page.bilevel:
+        return np.asarray(cv2.resize(page.plane, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+    return area_resize(page.plane, size)
 
 
 def enlarged_size(width: int, height: int) -> tuple[int, int] | None:

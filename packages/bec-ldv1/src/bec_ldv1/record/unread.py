@@ -58,10 +58,16 @@ class Beside:
 
 
 def look_beside(
-    probabilities: npt.NDArray[np.float32], ink: npt.NDArray[np.uint8], lines: Sequence[Line]
+    probabilities: npt.NDArray[np.float32],
+    ink: npt.NDArray[np.uint8],
+    pieces: npt.NDArray[np.int32],
+    lines: Sequence[Line],
 ) -> Beside:
-    """What is beside the ``lines``; all in the pixels of the two planes (height × width, 0 is ink)."""
-    marks = _marks(ink)
+    """What is beside the ``lines``; all in the pixels of the two planes (height × width, 0 is ink).
+
+    ``pieces`` are the ink's, see `ink_pieces`.
+    """
+    marks = _marks(pieces)
     strokes = _strokes(marks, ink.shape)
     inside = _inside(strokes, lines, (ink.shape[0], ink.shape[1]))
     size = _usual_height(strokes[inside] if inside.any() else strokes)
@@ -76,11 +82,10 @@ def look_beside(
     return Beside(share, rows, _doubt(probabilities), marked)
 
 
-def _marks(ink: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """Box and area of all connected ink that is larger than specks: n × 5, as OpenCV has them."""
-    marks = components((ink == 0).view(np.uint8))[1][1:]
-    large = (marks[:, cv2.CC_STAT_HEIGHT] >= _LEAST_HEIGHT) & (marks[:, cv2.CC_STAT_AREA] >= _LEAST_AREA)
-    return np.asarray(marks[large], np.int32)
+def _marks(pieces: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Those that are larger than specks."""
+    large = (pieces[:, cv2.CC_STAT_HEIGHT] >= _LEAST_HEIGHT) & (pieces[:, cv2.CC_STAT_AREA] >= _LEAST_AREA)
+    return np.asarray(pieces[large], np.int32)
 
 
 def _strokes(marks: npt.NDArray[np.int32], shape: tuple[int, ...]) -> npt.NDArray[np.int32]:

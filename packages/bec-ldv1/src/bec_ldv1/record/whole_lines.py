@@ -25,7 +25,7 @@ def page_details(detection: Detection) -> PageDetails:
     )
     found = assembled.lines
     ink_share = float(np.count_nonzero(detection.ink == 0)) / max(1, detection.ink.size)
-    beside = look_beside(detection.probabilities, detection.ink, found)
+    beside = look_beside(detection.probabilities, detection.ink, detection.pieces, found)
     flags = set(page.flags)
     if not found and beside.marked < INK and not beside.unread_rows:
         flags.add(Flag.BLANK)
