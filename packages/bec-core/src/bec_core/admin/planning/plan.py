@@ -45,7 +45,8 @@ class OnInstance:
 class JobPlan:
     """What a job takes; sizes in bytes, costs in the price file's currency. None: no ground.
 
-    ``measured_on``: the rate's machine. ``processor_s``: processor time a page, seconds; ``core_hours``: of all pages.
+    ``artifacts``: how many of a volume. ``measured_on``: the rate's machine. ``processor_s``: processor time a page,
+    seconds; ``core_hours``: that of all pages.
     """
 
     name: str
@@ -60,6 +61,7 @@ class JobPlan:
     requests: dict[str, Figure] = field(factory=dict)
     requests_cost: Figure | None = None
     on: tuple[OnInstance, ...] = ()
+    artifacts: int | None = None
     measured_on: Machine | None = None
     processor_s: Figure | None = None
     core_hours: Figure | None = None
@@ -110,6 +112,7 @@ def _job(task: Task, prices: Prices | None, fleet: int | None) -> JobPlan:
         requests,
         _requests_cost(requests, prices),
         tuple(_on(task, one, fleet) for one in prices.instances) if prices else (),
+        task.measured.artifacts,
         rate.machine if rate else None,
         task.measured.processor,
         _core_hours(task),
