@@ -180,7 +180,7 @@ def traffic_rows(job: JobPlan, speed: dict[str, Any], calls: Calls, fleet: Fleet
             "**bound: how long a GET may take**",
             f"{1000 * AHEAD / rate:,.0f} ms",
             Basis.EXTRAPOLATED,
-            f"{AHEAD} pages are fetched ahead at least; beyond it pages wait for S3",
+            f"{AHEAD} pages are fetched ahead at least (bench/slow_gets.py shows it); beyond it pages wait for S3",
         ),
         Row(
             "SQS",
