@@ -1,6 +1,7 @@
-"""How fast line detection is here: the real worker, its two bounds, where the time goes. One command.
+"""How fast line detection (or recognition) is here: the real worker, its two bounds, where the time goes. One command.
 
     python bench/speed.py [--pages 60] [--distinct 12] [--from FOLDER] [--json FILE]
+    python bench/speed.py --job ocrv1 …                  of recognition, over the lines that ldv1 found before
     python bench/speed.py --against REV [--pairs 5]      pair by pair against another commit: ratios only
     python bench/speed.py --gpu [--model FILE]           the bounds on a GPU, half precision, batch by batch
 
@@ -18,6 +19,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import asdict
@@ -25,13 +27,15 @@ from loguru import logger
 from measuring import gpu
 from measuring.against import checked_out, in_pairs, ratios
 from measuring.bounds import Bounds, measure_bounds
-from measuring.command import Run, environment_of, run
+from measuring.command import JOBS, Run, environment_of, run
 from measuring.machine import cores, describe, load
 from measuring.pages import distinct_pages, make_volume
+from measuring.recognition import recognition_bounds
 
 ROOT = Path(__file__).resolve().parents[1]
 NO_GPU = 2
 GPU_PAGES = 100
+UNITS = {"ldv1": "tile", "ocrv1": "line"}
 
 
 def main() -> None:
@@ -40,6 +44,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pages", type=int, help=f"of the volume; default: 60, with --gpu {GPU_PAGES}")
+    parser.add_argument("--job", choices=sorted(JOBS), default="ldv1")
     parser.add_argument("--distinct", type=int, default=12, help="how many of them differ")
     parser.add_argument(
         "--from", dest="source", type=Path, help="a folder of real pages, in place of drawn ones"
@@ -51,6 +56,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures there, too (for bench/fleet_paper.py)")
     options = parser.parse_args()
     logger.remove()
+    if options.gpu and options.job != "ldv1":
+        parser.error("--gpu measures line detection")
     if options.gpu and gpu.card() is None:
         print("no GPU: torch finds none here, so nothing was measured", file=sys.stderr)
         sys.exit(NO_GPU)
@@ -62,45 +69,54 @@ def main() -> None:
         pages = max(1, round(pages / len(distinct))) * len(distinct)
         volume = place / "volume"
         make_volume(volume, distinct, pages)
-        of_what = f"from {options.source}" if options.source else "drawn"
+        of_what = f"from {options.source.name}" if options.source else "drawn"
         print(f"{pages} pages, {len(distinct)} of them different, {of_what}")
         print(describe(), flush=True)
         if options.gpu:
             print(f"card               {gpu.card()}")
             gpu.report(distinct, pages, options.model, volume, environment_of(ROOT))
         elif options.against:
-            compare(options.against, volume, options.pairs)
+            compare(options.against, volume, options.pairs, options.job)
         else:
-            alone(volume, distinct, pages, place, options.json)
+            alone(options.job, volume, distinct, of_what, place, options.json)
 
 
-def alone(volume: Path, distinct: list[Path], pages: int, place: Path, json_file: Path | None) -> None:
-    """Measure and print this tree's figures."""
+def line_detection_bounds(distinct: Sequence[Path], pages: int, threads: int) -> tuple[str, Bounds]:
+    """The model's name and its bounds."""
     from bec_ldv1.network.setup import start_engine
 
     with start_engine() as engine:
         model = f"{engine.model.name} in {engine.model.precision.value}"
-        bounds = measure_bounds(engine, distinct, pages, cores() + 2)
+        return model, measure_bounds(engine, distinct, pages, threads)
+
+
+def alone(
+    job: str, volume: Path, distinct: list[Path], of_what: str, place: Path, json_file: Path | None
+) -> None:
+    """Measure and print this tree's figures."""
+    pages = sum(1 for _ in volume.iterdir())
+    measure = {"ldv1": line_detection_bounds, "ocrv1": recognition_bounds}[job]
+    began_at = load()
+    model, bounds = measure(distinct, pages, cores() + 2)
     one_page = place / "one"
     make_volume(one_page, distinct[:1], 1)
     environment = environment_of(ROOT)
-    start, whole = run(one_page, environment), run(volume, environment)
-    _print(model, bounds, start, whole, pages)
+    start, whole = run(one_page, environment, job), run(volume, environment, job)
+    cpu_s = (whole.cpu_s - start.cpu_s) / max(1, pages - 1)
+    _print(f"{model}, {bounds.asked:.1f} {UNITS[job]}s a page", UNITS[job], bounds, start, whole, cpu_s)
     if json_file is not None:
         figures = {
-            "machine": describe(), "cores": cores(), "load": load(), "pages": pages, "model": model,
+            "job": job, "machine": describe(), "cores": cores(), "load": [began_at, load()], "pages": pages,
+            "of_what": f"{len(distinct)} different, {of_what}", "model": model, "cpu_s": cpu_s,
             "in_turn": bounds.in_turn, "bounds": asdict(bounds), "start": asdict(start), "run": asdict(whole),
         }  # fmt: skip
         json_file.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def _print(model: str, bounds: Bounds, start: Run, whole: Run, pages: int) -> None:
-    cpu_s = (whole.cpu_s - start.cpu_s) / max(1, pages - 1)
+def _print(network_is: str, unit: str, bounds: Bounds, start: Run, whole: Run, cpu_s: float) -> None:
     network, rest = bounds.network, bounds.rest
-    each_ms = 1000 / network.pages_per_s / max(bounds.tiles, 1e-9)
-    print(
-        f"network            {model}, {bounds.tiles:.1f} tiles a page, {each_ms:.1f} ms a tile on all cores"
-    )
+    each_ms = 1000 / network.pages_per_s / max(bounds.asked, 1e-9)
+    print(f"network            {network_is}, {each_ms:.1f} ms a {unit} on all cores")
     print()
     print(f"network alone      {network.pages_per_s:8.2f} pages/s  {network.cpu_s:7.3f} CPU-s a page")
     print(f"the rest alone     {rest.pages_per_s:8.2f} pages/s  {rest.cpu_s:7.3f} CPU-s a page")
@@ -120,10 +136,10 @@ def _print(model: str, bounds: Bounds, start: Run, whole: Run, pages: int) -> No
     print(f"load after         {load():8.1f}")
 
 
-def compare(revision: str, volume: Path, pairs: int) -> None:
+def compare(revision: str, volume: Path, pairs: int, job: str) -> None:
     """Run both trees in turn and print how they compare."""
     with checked_out(ROOT, revision) as other:
-        found = ratios(in_pairs(ROOT, other, volume, pairs))
+        found = ratios(in_pairs(ROOT, other, volume, pairs, job))
     print(f"this tree over {revision}, {pairs} pairs in turn:  median (lowest to highest)")
     for name, (middle, lowest, highest) in found.items():
         print(f"{name:32}{middle:7.3f}  ({lowest:.3f} to {highest:.3f})")

@@ -1,7 +1,8 @@
 """What a page costs in this process: the network alone, everything else alone, and where the rest goes.
 
-Of the job only what callers use is touched (`start_engine`, `detect_page`, `page_record`, `to_parquet`, and
-the engine's `infer`), so that the measure survives a change of what lies below.
+Any job can be measured that says how its page is made (`PageJob`); line detection's is here. Of it only what callers
+use is touched (`start_engine`, `detect_page`, `page_record`, `to_parquet`, and the engine's `infer`), so that the
+measure survives a change of what lies below.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from bec_ldv1.record.make import page_record
 from bec_ldv1.record.records import PageRecord, to_parquet
 
 _SAMPLE_S = 0.002
-_STAGES = (
+Places = tuple[tuple[str, str], ...]
+
+_LINE_DETECTION: Places = (
     ("bec_ldv1/page/decode.py", "decode"),
     ("bec_ldv1/page/formats/", "decode"),
     ("bec_ldv1/page/scale.py", "prepare"),
@@ -39,6 +42,25 @@ _STAGES = (
 """Where a sample of the stack counts, by the innermost frame in one of these places; the first that fits."""
 
 
+@frozen
+class PageJob:
+    """How a job makes its pages.
+
+    Attributes:
+        asks: the engine's method that a page asks of.
+        page: from a page's file and an engine to what is recorded of it.
+        write: what becomes of all records.
+        size: how much one question is.
+        places: where its processor time counts, see above.
+    """
+
+    asks: str
+    page: Callable[[Path, Any], Any]
+    write: Callable[[list[Any]], object]
+    size: Callable[[Any], float]
+    places: Places
+
+
 class Remembered:
     """A network that remembers: what a page asked is asked of ``engine`` the first time, and never again.
 
@@ -46,14 +68,15 @@ class Remembered:
     What else a caller reads of an engine is the engine's.
     """
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Any, asks: str = "infer") -> None:
         self._engine = engine
+        self._asks = asks
         self._page = threading.local()
         self.asked: dict[tuple[str, int], Any] = {}
         self._answers: dict[tuple[str, int], Any] = {}
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
+        return self._answer if name == self._asks else getattr(self._engine, name)
 
     @contextmanager
     def asking(self, page: str) -> Iterator[None]:
@@ -61,13 +84,17 @@ class Remembered:
         self._page.name, self._page.number = page, 0
         yield
 
-    def infer(self, tiles: Any) -> Any:
+    def ask(self, question: Any) -> Any:
+        """What the engine itself answers."""
+        return getattr(self._engine, self._asks)(question)
+
+    def _answer(self, question: Any) -> Any:
         """The answer to the page's next question."""
         key = self._page.name, self._page.number
         self._page.number += 1
         if key not in self._answers:
-            self.asked[key] = tiles
-            self._answers[key] = self._engine.infer(tiles)
+            self.asked[key] = question
+            self._answers[key] = self.ask(question)
         return self._answers[key]
 
 
@@ -93,7 +120,7 @@ def _measured(pages: int, work: Callable[[], object]) -> Rate:
 
 @frozen
 class Bounds:
-    """Both bounds, how many tiles' worth of pixels a page asks of the network, and the rest's parts.
+    """Both bounds, how much a page asks of the network (tiles' worth of pixels, or lines), and the rest's parts.
 
     ``stages``: processor time a page by stage, seconds, of one thread alone; ``decode``: reading and decoding alone.
     """
@@ -101,7 +128,7 @@ class Bounds:
     network: Rate
     rest: Rate
     decode: Rate
-    tiles: float
+    asked: float
     stages: dict[str, float]
 
     @property
@@ -111,38 +138,52 @@ class Bounds:
 
 
 def measure_bounds(engine: Any, distinct: Sequence[Path], pages: int, threads: int) -> Bounds:
-    """The bounds over so many pages, each distinct one as often as the others, by so many threads."""
-    remembered = Remembered(engine)
+    """Line detection's bounds over so many pages, each distinct one as often as the others, by so many threads."""
+    return bounds_of(LINE_DETECTION, engine, distinct, pages, threads)
+
+
+def bounds_of(job: PageJob, engine: Any, distinct: Sequence[Path], pages: int, threads: int) -> Bounds:
+    """A job's bounds over so many pages, each distinct one as often as the others, by so many threads."""
+    remembered = Remembered(engine, job.asks)
     rounds = max(1, round(pages / len(distinct)))
     all_pages = [path for _ in range(rounds) for path in distinct]
 
-    def whole(path: Path) -> PageRecord:
-        return _whole_page(path, remembered)
+    def whole(path: Path) -> Any:
+        return _whole_page(path, remembered, job)
 
     def ask(question: Any) -> None:  # whatever the engine answers with is let go at once
-        engine.infer(question)
+        remembered.ask(question)
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(whole, distinct))
         questions = list(remembered.asked.values())
         list(pool.map(ask, questions))
         network = _measured(len(all_pages), lambda: list(pool.map(ask, questions * rounds)))
-        rest = _measured(len(all_pages), lambda: to_parquet(list(pool.map(whole, all_pages))))
+        rest = _measured(len(all_pages), lambda: job.write(list(pool.map(whole, all_pages))))
         decoding = _measured(len(all_pages), lambda: list(pool.map(_decoded_size, all_pages)))
-    tiles = sum(map(tile_pixels, questions)) / 512**2 / len(distinct)
-    return Bounds(network, rest, decoding, tiles, _by_stage(remembered, distinct))
+    asked = sum(map(job.size, questions)) / len(distinct)
+    return Bounds(network, rest, decoding, asked, _by_stage(remembered, distinct, job))
 
 
-def _whole_page(path: Path, network: Remembered) -> PageRecord:
-    with network.asking(path.name):
-        return page_record(path.name, "0" * 32, detect_page(path.read_bytes(), network))
+def _whole_page(path: Path, engine: Remembered, job: PageJob) -> Any:
+    with engine.asking(path.name):
+        return job.page(path, engine)
+
+
+def _record(path: Path, network: Any) -> PageRecord:
+    return page_record(path.name, "0" * 32, detect_page(path.read_bytes(), network))
+
+
+LINE_DETECTION = PageJob(
+    "infer", _record, to_parquet, lambda asked: tile_pixels(asked) / 512**2, _LINE_DETECTION
+)
 
 
 def _decoded_size(path: Path) -> int:
     return int(decode(path.read_bytes()).plane.size)
 
 
-def _by_stage(network: Remembered, distinct: Sequence[Path]) -> dict[str, float]:
+def _by_stage(engine: Remembered, distinct: Sequence[Path], job: PageJob) -> dict[str, float]:
     """Processor time a page by stage, seconds: the stack is looked at every 2 ms of processor time.
 
     All time since the look before counts where the thread is found, so that a long call in C counts whole.
@@ -153,28 +194,28 @@ def _by_stage(network: Remembered, distinct: Sequence[Path]) -> dict[str, float]
     def look(_: int, frame: FrameType | None) -> None:
         nonlocal last
         now = time.thread_time()
-        spent[_stage(frame)] += now - last
+        spent[_stage(frame, job.places)] += now - last
         last = now
 
     before = signal.signal(signal.SIGPROF, look)
     signal.setitimer(signal.ITIMER_PROF, _SAMPLE_S, _SAMPLE_S)
     try:
         last = time.thread_time()
-        records = [_whole_page(path, network) for path in distinct]
+        records = [_whole_page(path, engine, job) for path in distinct]
         look(0, None)
         written = time.thread_time()
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
-    to_parquet(records)
+    job.write(records)
     spent["Parquet"] = time.thread_time() - written
     return {name: seconds / len(distinct) for name, seconds in spent.most_common()}
 
 
-def _stage(frame: FrameType | None) -> str:
+def _stage(frame: FrameType | None, places: Places) -> str:
     while frame is not None:
         name = frame.f_code.co_filename
-        for part, stage in _STAGES:
+        for part, stage in places:
             if part in name:
                 return stage
         if name.endswith("pathlib.py"):

@@ -7,7 +7,6 @@ import random
 import simpy
 from attrs import define, field, frozen
 
-from bec_core.worker.opening import _OTHER_CONNECTIONS
 from fleet.ledger import Ledger, Row, Status
 from fleet.queue import Queue
 from fleet.scenario import DAY_S, HOUR_S, Scenario
@@ -128,7 +127,7 @@ def simulate(scenario: Scenario) -> Result:
         raise RuntimeError(f"{ledger.open} volumes are not done after {_MOST_S / DAY_S:.0f} days")
     hours = env.now / HOUR_S
     env.run()  # idle workers end, and are paid for until then
-    tally.peak("connections", tally.peaks["instances"] * (scenario.options.concurrency + _OTHER_CONNECTIONS))
+    tally.peak("connections", tally.peaks["instances"] * scenario.options.connections)
     return Result(scenario, hours, tally.sums["instance seconds"] / HOUR_S, tally, ledger.rows, done_at_h)
 
 

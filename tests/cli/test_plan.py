@@ -45,6 +45,9 @@ def test_a_list_of_volumes(bec: Bec, volumes: Path, tmp_path: Path) -> None:
     assert job["pages_per_s"]["basis"] == "measured"
     assert "done here, load" in job["pages_per_s"]["why"]
     assert job["read"]["value"] == pytest.approx(15 * 3), "three bytes a page"
+    assert job["processor_s"]["basis"] == "measured"
+    assert job["core_hours"]["value"] == pytest.approx(15 * job["processor_s"]["value"] / 3600)
+    assert job["measured_on"]["cores"] >= 1
     assert job["written"]["basis"] == "extrapolated"
     assert job["on"][0]["cost"]["value"] == pytest.approx(job["on"][0]["instance_hours"]["value"] * 0.5)
     assert job["on"][0]["days"]["basis"] == "assumed"

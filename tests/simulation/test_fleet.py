@@ -5,6 +5,7 @@ import sys
 import pytest
 from attrs import evolve
 
+from bec_core.worker.options import WorkerOptions
 from support.places import ROOT
 
 sys.path.insert(0, str(ROOT / "simulation"))
@@ -92,6 +93,11 @@ def test_no_more_in_flight_than_the_queue_allows():
     assert result.tally.peaks["in flight"] == 5
     assert result.tally.totals["refused: too many in flight"] > 0
     assert simulate(SMALL).tally.peaks["in flight"] <= 3 * SMALL.workers
+
+
+def test_a_worker_has_as_many_connections_as_the_real_one_may_open():
+    tally = simulate(SMALL).tally
+    assert tally.peaks["connections"] == tally.peaks["instances"] * WorkerOptions().connections == 4 * 12
 
 
 def test_a_claim_is_refused_as_the_database_refuses_it():

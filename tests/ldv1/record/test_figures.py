@@ -9,9 +9,11 @@ import pytest
 
 from bec_core import PageLevel
 from bec_ldv1.artifacts.figures import read_figures
+from bec_ldv1.page.flags import Flag
 from bec_ldv1.plugin import bec_job_types
 from bec_ldv1.record.figures import VERDICTS
-from bec_ldv1.record.records import PageRecord, to_parquet
+from bec_ldv1.record.records import PageRecord, from_parquet, to_parquet
+from bec_ldv1.record.suspicion import TITLE_PAGE
 from bec_ldv1.record.volume_file import VolumeFile
 
 from .test_volume_file import page
@@ -54,6 +56,25 @@ def test_the_worker_says_what_is_read_of_its_file_later():
     assert read.pages[7].reasons
     assert read.pages[12].level is PageLevel.FAILED
     assert read.pages[0].level is PageLevel.FINE
+
+
+def test_a_title_page_makes_no_volume_suspicious_nor_its_record():
+    """By the figures, which SQL knows, and by the file's flags: the report asks the same function."""
+    title = page(0, 1)
+    assert title.details is not None
+    title = attrs.evolve(title, details=attrs.evolve(title.details, unread_rows=0, unread_share=0.0))
+    waiting, sink = io.BytesIO(), io.BytesIO()
+    volume = VolumeFile(waiting, 5)
+    for record in [title, *(page(number, 6) for number in range(1, 5))]:
+        volume.add(record)
+    volume.write(sink)
+    assert volume.figures.metrics["suspicious"] == 0
+    assert VERDICTS[int(volume.figures.metrics["verdict"])] == "good"
+    read = read_figures(Stored(sink.getvalue()))
+    assert read.metrics == pytest.approx(volume.figures.metrics)
+    assert read.pages[0].level is PageLevel.FINE
+    assert read.pages[0].reasons == (TITLE_PAGE,)
+    assert not any(r.details and Flag.SUSPICIOUS in r.details.flags for r in from_parquet(sink.getvalue()))
 
 
 def test_what_is_given_is_declared():

@@ -39,6 +39,9 @@ def _rows(job: JobPlan, currency: str | None) -> Iterator[tuple[object, ...]]:
     yield _row("Pages", job.pages, _whole)
     yield _row("Pages/s of a worker", job.pages_per_s, _short)
     yield _row("Hours of one worker", job.hours_of_one_worker, _short)
+    if job.processor_s is not None:  # nobody knows it of a rate that was told
+        yield _row("Processor seconds a page", job.processor_s, _short)
+        yield _row("Core hours", job.core_hours, _short)
     yield _row("Images read", job.read, _size)
     yield _row("Written", job.written, _size)
     for kind, figure in job.requests.items():

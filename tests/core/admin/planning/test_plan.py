@@ -136,6 +136,19 @@ def test_every_figure_says_how_it_is_known():
     assert job.hours_of_one_worker.basis is Basis.EXTRAPOLATED, "none of these pages was done"
 
 
+def test_core_hours_by_the_processor_time_of_a_page():
+    spent = Figure(0.25, Basis.MEASURED, "tried", 0.05)
+    known = attrs.evolve(task().measured, processor=spent)
+    (job,) = make_plan([task(measured=known)], None).jobs
+    assert job.processor_s == spent
+    assert job.core_hours.value == pytest.approx(36_000 * 0.25 / 3600)
+    assert job.core_hours.basis is Basis.EXTRAPOLATED
+    assert job.core_hours.margin == pytest.approx(2.5 * (0.1**2 + 0.2**2) ** 0.5)
+    assert job.measured_on == Machine(cores=2)
+    (told,) = make_plan([task()], None).jobs
+    assert (told.processor_s, told.core_hours) == (None, None)
+
+
 def test_where_there_is_no_ground_there_is_no_figure():
     (job,) = make_plan([task(measured=Measured())], PRICES).jobs
     assert (job.pages_per_s, job.hours_of_one_worker, job.written) == (None, None, None)

@@ -24,7 +24,6 @@ from bec_ldv1.output.report.job_page import VolumeRow
 from bec_ldv1.output.report.markup import document, json_block
 from bec_ldv1.output.report.pictures import Picture, ink_share, make_pictures, view_size
 from bec_ldv1.output.report.preview import typical_page
-from bec_ldv1.output.report.title_page import judge_pages
 from bec_ldv1.output.report.view import PageView, VolumeView
 from bec_ldv1.output.report.volume_page import svg_path
 from bec_ldv1.page.decode import decode
@@ -35,7 +34,7 @@ from bec_ldv1.page.tps import ALPHA, ControlPoints, Spline
 from bec_ldv1.record.details import PageDetails
 from bec_ldv1.record.facts import coverage, page_facts
 from bec_ldv1.record.records import PageRecord
-from bec_ldv1.record.suspicion import Level, Verdict
+from bec_ldv1.record.suspicion import Level, Verdict, judge_volume
 from bec_ldv1.record.usual import Typical
 from support.report_volumes import made_volume, strokes
 from support.turned_pages import WAYS, scanned, scanned_record
@@ -531,7 +530,7 @@ def _judged(records: list[PageRecord]) -> list[PageView]:
     facts = [
         page_facts(one, whole_lines=False, size=SIZE, ink=0.1 if one.nb_contours else 0.0) for one in records
     ]
-    found = judge_pages(facts, unit="line")
+    found = judge_volume(facts, unit="line")
     return [
         PageView(i + 1, one.img_file_name, *SIZE, f"{i}.jpg", None, [], fact, finding)
         for i, (one, fact, finding) in enumerate(zip(records, facts, found, strict=True))

@@ -34,7 +34,8 @@ R = TypeVar("R")
 V = TypeVar("V")
 
 FETCH = "fetch"
-_AHEAD = 8  # so many pages are fetched ahead at least
+AHEAD = 8
+"""So many pages are fetched ahead at least."""
 _RESULTS_AHEAD = 4  # times the pages at hand
 _POLL_S = 0.2
 
@@ -122,7 +123,7 @@ class PageFlow(Generic[R]):
         self._retry_pause_s = retry_pause_s
         self._fetch_in_context = in_context(self._fetch)
         self._call_in_context = in_context(self._call)
-        self._most_at_hand = work.at_once + max(_AHEAD, work.at_once)
+        self._most_at_hand = work.at_once + max(AHEAD, work.at_once)
         self._changed = threading.Condition()
         self._to_do = [n for n, page in enumerate(pages) if kept is None or not kept.has(page)]
         self._next = 0  # the first of them that is not begun

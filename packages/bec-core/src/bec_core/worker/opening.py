@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 HURRIED_S = 5.0
 """After a notice finished pages are kept about so often."""
 
-_OTHER_CONNECTIONS = 2  # the keeper's and the heartbeat's
 _BEFORE_THE_LIMIT = 1  # so many deliveries before the queue's own limit a message is replaced by a copy
 
 
@@ -73,8 +72,7 @@ def open_worker(
         ConflictError: a live worker of the job has another model, or calculates in another arithmetic.
         JobGone: the job was deleted.
     """
-    # a slot that waits at a queue in PostgreSQL holds one; the keeper must never wait behind them
-    services.database.allow(options.most_at_once + _OTHER_CONNECTIONS)
+    services.database.allow(options.connections)
     # two of one name that start at once must not disturb each other's probe
     for warning in probe(services.store, key=f".bec/probe/{name}-{os.getpid()}"):
         logger.warning("{}", warning)

@@ -62,6 +62,14 @@ class WorkerOptions:
         """How many tasks can be at hand: each that runs, and before each one whose last pages are at work."""
         return 2 * self.concurrency
 
+    @property
+    def connections(self) -> int:
+        """How many connections to the database a worker may open: one for each task, the keeper's, the heartbeat's.
+
+        A slot that waits at a queue in PostgreSQL holds one; the keeper must never wait behind them.
+        """
+        return self.most_at_once + 2
+
     def backoff_s(self, failures: int) -> float:
         """How long to leave a task alone after its ``failures``-th failure: half of it fixed, half jitter."""
         full = min(self.retry_cap_s, self.retry_base_s * 2.0 ** min(failures - 1, 30))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -53,12 +54,16 @@ class GivenInput:
 
 @frozen
 class Trial:
-    """What came of it: the artifacts by suffix, as they would be published; bytes read; seconds by the clock."""
+    """What came of it: the artifacts by suffix, as they would be published; bytes read; seconds by the clock.
+
+    ``processor_s``: processor time of this process and of the children that it waited for, meanwhile.
+    """
 
     files: Mapping[str, bytes]
     failures: tuple[PageFailure, ...]
     bytes_read: int
     seconds: float
+    processor_s: float
 
 
 def held_by_nobody(volume: Volume, *, attempt: int = 1) -> HeldTask:
@@ -115,7 +120,7 @@ def try_pages(
         scratch=scratch,
         bound={"job": loaded.job.name},
     )
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), _processor_s()
     try:
         result: object = loaded.worker.run(task)
         if not isinstance(result, TaskResult):
@@ -125,7 +130,12 @@ def try_pages(
             name.removeprefix(task.basename): data if isinstance(data, bytes) else data.read()
             for name, data in task.files().items()
         }
-        seconds = time.perf_counter() - began
+        seconds, processor_s = time.perf_counter() - began, _processor_s() - spent
     finally:
         task.release()
-    return Trial(files, tuple(task.failures), task.bytes_read, seconds)
+    return Trial(files, tuple(task.failures), task.bytes_read, seconds, processor_s)
+
+
+def _processor_s() -> float:
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system

@@ -25,7 +25,8 @@ more pages                    30       `Flag.MORE_PAGES`
 no lines                      35       no line was found, and nobody measured the ink
 ============================  =======  =====================================================================
 
-A page without lines and without ink is *blank* and gets no points.
+A page without lines and without ink is *blank* and gets no points. A title page (`bec_ldv1.record.title_page`) is
+not compared with the others.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ import attrs
 from bec_core import VERDICTS, verdict_of
 from bec_ldv1.page.flags import Flag
 from bec_ldv1.record.evidence import Evidence, evidence
+from bec_ldv1.record.title_page import title_page
 from bec_ldv1.record.usual import PageFacts, Typical, lines_around, typical
 
 INK = 0.006
@@ -71,6 +73,9 @@ WEIGHTS: Mapping[str, float] = {
 }
 """What each piece of evidence adds to the log odds at full strength."""
 
+TITLE_PAGE = "taken for a title page, so it is not compared with the others"
+"""What is said of a page that is one."""
+
 _SAID = 0.3  # evidence that adds less is not worth a sentence
 
 
@@ -94,11 +99,21 @@ class Findings:
 
 def judge_volume(pages: Sequence[PageFacts], *, unit: str = "line") -> list[Findings]:
     """The findings of a volume's pages, all of them, in their order; ``unit`` is what the reasons count."""
-    usual = typical(pages)
-    return [
+    usual, title = typical(pages), title_page(pages)
+    found = [
         judge(page, usual if around is None else attrs.evolve(usual, lines=around), unit=unit)
         for page, around in zip(pages, lines_around(pages), strict=True)
     ]
+    if title is not None:
+        found[title] = _judge_title(pages[title], usual, unit)
+    return found
+
+
+def _judge_title(page: PageFacts, usual: Typical, unit: str) -> Findings:
+    """A title page's findings: of its lines' number, height, cover and layout none is held against the volume's."""
+    alone = attrs.evolve(usual, lines=None, coverage=None, height=None)
+    found = judge(attrs.evolve(page, layout=None), alone, unit=unit)
+    return attrs.evolve(found, reasons=(*found.reasons, TITLE_PAGE))
 
 
 def judge(page: PageFacts, usual: Typical, *, unit: str = "line") -> Findings:

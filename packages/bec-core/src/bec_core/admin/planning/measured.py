@@ -35,7 +35,8 @@ _VOLUMES = 3  # that a trial's pages are of
 class Measured:
     """A job's rate, and bytes per page that it reads and writes; ``artifacts``: how many it writes of a volume.
 
-    None: not known. ``failed`` are the pages of a trial that failed, ``error`` the first of them.
+    None: not known. ``failed`` are the pages of a trial that failed, ``error`` the first of them. ``processor``:
+    seconds of processor time a page, which tell more than the clock where other work kept the machine busy.
     """
 
     rate: Rate | None = None
@@ -44,6 +45,7 @@ class Measured:
     artifacts: int | None = None
     failed: int = 0
     error: str = ""
+    processor: Figure | None = None
 
 
 def of_job(session: Session, name: str, machine: Machine) -> Measured:
@@ -171,6 +173,8 @@ def _measured(stage: Stage, volumes: Sequence[Volume], trials: Sequence[Trial], 
     why = f"{pages} done here, load {os.getloadavg()[0]:.1f} on {machine.cores:g} cores"
     read = [(trial.bytes_read, number) for trial, number in zip(trials, numbers, strict=True)]
     written = [(sum(map(len, t.files.values())), number) for t, number in zip(trials, numbers, strict=True)]
+    spent = [(trial.processor_s, number) for trial, number in zip(trials, numbers, strict=True)]
+    processor = ratio(spent)
     kept = [sum(not name.endswith("-errors.jsonl") for name in trial.files) for trial in trials]
     return Measured(
         Rate(_figure(found, why), machine) if found else None,
@@ -179,6 +183,7 @@ def _measured(stage: Stage, volumes: Sequence[Volume], trials: Sequence[Trial], 
         max(kept),
         len(failures),
         first,
+        _figure(processor, why) if processor else None,
     )
 
 

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from bec_core.admin.planning.figures import Basis, Figure, least_sure, product, total
 from bec_core.admin.planning.measured import Measured
 from bec_core.admin.planning.prices import Instance, Prices
-from bec_core.admin.planning.rates import on_instance
+from bec_core.admin.planning.rates import Machine, on_instance
 from bec_core.admin.planning.requests import Requests, of_volume
 
 GIB = 1024.0**3
@@ -43,7 +43,11 @@ class OnInstance:
 
 @frozen
 class JobPlan:
-    """What a job takes; sizes in bytes, costs in the price file's currency. None: no ground."""
+    """What a job takes; sizes in bytes, costs in the price file's currency. None: no ground.
+
+    ``artifacts``: how many of a volume. ``measured_on``: the rate's machine. ``processor_s``: processor time a page,
+    seconds; ``core_hours``: that of all pages.
+    """
 
     name: str
     type: str
@@ -57,6 +61,10 @@ class JobPlan:
     requests: dict[str, Figure] = field(factory=dict)
     requests_cost: Figure | None = None
     on: tuple[OnInstance, ...] = ()
+    artifacts: int | None = None
+    measured_on: Machine | None = None
+    processor_s: Figure | None = None
+    core_hours: Figure | None = None
 
 
 @frozen
@@ -104,6 +112,10 @@ def _job(task: Task, prices: Prices | None, fleet: int | None) -> JobPlan:
         requests,
         _requests_cost(requests, prices),
         tuple(_on(task, one, fleet) for one in prices.instances) if prices else (),
+        task.measured.artifacts,
+        rate.machine if rate else None,
+        task.measured.processor,
+        _core_hours(task),
     )
 
 
@@ -152,6 +164,14 @@ def _hours(why: str, pages: Figure | None, rate: Figure | None) -> Figure | None
     found = product(f"{why} ({rate.why})", pages, slow, times=1 / 3600)
     sure = least_sure(found.basis, Basis.EXTRAPOLATED)  # no page of these was done yet
     return Figure(found.value, sure, found.why, found.margin)
+
+
+def _core_hours(task: Task) -> Figure | None:
+    if task.pages is None or task.measured.processor is None:
+        return None
+    each = task.measured.processor
+    found = product(f"pages by processor time a page ({each.why})", task.pages, each, times=1 / 3600)
+    return Figure(found.value, least_sure(found.basis, Basis.EXTRAPOLATED), found.why, found.margin)
 
 
 def _of_pages(why: str, pages: Figure | None, each: Figure | None) -> Figure | None:

@@ -22,11 +22,10 @@ from bec_ldv1.output.report.adapt import (
 from bec_ldv1.output.report.job_page import VolumeRow, job_pages, row_of, volume_row
 from bec_ldv1.output.report.pictures import Picture, make_pictures
 from bec_ldv1.output.report.preview import save_preview
-from bec_ldv1.output.report.title_page import judge_pages
 from bec_ldv1.output.report.view import Outline, PageView, VolumeView
 from bec_ldv1.output.report.volume_page import volume_page
 from bec_ldv1.record.facts import OUTER, has_whole_lines, page_facts
-from bec_ldv1.record.suspicion import Findings, Level
+from bec_ldv1.record.suspicion import Findings, Level, judge_volume
 from bec_ldv1.record.usual import Typical, typical
 
 THREADS = max(1, min(8, os.cpu_count() or 1))
@@ -103,7 +102,7 @@ def _drawn(
     facts = [page.facts for page in pages]
     judged = tuple(
         attrs.evolve(page, findings=findings)
-        for page, findings in zip(pages, judge_pages(facts, unit=unit), strict=True)
+        for page, findings in zip(pages, judge_volume(facts, unit=unit), strict=True)
     )
     return attrs.evolve(empty, unit=unit, pages=judged, typical=typical(facts))
 

@@ -1,10 +1,10 @@
 """The first page of a volume as a reader sees it: a title or an opening, which is unlike the pages after it.
 
 The score compares every page with its volume. A title leaf has a line or two in the middle of a frame, a chapter's
-first page begins lower: that is no error. So the report does not compare such a page in its number of lines, their
-height, cover and layout; whatever else speaks against it (an undecided network, an unsure line, lost strokes, a page
-that was turned) counts as on any page. Few lines where writing was seen outside of them are lines that were missed:
-that is no title page, and neither is a page of which nobody measured it.
+first page begins lower: that is no error. So such a page is not compared in its number of lines, their height, cover
+and layout (`bec_ldv1.record.suspicion.judge_volume`); whatever else speaks against it (an undecided network, an unsure
+line, lost strokes, a page that was turned) counts as on any page. Few lines where writing was seen outside of them are
+lines that were missed: that is no title page, and neither is a page of which nobody measured it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-import attrs
-
-from bec_ldv1.record.suspicion import Findings, judge, judge_volume
-from bec_ldv1.record.usual import PageFacts, typical
+from bec_ldv1.record.usual import PageFacts
 
 FIRST = 4
 """A title is looked for on so many pages: covers and blank leaves come before it."""
@@ -25,9 +22,6 @@ FEWER = 0.75
 
 UNREAD = 0.1
 """So much of what looks like letters may lie outside its lines, as ornaments do."""
-
-SAID = "taken for a title page, so it is not compared with the others"
-"""What the report says of it."""
 
 _AFTER = 4  # pages with lines that it is compared with, of which there must be two
 
@@ -48,14 +42,3 @@ def title_page(pages: Sequence[PageFacts]) -> int | None:
 def _is_read(page: PageFacts) -> bool:
     """Whether all that looks like writing is in its lines, as far as detection saw."""
     return page.unread_rows == 0 and not page.unread_tails and (page.unread_share or 0.0) <= UNREAD
-
-
-def judge_pages(pages: Sequence[PageFacts], *, unit: str) -> list[Findings]:
-    """The findings of a volume's pages, its title page judged as one; ``unit`` is what the reasons count."""
-    found = judge_volume(pages, unit=unit)
-    first = title_page(pages)
-    if first is not None:
-        alone = attrs.evolve(typical(pages), lines=None, coverage=None, height=None)
-        judged = judge(attrs.evolve(pages[first], layout=None), alone, unit=unit)
-        found[first] = attrs.evolve(judged, reasons=(*judged.reasons, SAID))
-    return found

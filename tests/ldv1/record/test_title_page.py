@@ -1,15 +1,15 @@
-"""What the report takes for a title page, and what it then leaves out of its suspicion."""
+"""What is taken for a title page, and what its suspicion then leaves out."""
 
 from __future__ import annotations
 
 import attrs
 import pytest
 
-from bec_ldv1.output.report.title_page import SAID, judge_pages, title_page
 from bec_ldv1.page.flags import Flag
 from bec_ldv1.record.layout import Layout
-from bec_ldv1.record.suspicion import Level, judge_volume
-from bec_ldv1.record.usual import PageFacts
+from bec_ldv1.record.suspicion import TITLE_PAGE, Level, judge, judge_volume
+from bec_ldv1.record.title_page import title_page
+from bec_ldv1.record.usual import PageFacts, typical
 
 LEAF = PageFacts(lines=6, coverage=0.5, ink=0.1, confidence=0.95, unread_share=0.0, unread_rows=0, doubt=0.01)
 TITLE = attrs.evolve(LEAF, lines=1, coverage=0.06)
@@ -18,10 +18,10 @@ BLANK = PageFacts(ink=0.0)
 
 def test_a_title_page_is_no_alarm() -> None:
     pages = [TITLE, *[LEAF] * 8]
-    assert judge_volume(pages)[0].level is Level.CHECK  # what the score alone says
-    found = judge_pages(pages, unit="line")
+    assert judge(TITLE, typical(pages)).level is Level.CHECK  # compared with the others it were one
+    found = judge_volume(pages)
     assert [one.level for one in found] == [Level.FINE] * 9
-    assert found[0].reasons == (SAID,)
+    assert found[0].reasons == (TITLE_PAGE,)
     assert found[1].reasons == ()
 
 
@@ -30,8 +30,8 @@ def test_a_first_page_in_a_short_book_may_begin_lower() -> None:
     layout = Layout(height=0.02, gap=1.9, closest=1.0, uneven=0.4, shortest=0.4, beside=0)
     opening = attrs.evolve(LEAF, lines=13, doubt=0.05, layout=layout)
     pages = [opening, attrs.evolve(LEAF, lines=20), attrs.evolve(LEAF, lines=18)]
-    assert judge_volume(pages)[0].level is Level.CHECK
-    assert judge_pages(pages, unit="line")[0].level is Level.FINE
+    assert judge(opening, typical(pages)).level is Level.CHECK
+    assert judge_volume(pages)[0].level is Level.FINE
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_first_page_in_a_short_book_may_begin_lower() -> None:
     ],
 )
 def test_other_faults_of_a_title_page_count(wrong: dict[str, object]) -> None:
-    found = judge_pages([attrs.evolve(TITLE, **wrong), *[LEAF] * 8], unit="line")[0]
+    found = judge_volume([attrs.evolve(TITLE, **wrong), *[LEAF] * 8])[0]
     assert found.level in (Level.CHECK, Level.ERROR)
 
 
@@ -68,4 +68,4 @@ def test_which_page_is_one(pages: list[PageFacts], where: int | None) -> None:
 
 
 def test_a_short_page_in_the_middle_is_still_an_alarm() -> None:
-    assert judge_pages([TITLE, LEAF, LEAF, LEAF, TITLE, *[LEAF] * 5], unit="line")[4].level is Level.CHECK
+    assert judge_volume([TITLE, LEAF, LEAF, LEAF, TITLE, *[LEAF] * 5])[4].level is Level.CHECK
