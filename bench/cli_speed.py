@@ -243,8 +243,11 @@ def listings() -> None:
         subprocess.run(
             [*BEC, "jobs", "create", "--name", "ldv1"], env=environment, check=True, capture_output=True
         )
+        reader = ["--name", "ocr", "--type", "ocrv1", "--input", "lines=ldv1"]
+        subprocess.run([*BEC, "jobs", "create", *reader], env=environment, check=True, capture_output=True)
         with psycopg.connect(dsn, autocommit=True) as filling:  # without a worker's deadlines
             _fill(filling)
+            _block(filling)
         with connect(dsn, Watchdog()) as connection:
             connection.autocommit = True
             connection.execute("SET max_parallel_workers_per_gather = 0")
@@ -266,14 +269,24 @@ def _spent(connection: Connection, query: Callable[[Connection], object]) -> flo
 
 
 def _listings() -> dict[str, Callable[[Connection], object]]:
-    from bec_core.db import backlog, ledger, left
-    from bec_core.db.reads import brake, failures, health, overview, pace, volume_list, worker_list
+    from bec_core.db import backlog, blocking, ledger, left, stale
+    from bec_core.db.reads import (
+        brake,
+        failures,
+        health,
+        overview,
+        pace,
+        throughput,
+        volume_list,
+        volume_search,
+        windows,
+        worker_list,
+    )
     from bec_core.db.reads import statistics as sql
     from bec_core.models import TaskStatus
 
     return {
         "jobs stats: totals": lambda c: sql.totals(c, 1),
-        "jobs stats: wall clock": lambda c: sql.wall_clock_ms(c, 1, latest=1000),
         "jobs stats: workers' seconds": lambda c: sql.worker_seconds(c, 1),
         "jobs stats: pages that wait": lambda c: sql.pages_waiting(c, 1),
         "jobs stats: stages": lambda c: sql.stages(c, 1, latest=1000),
@@ -312,6 +325,16 @@ def _listings() -> dict[str, Callable[[Connection], object]]:
         "the brake's look": lambda c: brake.ended(c, 1, latest=20, nobodys=["RuntimeFault"]),
         "a worker's look at what is left": lambda c: left.left(c, 1),
         "the feeder's figures": lambda c: backlog.backlog(c, 1),
+        "a reader's blocked volumes, by what they wait for": lambda c: blocking.blocked_on(c, 2),
+        "a reader's stale volumes": lambda c: stale.count_stale(c, 2),
+        "the estimate's stretches": lambda c: windows.windows(c, 1, window_s=300, number=12, alive_s=45),
+        "bec serve: a day's pages": lambda c: throughput.stretches(c, 1, stretch_s=1800, number=48),
+        "bec serve: a month's pages": lambda c: throughput.stretches(c, 1, stretch_s=43200, number=60),
+        "bec serve: the slowest of the last 1,000": lambda c: throughput.slowest(c, 1, latest=1000, limit=10),
+        "bec serve: a worker's totals": lambda c: worker_list.totals(c, 7),
+        "volumes find": lambda c: volume_search.search(c, 1, limit=50),
+        "volumes find, sorted by a metric": lambda c: volume_search.search(c, 1, by="lines", limit=50),
+        "volumes find, by the beginning of an id": lambda c: volume_search.search(c, 1, text="I9", limit=50),
     }
 
 
@@ -346,6 +369,15 @@ def _fill(connection: psycopg.Connection[tuple[object, ...]]) -> None:
         " FROM task_executions"
     )
     connection.execute("VACUUM ANALYZE")
+
+
+def _block(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """The second job, which reads the first, is asked for each 25th volume; what has failed there stays blocked."""
+    connection.execute(
+        "INSERT INTO ledger (job_id, volume_id, source, state)"
+        " SELECT 2, id, 'bdrc', 'blocked' FROM volumes WHERE id % 25 = 0"
+    )
+    connection.execute("ANALYZE ledger")
 
 
 def _volume_file(folder: Path) -> Path:

@@ -42,12 +42,13 @@ def test_a_path_takes_as_many_instructions_as_are_kept(path: str, server: Postgr
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_path_that_does_more_is_seen() -> None:
-    expected = instructions.kept().get("manifest")
+@pytest.mark.parametrize("path", ["manifest", "task"])
+def test_a_path_that_does_more_is_seen(path: str, server: PostgresServer | None) -> None:
+    expected = instructions.kept().get(path)
     if instructions.why_not() or expected is None:
-        pytest.skip(instructions.why_not() or "no count of manifest is kept for this Python")
+        pytest.skip(instructions.why_not() or f"no count of {path} is kept for this Python")
 
-    twice = instructions.off(instructions.count("manifest", None, slower=True), expected)
+    twice = instructions.off(instructions.count(path, server, slower=True), expected)
 
     assert twice > 10 * instructions.TOLERANCE
 
