@@ -7,7 +7,7 @@ import random
 import pytest
 
 from bec_core.db import Database, jobs
-from bec_core.db.reads import failures, statistics, volume_list
+from bec_core.db.reads import failures, statistics, throughput, volume_list
 from bec_core.models import TaskStatus
 
 TASK_STATES = [one.value for one in TaskStatus]
@@ -108,3 +108,17 @@ def test_failures_and_page_errors(filled: Database, job: int | None, limit: int)
         task = failures.task(connection, found[0].id)
         assert task is not None
         assert task.id == found[0].id
+
+
+@pytest.mark.parametrize("stretch_s", [1800, 43200, 0.5])
+def test_stretches_of_whole_and_of_broken_seconds(filled: Database, stretch_s: float) -> None:
+    """Two small whole numbers were multiplied as such, and were too much for one."""
+    with filled.reading() as connection:
+        found = throughput.stretches(connection, 1, stretch_s=stretch_s, number=60)
+        row = connection.execute(
+            "SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'terminal_failed')"
+            " FROM task_executions WHERE job_id = 1 AND done_at > statement_timestamp() - make_interval(secs => %s)",
+            (60.0 * stretch_s,),
+        ).fetchone()
+    assert len(found) == 60
+    assert (sum(one.volumes for one in found), sum(one.failed for one in found)) == row
