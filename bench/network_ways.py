@@ -1,18 +1,22 @@
 """What each way of running the network costs and changes: processor time, masks and lines, page by page.
 
-    python bench/network_ways.py TRUTH.jsonl IMAGES [--ways padded,trimmed] [--first 0] [--pages 68] [--model-path FILE]
+    python bench/network_ways.py TRUTH.jsonl IMAGES [--ways padded,trimmed] [--against padded] [--first 0]
+        [--pages 68] [--model-path FILE]
 
-The ways, of which the first that is named is what the others are held against:
+The ways, held against the first that is named or against those that are asked for, a table for each:
 
     every-tile  the contract's tiles, each of them run, also where the page is white
     padded      white tiles are answered without running
     trimmed     the last tiles of a row or column hold no more than they must (of the model in the box only)
     int8        the same in 8 bits, by OpenVINO (`training/quantise.py` makes it, and says what to install)
+    bfloat16    as padded, in bfloat16
+    openvino    as padded, by OpenVINO
+    openvino-bfloat16
 
 Every page goes through each way in turn, one page at a time and one tile at a time, so that all ways meet the same
 machine. The network's time is the processor time (user and system) while it runs. A mask is what the first look at the
 page finds more probable than the model's threshold; its IoU is over all pages. "Changed" are the pages on which another
-number of lines is found than by the first way.
+number of lines is found than by the way that all are held against.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ from bec_ldv1.evaluation.pages import PageLines
 from bec_ldv1.evaluation.readers import read_pages
 from bec_ldv1.evaluation.report import evaluate
 from bec_ldv1.network.box import STRIDE
+from bec_ldv1.network.by_openvino import by_openvino, openvino_module
 from bec_ldv1.network.checkpoint import load_model
 from bec_ldv1.network.line_model import LineModel, Precision, traced
 from bec_ldv1.page.contours import Postprocess
@@ -98,9 +103,14 @@ class Way:
         return self.looks[0]
 
 
-def padded(path: Path | None) -> LineModel:
-    """As a worker runs it, in float32."""
-    return traced(load_model(path, Precision.FLOAT32))
+def padded(path: Path | None, precision: Precision = Precision.FLOAT32) -> LineModel:
+    """As a worker runs it with torch."""
+    return traced(load_model(path, precision))
+
+
+def openvino(path: Path | None, precision: Precision = Precision.FLOAT32) -> LineModel:
+    """As a worker runs it with OpenVINO."""
+    return by_openvino(padded(path), precision, passes=1)
 
 
 def trimmed(path: Path | None) -> LineModel:
@@ -113,10 +123,8 @@ class EightBit(nn.Module):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        import openvino  # only this way needs it
-
         settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-        self._request = openvino.Core().compile_model(path, "CPU", settings).create_infer_request()
+        self._request = openvino_module().Core().compile_model(path, "CPU", settings).create_infer_request()
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """Planes to logits."""
@@ -134,6 +142,9 @@ WAYS: dict[str, Callable[[argparse.Namespace], Way]] = {
     "padded": lambda options: Way(padded(options.model_path)),
     "trimmed": lambda options: Way(trimmed(options.model_path)),
     "int8": lambda options: Way(eight_bit(options.model_path, options.int8)),
+    "bfloat16": lambda options: Way(padded(options.model_path, Precision.BFLOAT16)),
+    "openvino": lambda options: Way(openvino(options.model_path)),
+    "openvino-bfloat16": lambda options: Way(openvino(options.model_path, Precision.BFLOAT16)),
 }
 
 
@@ -144,9 +155,8 @@ def main() -> None:
     )
     parser.add_argument("truth", type=Path)
     parser.add_argument("images", type=Path)
-    parser.add_argument(
-        "--ways", default="every-tile,padded,trimmed", help="separated by commas; the first is the measure"
-    )
+    parser.add_argument("--ways", default="every-tile,padded,trimmed", help="separated by commas")
+    parser.add_argument("--against", help="one or more of these; default: the first")
     parser.add_argument("--first", type=int, default=0, help="leave out so many pages")
     parser.add_argument("--pages", type=int, help="only so many")
     parser.add_argument("--model-path", type=Path)
@@ -158,39 +168,55 @@ def main() -> None:
     ways = {name: WAYS[name](options) for name in options.ways.split(",")}
     for way in ways.values():
         way.model.probabilities(np.zeros((1, TILE, TILE), np.uint8))  # what is prepared at the first call
-    common, joint, farthest = (dict.fromkeys(ways, 0.0) for _ in range(3))
+    beside = {
+        name: Beside(ways) for name in (options.against.split(",") if options.against else list(ways)[:1])
+    }
     for number, page in enumerate(truth, 1):
         data = images[page.name].read()
-        measure: Probabilities | None = None
-        for name, way in ways.items():
-            seen = way.page(page, data)
-            measure = seen if measure is None else measure
-            mask, theirs = (look > way.postprocess.threshold for look in (seen, measure))
-            common[name] += int((mask & theirs).sum())
-            joint[name] += int((mask | theirs).sum())
-            farthest[name] = max(farthest[name], float(np.abs(seen - measure).max()))
+        looks = {name: way.page(page, data) for name, way in ways.items()}
+        for measure, one in beside.items():
+            one.add(looks, looks[measure])
         if number % SO_FAR == 0 or number == len(truth):
-            masks = {name: common[name] / max(1, joint[name]) for name in ways}
-            print(table(ways, truth[:number], masks, farthest), flush=True)
+            for measure, one in beside.items():
+                print(f"against {measure}\n{table(ways, measure, truth[:number], one)}", flush=True)
 
 
-def table(
-    ways: dict[str, Way], truth: list[PageLines], masks: dict[str, float], farthest: dict[str, float]
-) -> str:
+class Beside:
+    """How the masks of all ways lie beside those of one."""
+
+    def __init__(self, ways: dict[str, Way]) -> None:
+        self._thresholds = {name: way.postprocess.threshold for name, way in ways.items()}
+        self._common, self._joint = (dict.fromkeys(ways, 0) for _ in range(2))
+        self.farthest = dict.fromkeys(ways, 0.0)
+
+    def add(self, looks: dict[str, Probabilities], measure: Probabilities) -> None:
+        """A page's first looks."""
+        for name, seen in looks.items():
+            mask, theirs = (look > self._thresholds[name] for look in (seen, measure))
+            self._common[name] += int((mask & theirs).sum())
+            self._joint[name] += int((mask | theirs).sum())
+            self.farthest[name] = max(self.farthest[name], float(np.abs(seen - measure).max()))
+
+    def iou(self, name: str) -> float:
+        """Of a way's masks, over all pages."""
+        return self._common[name] / max(1, self._joint[name])
+
+
+def table(ways: dict[str, Way], measure: str, truth: list[PageLines], beside: Beside) -> str:
     """The table for the pages that were done."""
-    first = next(iter(ways.values()))
     rows = [
-        "| way | tiles run | network, ms a page | mask IoU | farthest | changed | exact line count | F1 |",
-        "|---|---|---|---|---|---|---|---|",
+        "| way | tiles run | ms a tile | network, ms a page | mask IoU | farthest | changed | exact line count | F1 |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, way in ways.items():
-        pairs = list(zip(first.found, way.found, strict=True))
+        pairs = list(zip(ways[measure].found, way.found, strict=True))
         changed = [mine.name for theirs, mine in pairs if len(mine.regions) != len(theirs.regions)]
         score = next(score for score in evaluate(way.found, truth).sets if score.name == "all")
         f1 = "–" if score.f1 is None else f"{score.f1:.4f}"
         rows.append(
-            f"| {name} | {way.tiles} | {1000 * way.seconds / len(truth):.1f} | {masks[name]:.4f} "
-            f"| {farthest[name]:.3f} | {len(changed)} of {len(truth)} {', '.join(changed)} "
+            f"| {name} | {way.tiles} | {1000 * way.seconds / max(1, way.tiles):.1f} "
+            f"| {1000 * way.seconds / len(truth):.1f} | {beside.iou(name):.4f} | {beside.farthest[name]:.3f} "
+            f"| {len(changed)} of {len(truth)} {', '.join(changed)} "
             f"| {100 * (score.exact_share or 0):.1f} % | {f1} |"
         )
     return "\n".join(rows)

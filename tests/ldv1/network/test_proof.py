@@ -30,10 +30,10 @@ def test_a_machine_on_which_the_model_sees_something_else_is_refused(box: LineMo
 
 
 def test_a_start_is_proved_and_says_how_the_model_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = Ldv1Config(precision="fp32", use_gpu=False)
+    config = Ldv1Config(precision="fp32", use_gpu=False, runtime="torch")
     with setup.start_engine(None, config) as engine:
         passes = "1 pass" if setup.cores() == 1 else f"{setup.cores()} passes"
-        assert engine.in_words == f"float32 on cpu, {passes} of 1 tile"
+        assert engine.in_words == f"float32 on cpu by torch, {passes} of 1 tile"
     monkeypatch.setitem(proofs.FARTHEST, Precision.FLOAT32, -1.0)
     with pytest.raises(SettingsError, match=REFUSED):
         setup.start_engine(None, config)

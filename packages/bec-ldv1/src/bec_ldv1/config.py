@@ -25,6 +25,13 @@ class Ldv1Config:
         allowed="auto, fp32, fp16 or bf16",
         results=False,  # what is really used is among the ingredients
     )
+    runtime: Literal["auto", "torch", "openvino"] = option(
+        "auto",
+        "What runs the network on a CPU. auto: in float32, where OpenVINO is installed, what is faster in a few passes "
+        "at the start; else torch. openvino wants float32. On a GPU it is always torch.",
+        allowed="auto, torch or openvino",
+        results=False,  # in one arithmetic they differ by rounding
+    )
     batch_size: int = option(
         16,
         "Pages in flight: how many are read, decoded and detected at once.",

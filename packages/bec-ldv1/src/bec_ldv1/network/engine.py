@@ -171,10 +171,10 @@ class Engine:
 
     @property
     def in_words(self) -> str:
-        """How the model is run: arithmetic, device, passes side by side and tiles in each at most."""
+        """How the model is run: arithmetic, device, runtime, passes side by side and tiles in each at most."""
         passes = f"{len(self._passes)} {'pass' if len(self._passes) == 1 else 'passes'}"
         tiles = f"{self._batch_tiles} {'tile' if self._batch_tiles == 1 else 'tiles'}"
-        return f"{self.model.precision} on {self.model.device}, {passes} of {tiles}"
+        return f"{self.model.precision} on {self.model.device} by {self.model.runtime}, {passes} of {tiles}"
 
     def close(self) -> None:
         """Finish what was handed in and stop; with a stuck engine, give up after the stall time."""

@@ -31,6 +31,13 @@ class Precision(StrEnum):
         return dtype
 
 
+class Runtime(StrEnum):
+    """What runs the network. Of one arithmetic they give the same but for rounding."""
+
+    TORCH = "torch"
+    OPENVINO = "openvino"
+
+
 class BadOutput(ArithmeticError):
     """The network gave a logit that is not a number."""
 
@@ -47,6 +54,7 @@ class LineModel:
         postprocess: what its probabilities need.
         device: where it runs.
         precision: what it calculates in.
+        runtime: what runs it.
         preparation: what it wants done to pages beyond the contract's numerics.
         step: heights and widths of the tiles that it takes are multiples of so many pixels.
     """
@@ -58,6 +66,7 @@ class LineModel:
     postprocess: Postprocess
     device: torch.device
     precision: Precision
+    runtime: Runtime = Runtime.TORCH
     preparation: Preparation = Preparation()
     step: int = TILE
 

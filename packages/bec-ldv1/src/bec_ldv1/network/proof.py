@@ -1,6 +1,7 @@
 """The proof at a start: what the model in the box makes of one tile must be what it made of it where it was measured.
 
-A processor, a driver or a runtime that calculates wrongly would spoil a whole library without a word. `proof.npz`
+A processor, a driver or a runtime that calculates wrongly would spoil a whole library without a word. A second runtime
+is held against the first as well, whatever the model is. `proof.npz`
 holds a tile of a rendered page (``ink``, one bit a pixel), the mean probability in each of its cells of 8 × 8 px in
 float32 (``cells``), and the SHA-256 of the model that gave them (``model``). `training/make_proof.py` makes it.
 """
@@ -49,14 +50,28 @@ class Proof:
         Raises:
             SettingsError: the model, of which this is a proof, sees something else here.
         """
-        if model.sha256 != self.model:
-            return
-        farthest = float(np.abs(by_cells(model.probabilities(self.ink[None])[0]) - self.cells).max())
+        if model.sha256 == self.model:
+            self._compare(model, self.cells)
+
+    def agrees(self, model: LineModel, known: LineModel) -> None:
+        """Look at the tile by two runtimes of one arithmetic: this is a proof of any model's.
+
+        Raises:
+            SettingsError: the model sees something else than the known one.
+        """
+        self._compare(model, self._seen(known))
+
+    def _seen(self, model: LineModel) -> npt.NDArray[np.float32]:
+        return by_cells(model.probabilities(self.ink[None])[0])
+
+    def _compare(self, model: LineModel, cells: npt.NDArray[np.float32]) -> None:
+        farthest = float(np.abs(self._seen(model) - cells).max())
         if not farthest <= FARTHEST[model.precision]:
             raise SettingsError(
-                f"the model {model.name} in {model.precision} on this machine's {model.device} doesn't see what it "
-                f"should: probabilities are off by {farthest:.3f}, {FARTHEST[model.precision]} is allowed. Nothing was "
-                'done; try another arithmetic ("precision" in the job\'s config), or another release of torch or driver'
+                f"the model {model.name} in {model.precision} on this machine's {model.device} by {model.runtime} "
+                f"doesn't see what it should: probabilities are off by {farthest:.3f}, {FARTHEST[model.precision]} is "
+                'allowed. Nothing was done; try another arithmetic or runtime ("precision", "runtime" in the job\'s '
+                "config), or another release of the runtime or the driver"
             )
 
 

@@ -1,4 +1,4 @@
-"""From a config and a machine to a running engine: which device, which precision, how many threads.
+"""From a config and a machine to a running engine: device, precision, runtime, threads.
 
 Only here is torch's absence met: the package is also installed without it, to read artifacts. So torch, and what
 needs it, is imported when an engine is started.
@@ -43,8 +43,8 @@ def start_engine(
 
     Raises:
         CheckpointError: the model can't be used; the message says what was expected.
-        SettingsError: torch is not installed; the config requires a GPU and there is none; the job's other
-            workers calculate in what this machine hasn't; or the model in the box errs here.
+        SettingsError: torch is not installed, or OpenVINO where the config asks for it; the config requires a GPU
+            and there is none; the job's other workers calculate in what this machine hasn't; or the model errs here.
     """
     _need_torch()
     import torch
@@ -52,10 +52,15 @@ def start_engine(
     from bec_ldv1.network.arithmetic import choose_precision
     from bec_ldv1.network.checkpoint import read_model
     from bec_ldv1.network.engine import Engine
-    from bec_ldv1.network.line_model import Precision, traced
+    from bec_ldv1.network.line_model import Precision
     from bec_ldv1.network.proof import Proof
+    from bec_ldv1.network.runtime import on_cpu
 
     config = config or Ldv1Config()
+    if config.compile_model and config.runtime == "openvino":
+        raise SettingsError(
+            'the job\'s config says "compile_model", which is torch\'s, and "runtime": "openvino"'
+        )
     cv2.setNumThreads(1)  # the pages run side by side already
     on_gpu = config.use_gpu and torch.cuda.is_available()
     if config.require_gpu and not on_gpu:
@@ -77,10 +82,11 @@ def start_engine(
         )
     else:
         torch.set_num_threads(1)  # one pass a core, instead of all cores for one pass
-        model = checkpoint.on(device, precision)
-        if not config.compile_model:
-            model = traced(model)
-        Proof.shipped().holds(model)
+        if config.compile_model:
+            model = checkpoint.on(device, precision)
+            Proof.shipped().holds(model)
+        else:
+            model = on_cpu(checkpoint, precision, wanted=config.runtime, passes=cores())
         most = _BFLOAT16_BATCH_TILES if precision is Precision.BFLOAT16 else _CPU_BATCH_TILES
         engine = Engine(model, batch_tiles=min(most, config.max_tiles_per_batch), threads=cores())
     if config.compile_model:
