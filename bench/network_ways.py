@@ -1,13 +1,16 @@
 """What each way of running the network costs and changes: processor time, masks and lines, page by page.
 
     python bench/network_ways.py TRUTH.jsonl IMAGES [--ways padded,trimmed] [--first 0] [--pages 68] [--model-path FILE]
+        [--precision float32]
 
 The ways, of which the first that is named is what the others are held against:
 
     every-tile  the contract's tiles, each of them run, also where the page is white
     padded      white tiles are answered without running
-    trimmed     the last tiles of a row or column hold no more than they must (of the model in the box only)
-    int8        the same in 8 bits, by OpenVINO (`training/quantise.py` makes it, and says what to install)
+    trimmed     the last tiles of a row or column hold no more than they must (not for contract checkpoints)
+    as-shipped  as a worker runs the model: its tiles are as its file says
+    FILE.pt     another model, as its file says
+    int8        trimmed, in 8 bits, by OpenVINO (`training/quantise.py` makes it, and says what to install)
 
 Every page goes through each way in turn, one page at a time and one tile at a time, so that all ways meet the same
 machine. The network's time is the processor time (user and system) while it runs. A mask is what the first look at the
@@ -19,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -98,14 +100,9 @@ class Way:
         return self.looks[0]
 
 
-def padded(path: Path | None) -> LineModel:
-    """As a worker runs it, in float32."""
-    return traced(load_model(path, Precision.FLOAT32))
-
-
-def trimmed(path: Path | None) -> LineModel:
-    """Tiles as small as the box takes them, in float32."""
-    return attrs.evolve(padded(path), step=STRIDE)
+def as_shipped(path: Path | None, options: argparse.Namespace) -> LineModel:
+    """As a worker runs it."""
+    return traced(load_model(path, options.precision))
 
 
 class EightBit(nn.Module):
@@ -129,12 +126,15 @@ def eight_bit(path: Path | None, quantised: Path) -> LineModel:
     return attrs.evolve(load_model(path, Precision.FLOAT32), network=EightBit(quantised), step=STRIDE)
 
 
-WAYS: dict[str, Callable[[argparse.Namespace], Way]] = {
-    "every-tile": lambda options: Way(padded(options.model_path), runs_white=True),
-    "padded": lambda options: Way(padded(options.model_path)),
-    "trimmed": lambda options: Way(trimmed(options.model_path)),
-    "int8": lambda options: Way(eight_bit(options.model_path, options.int8)),
-}
+def way_of(name: str, options: argparse.Namespace) -> Way:
+    """The way of that name."""
+    if name == "int8":
+        return Way(eight_bit(options.model_path, options.int8))
+    if name.endswith(".pt"):
+        return Way(as_shipped(Path(name), options))
+    model = as_shipped(options.model_path, options)
+    steps = {"every-tile": TILE, "padded": TILE, "trimmed": STRIDE, "as-shipped": model.step}
+    return Way(attrs.evolve(model, step=steps[name]), runs_white=name == "every-tile")
 
 
 def main() -> None:
@@ -150,12 +150,13 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="leave out so many pages")
     parser.add_argument("--pages", type=int, help="only so many")
     parser.add_argument("--model-path", type=Path)
+    parser.add_argument("--precision", type=Precision, default=Precision.FLOAT32, choices=list(Precision))
     parser.add_argument("--int8", type=Path, help="what training/quantise.py wrote; only for that way")
     options = parser.parse_args()
     torch.set_num_threads(1)
     truth = list(read_pages(options.truth))[options.first :][: options.pages]
     images = find_images(truth, options.images)
-    ways = {name: WAYS[name](options) for name in options.ways.split(",")}
+    ways = {name: way_of(name, options) for name in options.ways.split(",")}
     for way in ways.values():
         way.model.probabilities(np.zeros((1, TILE, TILE), np.uint8))  # what is prepared at the first call
     common, joint, farthest = (dict.fromkeys(ways, 0.0) for _ in range(3))

@@ -39,6 +39,9 @@ HELD_OUT_SEED = 1_000_000_000
 """Held-out pages have seeds from here on, whatever seed trains."""
 
 SHARD = 10 * CHUNK
+NORM_MOMENTUM = 0.01
+"""A batch of small tiles, mostly paper, must not count for much in what batch norms take for usual."""
+
 KEPT_EVERY = 50
 CHECKED_EVERY = 150
 STEPS_PER_PAGE = 0.29
@@ -96,7 +99,7 @@ def parse() -> Options:
     parser.add_argument(
         "--widths",
         type=numbers,
-        default=[16, 32, 64, 96],
+        default=[24, 48, 64, 96],
         help="channels at 1/4, 1/8, 1/16 and 1/32 of the page",
     )
     parser.add_argument(
@@ -173,6 +176,9 @@ class Run:
         model = BoxNet(**options.architecture)
         if options.start is not None:
             model = pruned(started(options.start), model)
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = NORM_MOMENTUM
         self.model: BoxNet = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=options.rate, weight_decay=1e-2)
         self.step, self.shard, self.batch, self.minutes, self.mean = 0, 0, 0, 0.0, 0.0

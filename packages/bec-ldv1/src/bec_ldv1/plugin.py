@@ -27,7 +27,7 @@ def bec_job_types() -> list[JobType]:
             compare="bec_ldv1.output.report:write_comparison",
             figures="bec_ldv1.artifacts.figures:read_figures",
             truth="bec_ldv1.evaluation.marked:MarkedPages",
-            results_version="3",
+            results_version="4",
             metrics=(
                 Metric("lines", "Text lines that were found."),
                 Metric("pages", "Pages that could be looked at."),
