@@ -1,16 +1,18 @@
 """What each way of running the network costs and changes: processor time, masks and lines, page by page.
 
     python bench/network_ways.py TRUTH.jsonl IMAGES [--ways padded,trimmed] [--against padded] [--first 0]
-        [--pages 68] [--model-path FILE]
+        [--pages 68] [--model-path FILE] [--precision float32]
 
 The ways, held against the first that is named or against those that are asked for, a table for each:
 
     every-tile  the contract's tiles, each of them run, also where the page is white
     padded      white tiles are answered without running
-    trimmed     the last tiles of a row or column hold no more than they must (of the model in the box only)
-    int8        the same in 8 bits, by OpenVINO (`training/quantise.py` makes it, and says what to install)
-    bfloat16    as padded, in bfloat16
-    openvino    as padded, by OpenVINO
+    trimmed     the last tiles of a row or column hold no more than they must (not for contract checkpoints)
+    as-shipped  as a worker runs the model with torch: its tiles are as its file says
+    FILE.pt     another model, as its file says
+    int8        trimmed, in 8 bits, by OpenVINO (`training/quantise.py` makes it, and says what to install)
+    bfloat16    as shipped, in bfloat16
+    openvino    as shipped, by OpenVINO in float32
     openvino-bfloat16
 
 Every page goes through each way in turn, one page at a time and one tile at a time, so that all ways meet the same
@@ -23,7 +25,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -103,19 +104,14 @@ class Way:
         return self.looks[0]
 
 
-def padded(path: Path | None, precision: Precision = Precision.FLOAT32) -> LineModel:
+def as_shipped(path: Path | None, precision: Precision) -> LineModel:
     """As a worker runs it with torch."""
     return traced(load_model(path, precision))
 
 
 def openvino(path: Path | None, precision: Precision = Precision.FLOAT32) -> LineModel:
     """As a worker runs it with OpenVINO."""
-    return by_openvino(padded(path), precision, passes=1)
-
-
-def trimmed(path: Path | None) -> LineModel:
-    """Tiles as small as the box takes them, in float32."""
-    return attrs.evolve(padded(path), step=STRIDE)
+    return by_openvino(as_shipped(path, Precision.FLOAT32), precision, passes=1)
 
 
 class EightBit(nn.Module):
@@ -137,15 +133,23 @@ def eight_bit(path: Path | None, quantised: Path) -> LineModel:
     return attrs.evolve(load_model(path, Precision.FLOAT32), network=EightBit(quantised), step=STRIDE)
 
 
-WAYS: dict[str, Callable[[argparse.Namespace], Way]] = {
-    "every-tile": lambda options: Way(padded(options.model_path), runs_white=True),
-    "padded": lambda options: Way(padded(options.model_path)),
-    "trimmed": lambda options: Way(trimmed(options.model_path)),
-    "int8": lambda options: Way(eight_bit(options.model_path, options.int8)),
-    "bfloat16": lambda options: Way(padded(options.model_path, Precision.BFLOAT16)),
-    "openvino": lambda options: Way(openvino(options.model_path)),
-    "openvino-bfloat16": lambda options: Way(openvino(options.model_path, Precision.BFLOAT16)),
-}
+def way_of(name: str, options: argparse.Namespace) -> Way:
+    """The way of that name."""
+    path = options.model_path
+    match name:
+        case "int8":
+            return Way(eight_bit(path, options.int8))
+        case "bfloat16":
+            return Way(as_shipped(path, Precision.BFLOAT16))
+        case "openvino":
+            return Way(openvino(path))
+        case "openvino-bfloat16":
+            return Way(openvino(path, Precision.BFLOAT16))
+        case _ if name.endswith(".pt"):
+            return Way(as_shipped(Path(name), options.precision))
+    model = as_shipped(path, options.precision)
+    steps = {"every-tile": TILE, "padded": TILE, "trimmed": STRIDE, "as-shipped": model.step}
+    return Way(attrs.evolve(model, step=steps[name]), runs_white=name == "every-tile")
 
 
 def main() -> None:
@@ -160,12 +164,13 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="leave out so many pages")
     parser.add_argument("--pages", type=int, help="only so many")
     parser.add_argument("--model-path", type=Path)
+    parser.add_argument("--precision", type=Precision, default=Precision.FLOAT32, choices=list(Precision))
     parser.add_argument("--int8", type=Path, help="what training/quantise.py wrote; only for that way")
     options = parser.parse_args()
     torch.set_num_threads(1)
     truth = list(read_pages(options.truth))[options.first :][: options.pages]
     images = find_images(truth, options.images)
-    ways = {name: WAYS[name](options) for name in options.ways.split(",")}
+    ways = {name: way_of(name, options) for name in options.ways.split(",")}
     for way in ways.values():
         way.model.probabilities(np.zeros((1, TILE, TILE), np.uint8))  # what is prepared at the first call
     beside = {

@@ -21,24 +21,31 @@ from typing import Any
 import attrs
 import torch
 
-from bec_ldv1.network.box import BoxNet
+from bec_ldv1.network.box import STRIDE, BoxNet
 from bec_ldv1.network.checkpoint import BOX_FORMAT, BOX_VERSION
+from bec_ldv1.page.scale import TILE
 from linepages.cache import CHUNK, Crops, render_crops
 from linepages.curve import draw_curve
 from linepages.learn import batches_of, evaluate, loss_of
 from linepages.page import PREPARATION
+from linepages.prune import pruned
+from linepages.teacher import Teacher
 
 ROOT = Path(__file__).resolve().parent
-ARCHITECTURE: dict[str, object] = {"widths": [24, 48, 64, 96], "blocks": [0, 2, 2, 0], "reach": 15}
+BLOCKS = [0, 2, 2, 0]
+REACH = 15
 POSTPROCESS = {"threshold": 0.5, "min_area_fraction": 0.0003, "min_height_px": 6}
 HELD_OUT_SEED = 1_000_000_000
 """Held-out pages have seeds from here on, whatever seed trains."""
 
 SHARD = 10 * CHUNK
+NORM_MOMENTUM = 0.01
+"""A batch of small tiles, mostly paper, must not count for much in what batch norms take for usual."""
+
 KEPT_EVERY = 50
 CHECKED_EVERY = 150
-STEPS_PER_PAGE = 0.28
-"""Pages give some 4.6 crops: a step takes 16 of them, and a shard's last few are left."""
+STEPS_PER_PAGE = 0.29
+"""Pages give some 4.7 crops: a step takes 16 of them, and a shard's last few are left."""
 
 
 @attrs.frozen
@@ -57,6 +64,26 @@ class Options:
     rate: float
     held_out: int
     keep: float
+    widths: list[int]
+    step: int
+    epochs: int
+    teacher: Path | None
+    teacher_share: float
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """What `BoxNet` is made by."""
+        return {"widths": self.widths, "blocks": BLOCKS, "reach": REACH}
+
+    @property
+    def shards(self) -> int:
+        """How many shards all the pages are."""
+        return math.ceil(self.pages / SHARD)
+
+
+def numbers(text: str) -> list[int]:
+    """Whole numbers between commas."""
+    return [int(part) for part in text.split(",")]
 
 
 def parse() -> Options:
@@ -64,11 +91,35 @@ def parse() -> Options:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pages", type=int, default=12000, help="pages to render and train on once")
+    parser.add_argument("--pages", type=int, default=12000, help="pages to render and train on")
+    parser.add_argument("--epochs", type=int, default=1, help="how often each of them is trained on")
     parser.add_argument("--seed", type=int, default=1, help="first page's seed and the training's")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run's state and curve")
     parser.add_argument("--weights", type=Path, required=True, help="weights file to write at the end")
-    parser.add_argument("--start", type=Path, help="begin with the weights of this file instead of new ones")
+    parser.add_argument(
+        "--widths",
+        type=numbers,
+        default=[24, 48, 64, 96],
+        help="channels at 1/4, 1/8, 1/16 and 1/32 of the page",
+    )
+    parser.add_argument(
+        "--step",
+        type=int,
+        default=STRIDE,
+        help=f"a page's last tiles are padded to multiples of so many pixels; {TILE}: to whole tiles",
+    )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        help="begin with the weights of this file instead of new ones: the channels that count most, if it is wider",
+    )
+    parser.add_argument("--teacher", type=Path, help="weights of a network whose answers are goals, too")
+    parser.add_argument(
+        "--teacher-share",
+        type=float,
+        default=0.5,
+        help="the teacher's share in the goals; the rest are labels",
+    )
     parser.add_argument("--cache", type=Path, default=ROOT / "cache", help="rendered pages")
     parser.add_argument("--processes", type=int, default=1, help="processes that render")
     parser.add_argument("--threads", type=int, default=1, help="threads that train")
@@ -85,18 +136,35 @@ def parse() -> Options:
     return Options(**{field.name: getattr(args, field.name) for field in attrs.fields(Options)})
 
 
+def crops_of(options: Options, seed: int, pages: int) -> Iterator[Crops]:
+    """The crops of pages by chunks, with the teacher's answers if there is one."""
+    teacher = options.teacher and Teacher(options.teacher, options.cache)
+    for part in render_crops(options.cache, pages, seed, options.processes):
+        yield attrs.evolve(part, taught=teacher.answers(part)) if teacher else part
+
+
 def shards(options: Options, first: int) -> Iterator[tuple[int, Crops]]:
-    """The crops of each four hundred pages with its number, from number ``first`` on."""
-    parts: list[Crops] = []
-    number, begin = first, options.seed + first * SHARD
-    count = options.pages - first * SHARD
-    for part in render_crops(options.cache, count, begin, options.processes):
-        parts.append(part)
-        if len(parts) * CHUNK >= SHARD:
+    """The crops of each four hundred pages with its number, from number ``first`` on, epoch after epoch."""
+    number = first
+    while number < options.epochs * options.shards:
+        begin = number % options.shards * SHARD
+        parts: list[Crops] = []
+        for part in crops_of(options, options.seed + begin, options.pages - begin):
+            parts.append(part)
+            if len(parts) * CHUNK >= SHARD:
+                yield number, Crops.joined(parts)
+                number, parts = number + 1, []
+        if parts:
             yield number, Crops.joined(parts)
-            number, parts = number + 1, []
-    if parts:
-        yield number, Crops.joined(parts)
+            number += 1
+
+
+def started(path: Path) -> BoxNet:
+    """A network with the weights of a file of this training."""
+    content = torch.load(path, weights_only=True)
+    model = BoxNet(**content["architecture"])
+    model.load_state_dict({name: value.float() for name, value in content["state_dict"].items()})
+    return model
 
 
 class Run:
@@ -105,10 +173,12 @@ class Run:
     def __init__(self, options: Options) -> None:
         self.options = options
         torch.manual_seed(options.seed)
-        model = BoxNet(**ARCHITECTURE)  # type: ignore[arg-type]
+        model = BoxNet(**options.architecture)
         if options.start is not None:
-            weights = torch.load(options.start, weights_only=True)["state_dict"]
-            model.load_state_dict({name: value.float() for name, value in weights.items()})
+            model = pruned(started(options.start), model)
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = NORM_MOMENTUM
         self.model: BoxNet = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=options.rate, weight_decay=1e-2)
         self.step, self.shard, self.batch, self.minutes, self.mean = 0, 0, 0, 0.0, 0.0
@@ -136,9 +206,10 @@ class Run:
     def learn(self, crops: Crops, held_out: Crops) -> None:
         """Train on the rest of a shard."""
         options, began = self.options, time.monotonic()
-        steps = max(round(options.pages * STEPS_PER_PAGE), 1)
+        steps = max(round(options.epochs * options.pages * STEPS_PER_PAGE), 1)
+        place = (options.seed, self.shard)
         for planes, target, weight in batches_of(
-            crops, options.batch, (options.seed, self.shard), self.batch
+            crops, options.batch, options.step, options.teacher_share, place, self.batch
         ):
             part = min(self.step / steps, 1.0)
             rate = options.rate * min(part / 0.03 + 0.02, 1.0) * (0.5 * (1 + math.cos(math.pi * part)) + 1e-3)
@@ -164,7 +235,7 @@ class Run:
 
     def report(self, held_out: Crops) -> None:
         """Print, and add to the curve's files, how training stands."""
-        loss, score = evaluate(self.model, held_out, self.options.batch)
+        loss, score = evaluate(self.model, held_out, self.options.batch, self.options.step)
         row = {
             "minutes": self.minutes,
             "step": self.step,
@@ -180,10 +251,10 @@ class Run:
             writer.writeheader()
             writer.writerows(self.curve)
         draw_curve(self.curve, path.with_suffix(".png"))
-        save(self.model, self.options.out / "now.pt")
+        save(self.model, self.options, self.options.out / "now.pt")
 
 
-def save(model: BoxNet, path: Path) -> None:
+def save(model: BoxNet, options: Options, path: Path) -> None:
     """Write the weights in half precision, in the form that the detector loads."""
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {
@@ -193,10 +264,11 @@ def save(model: BoxNet, path: Path) -> None:
     content = {
         "format": BOX_FORMAT,
         "version": BOX_VERSION,
-        "architecture": ARCHITECTURE,
+        "architecture": options.architecture,
         "state_dict": state,
         "postprocess": POSTPROCESS,
         "preparation": attrs.asdict(PREPARATION),
+        "step": options.step,
     }
     torch.save(content, path)
 
@@ -205,15 +277,12 @@ def averaged(model: BoxNet, options: Options) -> BoxNet:
     """The network, averaged weight by weight with the one it began as (Wortsman et al. 2022, WiSE-FT)."""
     if options.start is None or not options.keep:
         return model
-    before = torch.load(options.start, weights_only=True)["state_dict"]
-    now = model.state_dict()
+    result = pruned(started(options.start), BoxNet(**options.architecture))
+    before, now = result.state_dict(), model.state_dict()
     mean = {
-        name: options.keep * before[name].float() + (1 - options.keep) * value
-        if value.is_floating_point()
-        else value
+        name: options.keep * before[name] + (1 - options.keep) * value if value.is_floating_point() else value
         for name, value in now.items()
     }
-    result = BoxNet(**ARCHITECTURE)  # type: ignore[arg-type]
     result.load_state_dict(mean)
     return result
 
@@ -231,7 +300,7 @@ def main() -> None:
         print(f"shard {number}: {len(crops)} crops", flush=True)
         run.learn(crops, held_out)
     run.report(held_out)
-    save(averaged(run.model, options), options.weights)
+    save(averaged(run.model, options), options, options.weights)
     print(f"wrote {options.weights}")
 
 

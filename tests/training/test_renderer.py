@@ -167,14 +167,16 @@ def test_crops_give_back_ink_and_say_what_to_learn() -> None:
     label[96:112] = LINE
     label[112:120] = BETWEEN
     label[200:204, 8:12] = IGNORED
-    crops = cache.Crops.of([(ink, label)])
+    crops = cache.Crops.of([(ink, label, (512, 400))])
     np.testing.assert_array_equal(np.unpackbits(crops.ink[0], axis=-1), ink)
     goals = crops.goals[0]
     assert (goals[24:28] == 16).all()
     assert (goals[28:30] == cache.NEAR).all()
     assert goals[50, 2] == cache.UNKNOWN
     assert (goals[31:50] == 0).all()
-    assert len(cache.Crops.joined([crops, crops])) == 2
+    joined = cache.Crops.joined([crops, crops])
+    assert len(joined) == 2
+    assert joined.held.tolist() == [[512, 400]] * 2
 
 
 def test_tiles_lie_on_the_page_and_pad_with_paper() -> None:
@@ -183,8 +185,12 @@ def test_tiles_lie_on_the_page_and_pad_with_paper() -> None:
     labels = np.where(plane == 0, LINE, PAPER).astype(np.uint8)
     tiles = cache.tiles_of(page.TrainingPage("leaf", plane, labels), np.random.default_rng(7))
     assert len(tiles) == 3
-    for ink, label in tiles:
+    for ink, label, (rows, columns) in tiles:
         assert ink.shape == label.shape == (512, 512)
+        assert rows == 300
+        assert columns in (512, 1300 - 1024)
+        assert ink[110, :columns].all()
+        assert not ink[:, columns:].any()
         np.testing.assert_array_equal(ink == 1, label == LINE)
         assert not ink[300:].any()
 

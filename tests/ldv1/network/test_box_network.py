@@ -108,7 +108,9 @@ def test_the_weights_find_every_line_of_a_sample_page(name: str) -> None:
     expected = next(row for row in truth if row["image"].endswith(name))
     page = decode((SAMPLES / expected["image"]).read_bytes())
     plane = binarize(shrink(page), bilevel=page.bilevel)
-    probability = join(list(load_model().probabilities(np.stack(cut(plane)))), *plane.shape)
+    model = load_model()
+    tiles = [model.probabilities(tile[None])[0] for tile in cut(plane, model.step)]
+    probability = join(tiles, *plane.shape)
     lines = assemble_lines(probability, plane, LineSettings())
     assert len(lines) == len(expected["lines"])
     down = plane.shape[0] / page.height

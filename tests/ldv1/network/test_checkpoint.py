@@ -44,11 +44,12 @@ def box_file(path: Path, **changes: object) -> Path:
     }
     content = {
         "format": "bec-box",
-        "version": 2,
+        "version": 3,
         "architecture": SMALL_BOX,
         "state_dict": half,
         "postprocess": {"threshold": 0.5},
         "preparation": {"enlarge": True},
+        "step": 32,
     }
     return saved(path, content | changes)
 
@@ -60,6 +61,7 @@ def test_the_contracts_format(tmp_path: Path, weights: dict[str, torch.Tensor], 
     model = load_model(path)
     assert model.channels == 3
     assert model.name == "ld.pth"
+    assert model.step == 512
     assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert model.postprocess == Postprocess(0.85, 0.001, 0.01, 10)
     assert model.precision is Precision.FLOAT32
@@ -76,14 +78,18 @@ def test_the_box_format(tmp_path: Path) -> None:
     assert model.channels == 1
     assert model.postprocess == Postprocess(threshold=0.5)
     assert model.preparation == Preparation(enlarge=True)
+    assert model.step == 32
     result = model.probabilities(TILES)
     assert result.shape == TILES.shape
     assert result.dtype == np.float32
     assert ((result > 0) & (result < 1)).all()
 
 
-def test_a_box_of_before_wants_the_contracts_preparation(tmp_path: Path) -> None:
-    assert load_model(box_file(tmp_path / "box.pt", version=1)).preparation == Preparation()
+@pytest.mark.parametrize(("version", "preparation"), [(1, Preparation()), (2, Preparation(enlarge=True))])
+def test_a_box_of_before_takes_whole_tiles(tmp_path: Path, version: int, preparation: Preparation) -> None:
+    model = load_model(box_file(tmp_path / "box.pt", version=version))
+    assert model.preparation == preparation
+    assert model.step == 512
 
 
 def test_low_precision_keeps_float32_batch_norms(tmp_path: Path) -> None:
@@ -176,6 +182,11 @@ def test_batch_counters_may_be_absent(tmp_path: Path, hollow: dict[str, torch.Te
 
 
 def test_box_files_that_do_not_fit(tmp_path: Path) -> None:
-    refused(box_file(tmp_path / "a.pt", version=3), "has version 3", "reads 1 and 2")
+    refused(box_file(tmp_path / "a.pt", version=4), "has version 4", "reads 1 to 3")
     refused(box_file(tmp_path / "b.pt", architecture={"depth": 3}), "'architecture', 'postprocess'")
     refused(box_file(tmp_path / "c.pt", postprocess={"magic": 3}), "threshold, min_area_fraction")
+
+
+@pytest.mark.parametrize("step", [0, 16, 48, 1024, 96, "32", None])
+def test_a_step_that_no_tile_can_have(tmp_path: Path, step: object) -> None:
+    refused(box_file(tmp_path / "a.pt", step=step), "'step' must be a multiple of 32")

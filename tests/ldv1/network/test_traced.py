@@ -1,4 +1,3 @@
-import attrs
 import numpy as np
 import pytest
 import torch
@@ -11,7 +10,9 @@ from bec_ldv1.page.contours import Postprocess
 
 
 def box():
-    return attrs.evolve(load_model(), step=STRIDE)
+    model = load_model()
+    assert model.step == STRIDE
+    return model
 
 
 def deeplab():

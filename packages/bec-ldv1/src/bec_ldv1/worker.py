@@ -59,6 +59,7 @@ class Ldv1Worker:
                 "model_sha256": self._model.sha256,
                 "network": self._engine.in_words,
                 "preparation": attrs.asdict(self._model.preparation),
+                "tile_step": self._model.step,
             }
         )
 

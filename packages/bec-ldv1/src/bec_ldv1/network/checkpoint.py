@@ -15,16 +15,19 @@ from torch import nn
 
 from bec_ldv1.errors import CheckpointError
 from bec_ldv1.network.arithmetic import choose_precision
-from bec_ldv1.network.box import BoxNet
+from bec_ldv1.network.box import STRIDE, BoxNet
 from bec_ldv1.network.deeplab import DeepLabV3Plus
 from bec_ldv1.network.line_model import LineModel, Precision, place
 from bec_ldv1.page.contours import Postprocess
 from bec_ldv1.page.prepare import Preparation
+from bec_ldv1.page.scale import TILE
 
 BOX_FORMAT = "bec-box"
-BOX_VERSION = 2
-_EARLIER = 1
-"""Had no preparation: its models want the contract's."""
+BOX_VERSION = 3
+_WITHOUT_STEP = 2
+"""Its models take whole tiles only."""
+_WITHOUT_PREPARATION = 1
+"""Nor had this one a preparation: its models want the contract's."""
 _HEAD = "segmentation_head.0.weight"
 _EXPECTED = (
     "expected a torch file {'state_dict': …} of segmentation_models_pytorch's "
@@ -82,20 +85,19 @@ def _load(path: Path, name: str) -> Checkpoint:
     is_box = content.get("format") == BOX_FORMAT
     network: nn.Module
     if is_box:
-        network, postprocess, preparation = _box(path, content)
-        channels = 1
+        network, settings = _box(path, content)
     else:
-        network, postprocess, preparation = _deeplab(path, content), Postprocess(), Preparation()
-        channels = 3
+        network, settings = _deeplab(path, content), _Settings()
     model = LineModel(
         network=network,
-        channels=channels,
+        channels=1 if is_box else 3,
         name=name,
         sha256=digest,
-        postprocess=postprocess,
+        postprocess=settings.postprocess,
         device=torch.device("cpu"),
         precision=Precision.FLOAT32,
-        preparation=preparation,
+        preparation=settings.preparation,
+        step=settings.step,
     )
     return Checkpoint(model, is_box)
 
@@ -147,25 +149,47 @@ def _deeplab(path: Path, content: Mapping[str, Any]) -> DeepLabV3Plus:
     return network
 
 
-def _box(path: Path, content: Mapping[str, Any]) -> tuple[BoxNet, Postprocess, Preparation]:
+@attrs.frozen
+class _Settings:
+    """What a model's file says beside its weights; the defaults are the contract's."""
+
+    postprocess: Postprocess = Postprocess()
+    preparation: Preparation = Preparation()
+    step: int = TILE
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> _Settings:
+        """Those of a file of this package's training; raises KeyError, TypeError or ValueError."""
+        version = content["version"]
+        step = TILE if version <= _WITHOUT_STEP else content["step"]
+        if not isinstance(step, int) or step < STRIDE or step % STRIDE or TILE % step:
+            raise ValueError(f"'step' must be a multiple of {STRIDE} that {TILE} is one of, got {step!r}")
+        return cls(
+            Postprocess(**content["postprocess"]),
+            Preparation(**({} if version == _WITHOUT_PREPARATION else content["preparation"])),
+            step,
+        )
+
+
+def _box(path: Path, content: Mapping[str, Any]) -> tuple[BoxNet, _Settings]:
     version = content.get("version")
-    if version not in (_EARLIER, BOX_VERSION):
+    if version not in (_WITHOUT_PREPARATION, _WITHOUT_STEP, BOX_VERSION):
         raise CheckpointError(
             f"{path} has version {version!r} of the format {BOX_FORMAT}; "
-            f"this bec-ldv1 reads {_EARLIER} and {BOX_VERSION}"
+            f"this bec-ldv1 reads {_WITHOUT_PREPARATION} to {BOX_VERSION}"
         )
     try:
         with torch.device("meta"):
             network = BoxNet(**content["architecture"])
-        postprocess = Postprocess(**content["postprocess"])
-        preparation = Preparation(**(content["preparation"] if version == BOX_VERSION else {}))
+        settings = _Settings.of(content)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: its 'architecture', 'postprocess' or 'preparation' doesn't fit this bec-ldv1, whose settings are "
+            f"{path}: its 'architecture', 'postprocess', 'preparation' or 'step' doesn't fit this bec-ldv1, whose "
+            f"settings are "
             f"{', '.join(field.name for kind in (Postprocess, Preparation) for field in attrs.fields(kind))}: {error}"
         ) from error
     _fill(path, network, _state_dict(path, content))
-    return network, postprocess, preparation
+    return network, settings
 
 
 def _fill(path: Path, network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
