@@ -64,6 +64,8 @@ def test_a_folder_of_scans_becomes_text(desk: Path) -> None:
         ("lines", ".parquet")
     ]
     assert marker["metrics"]["lines"] == 4
+    (found,) = (path for path in (desk / "out").rglob("success.json") if "ldv1" in path.parts)
+    assert json.loads(found.read_text())["details"]["tile_step"] == 32
     assert (desk / "out" / "report" / "ocrv1" / "index.html").is_file()
     bec("ocrv1", "export", "--format", "txt", "out", "--out", "text")
     assert (desk / "text" / parquet.stem / "0002.txt").read_text() == page.text + "\n"
