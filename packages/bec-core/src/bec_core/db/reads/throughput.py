@@ -31,7 +31,8 @@ def stretches(connection: Connection, job_id: int, *, stretch_s: float, number: 
                coalesce(sum(total_images) FILTER (WHERE status = 'done'), 0)::bigint,
                count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status <> 'done')
         FROM task_executions
-        WHERE job_id = %(job)s AND done_at > statement_timestamp() - make_interval(secs => %(stretch)s::float8 * %(number)s)
+        WHERE job_id = %(job)s
+          AND done_at > statement_timestamp() - make_interval(secs => %(stretch)s::float8 * %(number)s)
           AND status IN ('done', 'terminal_failed')
         GROUP BY 1
         """,
