@@ -67,6 +67,21 @@ def test_a_config_file_that_is_no_object_is_named(bec: Bec, tmp_path: Path) -> N
     assert f"{file} must be a JSON object" in refused.err
     file.write_text("{,")
     assert f"{file} is not JSON" in bec("jobs", "create", "--name", "checksum", "--config", str(file)).err
+    file.write_bytes(b'{"a": "\xff"}')
+    assert (
+        f"{file} is no text in UTF-8"
+        in bec("jobs", "create", "--name", "checksum", "--config", str(file)).err
+    )
+
+
+def test_a_config_that_is_not_there_is_named_and_json_is_told_where_it_goes(bec: Bec, tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    run = ("run", "checksum", str(tmp_path / "scans"), "--config")
+    for given, hint in (("nowhere.json", False), (CONFIG, True)):
+        refused = bec(*run, given)
+        assert refused.code == 2
+        assert f"--config {given} can't be read: No such file or directory" in refused.err
+        assert ("--config-text" in refused.err) == hint
 
 
 @pytest.mark.parametrize("name", ["with space", "-x", "a" * 61, "", "123", "ä"])

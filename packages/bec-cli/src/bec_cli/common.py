@@ -177,12 +177,12 @@ def read_config(path: Path | None, text: str | None) -> dict[str, Any] | None:
     """A job's config from ``--config`` or ``--config-text``; None if neither is given.
 
     Raises:
-        SettingsError: both are given, or it is no JSON object.
+        SettingsError: both are given, the file can't be read, or it is no JSON object.
     """
     if path and text is not None:
         raise SettingsError("give either --config or --config-text")
     if path:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _read_text(path)
     if text is None:
         return None
     where = str(path) if path else "--config-text"
@@ -193,6 +193,16 @@ def read_config(path: Path | None, text: str | None) -> dict[str, Any] | None:
     if not isinstance(config, dict):
         raise SettingsError(f'{where} must be a JSON object, such as {{"batch_size": 16}}')
     return config
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        hint = "; JSON itself goes with --config-text" if "{" in str(path) else ""
+        raise SettingsError(f"--config {path} can't be read: {error.strerror}{hint}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"--config {path} is no text in UTF-8: {error}") from None
 
 
 # -- printing ---------------------------------------------------------------------------------------------
