@@ -57,6 +57,22 @@ def test_bad_lines_are_named_with_their_numbers_and_nothing_is_sent(job: Bec, tm
     assert job.ok("queue", "stats", "--job-name", "checksum", "--json").json["available"] == 0
 
 
+def test_a_source_that_cannot_be_opened_is_tried_once_and_is_no_lines_fault(
+    job: Bec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each line of forty thousand looked for credentials anew: half an hour, to say so of every line."""
+    monkeypatch.setenv("BEC_SOURCE_URL", "s3://archive")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    tried = []
+    monkeypatch.setattr("boto3.Session.get_credentials", lambda session: tried.append(session))
+    (tmp_path / "volumes.txt").write_text("W1,I1\nW1,I2\n")
+    refused = job("queue", "enqueue", "--job-name", "checksum", "--file", "volumes.txt")
+    assert refused.code == 2
+    assert "there are no AWS credentials" in refused.err
+    assert "line" not in refused.err
+    assert len(tried) == 1
+
+
 def test_a_file_that_is_no_text(job: Bec, tmp_path: Path) -> None:
     (tmp_path / "volumes.txt").write_bytes(b"W1,I1\n\xff\xfe\n")
     refused = job("queue", "enqueue", "--job-name", "checksum", "--file", "volumes.txt")

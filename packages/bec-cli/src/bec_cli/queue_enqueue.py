@@ -211,6 +211,7 @@ def named_volumes(
 
     if not files and not volumes:
         raise click.UsageError("say which volumes: --file FILE or --volume W_ID,I_ID")
+    session.sources.make_ready(source)
 
     def find(text: str) -> tuple[VolumeRef, ...]:
         return session.sources.find(text, source=source, i_version=i_version).volumes

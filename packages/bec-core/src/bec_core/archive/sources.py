@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,16 +88,8 @@ class Sources:
         )
 
     def _find(self, name: str, place: str) -> list[VolumeRef]:
-        if name not in self._types:
-            raise SettingsError(f"there is no source {name!r} (known: {self._known()})")
-        try:
+        with _named(name, f"on {place[:200]!r}"):
             found = list(self.opened(name).find(place))
-        except BecError:
-            raise
-        except Exception as error:
-            raise PluginError(
-                f"the source {name} failed on {place[:200]!r}: {type(error).__name__}: {error}"
-            ) from error
         if odd := [ref for ref in found if ref.source_name != name]:
             raise PluginError(f"the source {name} found {odd[0]} as one of {odd[0].source[:200]!r}")
         if not found:
@@ -156,12 +149,25 @@ class Sources:
         """The source of this name, opened if it was not.
 
         Raises:
+            SettingsError: there is no such source.
             BecError: its factory can't be had, or its settings are bad; what the factory raises is passed on.
         """
+        if name not in self._types:
+            raise SettingsError(f"there is no source {name!r} (known: {self._known()})")
         with self._lock:
             if name not in self._open:
                 self._open[name] = self._open_source(self._types[name])
             return self._open[name]
+
+    def make_ready(self, name: str) -> None:
+        """Open the source of this name: what is in its way is no fault of the many places that it is to find.
+
+        Raises:
+            SettingsError: there is no such source, or its settings are bad.
+            PluginError: its factory failed.
+        """
+        with _named(name, "when it was opened"):
+            self.opened(name)
 
     def listable(self, name: str) -> Listable:
         """The source of this name, if all its volumes can be listed.
@@ -169,8 +175,6 @@ class Sources:
         Raises:
             SettingsError: there is no such source, or it can't be.
         """
-        if name not in self._types:
-            raise SettingsError(f"there is no source {name!r} (known: {self._known()})")
         opened: Any = self.opened(name)
         if not (hasattr(opened, "parts") and hasattr(opened, "list_part")):
             raise SettingsError(f"the source {name} can't be listed: name its volumes (--file, --volume)")
@@ -178,6 +182,17 @@ class Sources:
 
     def _known(self) -> str:
         return ", ".join(sorted(self._types))
+
+
+@contextmanager
+def _named(name: str, when: str) -> Iterator[None]:
+    """Say of what a plugin's source raises whose it is."""
+    try:
+        yield
+    except BecError:
+        raise
+    except Exception as error:
+        raise PluginError(f"the source {name} failed {when}: {type(error).__name__}: {error}") from error
 
 
 def open_sources(
