@@ -15,12 +15,10 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
-from support.chromium import Driver, complaints, visit
+from support.chromium import Driver, complaints, visit, wait_until
 from support.cli import Bec, write_archive_volume
 
-WAIT_S = 60
 PAGES = ("/", "/jobs/checksum", "/failures", "/workers")
 ACT = "act-" + "a" * 20
 
@@ -54,7 +52,7 @@ def served(bec: Bec, tmp_path: Path) -> Iterator[tuple[Bec, str]]:
 def live(browser: Driver) -> None:
     """Wait until the stream has spoken."""
     state = "return document.getElementById('live-state').dataset.state"
-    WebDriverWait(browser, WAIT_S).until(lambda one: one.execute_script(state) == "on")
+    wait_until(browser, lambda one: one.execute_script(state) == "on")
 
 
 UNNAMED = """
@@ -150,9 +148,7 @@ def test_a_page_changes_by_itself_and_keeps_the_keyboards_place(
     browser.execute_script("arguments[0].focus()", link)
     write_archive_volume(tmp_path / "archive", "W2", "I0100", [b"n"])
     bec.ok("queue", "enqueue", "--job-name", "checksum", "--volume=W2,I0100")
-    WebDriverWait(browser, WAIT_S).until(
-        lambda one: "done of 10 volumes" in one.find_element(By.ID, "live_head").text
-    )
+    wait_until(browser, lambda one: "done of 10 volumes" in one.find_element(By.ID, "live_head").text)
     focused = browser.execute_script("return document.activeElement.href")
     assert focused == target
     assert complaints(browser, address) == []
@@ -167,7 +163,7 @@ def test_a_server_that_is_gone_is_told(browser: Driver, bec: Bec, served: tuple[
     offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
     browser.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
     state = "return document.getElementById('live-state').dataset.state"
-    WebDriverWait(browser, WAIT_S).until(lambda one: one.execute_script(state) == "lost")
+    wait_until(browser, lambda one: one.execute_script(state) == "lost")
     assert "no word from the server since" in browser.find_element(By.ID, "live-state").text
     browser.execute_cdp_cmd(
         "Network.emulateNetworkConditions",
@@ -181,13 +177,13 @@ def test_failures_are_queued_again_by_the_keyboard_alone(browser: Driver, served
     task = next(one for one in bec.ok("errors", "list", "--json").json if one["error_type"] == "KeyError")
     visit(browser, f"{address}/jobs/checksum/failures/{task['error_fingerprint']}")
     press(browser, "Queue them again")
-    WebDriverWait(browser, WAIT_S).until(lambda one: "Queue 1 volume again?" in one.page_source)
+    wait_until(browser, lambda one: "Queue 1 volume again?" in one.page_source)
     press(browser, "Log in to act")
-    WebDriverWait(browser, WAIT_S).until(lambda one: one.find_elements(By.ID, "token"))
+    wait_until(browser, lambda one: one.find_elements(By.ID, "token"))
     browser.switch_to.active_element.send_keys(ACT, Keys.ENTER)
-    WebDriverWait(browser, WAIT_S).until(lambda one: "Queue 1 volume again?" in one.page_source)
+    wait_until(browser, lambda one: "Queue 1 volume again?" in one.page_source)
     press(browser, "Queue 1 volume again")
-    WebDriverWait(browser, WAIT_S).until(lambda one: "1 volume queued again" in one.page_source)
+    wait_until(browser, lambda one: "1 volume queued again" in one.page_source)
     assert bec.ok("jobs", "stats", "checksum", "--json").json["progress"]["waiting"] == 1
     assert complaints(browser, address) == []
 

@@ -18,10 +18,10 @@ from urllib.request import urlopen
 
 import pytest
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 from support.axe import serious
-from support.chromium import WAIT_S, Driver, complaints, visit
+from support.chromium import Driver, complaints, visit, wait_until
 from support.cli import Bec, install_plugin, write_archive_volume
 
 VOLUMES = 1000
@@ -79,8 +79,8 @@ def evening(bec: Bec, tmp_path: Path) -> Iterator[str]:
 
 
 def until(browser: Driver, what: str, shown: bool = True) -> None:
-    WebDriverWait(browser, 300).until(
-        lambda one: (what in one.find_element(By.TAG_NAME, "main").text) is shown
+    wait_until(
+        browser, lambda one: (what in one.find_element(By.TAG_NAME, "main").text) is shown, within_s=300
     )
 
 
@@ -118,9 +118,10 @@ def test_an_operator_on_a_phone_and_a_librarian_at_a_desk(
     for name in names[:3]:
         w_id, i_id = name.split("/")
         visit(browser, f"{evening}/jobs/drawn/volumes/{w_id}/{i_id}#p2")
-        WebDriverWait(browser, WAIT_S).until(lambda one: one.find_elements(By.ID, "mark"))
-        WebDriverWait(browser, WAIT_S).until(
-            lambda one: Select(one.find_element(By.NAME, "page")).first_selected_option.text.startswith("2 ")
+        wait_until(browser, lambda one: one.find_elements(By.ID, "mark"))
+        wait_until(
+            browser,
+            lambda one: Select(one.find_element(By.NAME, "page")).first_selected_option.text.startswith("2 "),
         )
         browser.find_element(By.CSS_SELECTOR, "input[value=wrong]").click()
         browser.find_element(By.CSS_SELECTOR, "input[value=missing]").click()

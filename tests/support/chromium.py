@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
@@ -42,10 +43,16 @@ def chromium(profile: Path) -> Iterator[Driver]:
         chrome.quit()
 
 
+def wait_until(browser: Driver, seen: Callable[[Driver], object], within_s: float = WAIT_S) -> None:
+    """Wait until it is seen; a page that goes while it is looked at has not been seen yet."""
+    wait = WebDriverWait(browser, within_s, ignored_exceptions=(StaleElementReferenceException,))
+    wait.until(seen)
+
+
 def visit(browser: Driver, address: str) -> None:
     """Open a page of ``bec serve``, and wait until it is all there."""
     browser.get(address)
-    WebDriverWait(browser, WAIT_S).until(lambda one: "Reading" not in one.title)
+    wait_until(browser, lambda one: "Reading" not in one.title)
 
 
 def complaints(browser: Driver, address: str) -> list[str]:
