@@ -74,6 +74,17 @@ def impatient_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bec_core.worker.options.EMPTY_TWICE_S", 0.3)
 
 
+@pytest.fixture
+def one_torch_thread() -> Iterator[None]:
+    """Small tensors are slower on many threads than on one when the machine is busy."""
+    import torch  # most tests need none
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     with postgres_server() as server:

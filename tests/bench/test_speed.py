@@ -140,11 +140,10 @@ def test_the_bounds_and_the_stages_of_a_drawn_page(tmp_path: Path) -> None:
     pages = distinct_pages(tmp_path, None, 2)
     with start_engine() as engine:
         record = page_record("1", "", detect_page(pages[0].read_bytes(), engine))
-        found = measure_bounds(engine, pages, 2, 2)
+        found = measure_bounds(engine, pages, 40, 2)  # a record's 2 ms are seldom met on fewer
     assert record.details is not None
     assert len(record.details.lines) == 6, "the drawn page is no page of lines to the network"
-    # the record's 2 ms a page may fall between two looks at the stack
-    assert {"decode", "prepare", "lines", "Parquet"} <= set(found.stages)
+    assert {"decode", "prepare", "lines", "record", "Parquet"} <= set(found.stages)
     assert found.in_turn < min(found.network.pages_per_s, found.rest.pages_per_s)
     assert found.asked > 2
     assert sum(found.stages.values()) == pytest.approx(found.rest.cpu_s, rel=0.8)

@@ -24,12 +24,7 @@ from train import SHARD, parse, save, shards, started
 BLOCKS = (0, 1, 1, 0)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 def crops_of(sizes: list[tuple[int, int]], seed: int = 1) -> Crops:

@@ -1,7 +1,6 @@
 """The compact network: its shapes, that it can learn, and that the weights in the wheel know lines."""
 
 import json
-from collections.abc import Iterator
 from importlib.resources import as_file, files
 
 import numpy as np
@@ -18,14 +17,7 @@ from bec_ldv1.page.scale import shrink
 from bec_ldv1.page.tiles import cut, join
 from support.places import SAMPLES
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Such small tensors are slower on many threads than on one when the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 160), (512, 512)])

@@ -38,6 +38,11 @@ class Binding:
     job: Job | None
     how: str
 
+    @property
+    def job_id(self) -> int | None:
+        """The job's id, if there is one."""
+        return self.job.id if self.job else None
+
 
 def is_folder_run(name: str) -> bool:
     """Whether a job's name is one that ``bec run`` makes."""
@@ -198,18 +203,12 @@ def rebind(
                 )
         changed = [
             one for one in found
-            if one.input.name not in before or before[one.input.name].job_id != (one.job.id if one.job else None)
+            if one.input.name not in before or before[one.input.name].job_id != one.job_id
         ]  # fmt: skip
         if dry_run:
             return job, changed
         for one in changed:
-            inputs.bind(
-                connection,
-                job.id,
-                one.input.name,
-                one.job.id if one.job else None,
-                artifacts=one.input.artifacts,
-            )
+            inputs.bind(connection, job.id, one.input.name, one.job_id, artifacts=one.input.artifacts)
         if follow is not None:
             inputs.set_follow(connection, job.id, follow)
         if changed:

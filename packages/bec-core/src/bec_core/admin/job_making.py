@@ -139,7 +139,7 @@ def create_job(
                 connection,
                 job.id,
                 one.input.name,
-                one.job.id if one.job else None,
+                one.job_id,
                 artifacts=one.input.artifacts,
                 follow=follow,
             )

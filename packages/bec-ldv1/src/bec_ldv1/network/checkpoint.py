@@ -183,10 +183,10 @@ def _box(path: Path, content: Mapping[str, Any]) -> tuple[BoxNet, _Settings]:
             network = BoxNet(**content["architecture"])
         settings = _Settings.of(content)
     except (KeyError, TypeError, ValueError) as error:
+        known = ", ".join(field.name for kind in (Postprocess, Preparation) for field in attrs.fields(kind))
         raise CheckpointError(
             f"{path}: its 'architecture', 'postprocess', 'preparation' or 'step' doesn't fit this bec-ldv1, whose "
-            f"settings are "
-            f"{', '.join(field.name for kind in (Postprocess, Preparation) for field in attrs.fields(kind))}: {error}"
+            f"settings are {known}: {error}"
         ) from error
     _fill(path, network, _state_dict(path, content))
     return network, settings
