@@ -28,7 +28,7 @@ BEGIN
         applied_at  timestamptz NOT NULL DEFAULT now(),
         by          text NOT NULL       -- which program, where
     );
-    IF EXISTS (SELECT FROM schema_migrations WHERE version > 14) THEN
+    IF EXISTS (SELECT FROM schema_migrations WHERE version > 15) THEN
         RAISE EXCEPTION 'this schema.sql is older than the database: take the one of the newest BEC that uses it';
     END IF;
     INSERT INTO schema_migrations (version, name, phase, oldest_code, by)
@@ -46,7 +46,8 @@ BEGIN
         (11, 'canary', 'before', 1),
         (12, 'marks', 'before', 1),
         (13, 'figures_by_the_clock', 'before', 1),
-        (14, 'figures_without_the_clock', 'after', 1)
+        (14, 'figures_without_the_clock', 'after', 1),
+        (15, 'results', 'before', 1)
     ) AS m (version, name, phase, oldest_code)
     WHERE m.phase = 'before' OR NOT numbered
     ON CONFLICT (version) DO NOTHING;
@@ -250,6 +251,9 @@ CREATE INDEX IF NOT EXISTS task_executions_failed ON task_executions (job_id, er
     WHERE status IN ('retryable_failed', 'terminal_failed');
 -- What was done lately: the pace of a job.
 CREATE INDEX IF NOT EXISTS task_executions_done ON task_executions (job_id, done_at DESC) WHERE status = 'done';
+-- Which volumes are done at which version: what blocks a job's volumes is looked up without a visit to the table.
+CREATE INDEX IF NOT EXISTS task_executions_results ON task_executions (job_id, volume_id, s3_etag)
+    WHERE status = 'done';
 CREATE INDEX IF NOT EXISTS task_executions_volume ON task_executions (volume_id);
 -- A dead worker's tasks. Migrations build it concurrently; one that was interrupted left an index that serves nobody.
 DO $$ BEGIN

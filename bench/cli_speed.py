@@ -326,7 +326,8 @@ def _listings() -> dict[str, Callable[[Connection], object]]:
         "a worker's look at what is left": lambda c: left.left(c, 1),
         "the feeder's figures": lambda c: backlog.backlog(c, 1),
         "a reader's blocked volumes, by what they wait for": lambda c: blocking.blocked_on(c, 2),
-        "a reader's stale volumes": lambda c: stale.count_stale(c, 2),
+        "a reader's blocked volumes, those that are ready": lambda c: blocking.blocked(c, 2),
+        "volumes out of date, by two recipes": lambda c: stale.count_stale(c, 1),
         "the estimate's stretches": lambda c: windows.windows(c, 1, window_s=300, number=12, alive_s=45),
         "bec serve: a day's pages": lambda c: throughput.stretches(c, 1, stretch_s=1800, number=48),
         "bec serve: a month's pages": lambda c: throughput.stretches(c, 1, stretch_s=43200, number=60),
@@ -334,6 +335,11 @@ def _listings() -> dict[str, Callable[[Connection], object]]:
         "bec serve: a worker's totals": lambda c: worker_list.totals(c, 7),
         "volumes find": lambda c: volume_search.search(c, 1, limit=50),
         "volumes find, sorted by a metric": lambda c: volume_search.search(c, 1, by="lines", limit=50),
+        "volumes find, the last page": lambda c: volume_search.search(c, 1, limit=50, offset=TASKS - 50),
+        "volumes find, by two bounds of a metric": lambda c: volume_search.search(
+            c, 1, conditions=[volume_search.Condition("lines", 1900, 2000)], limit=50
+        ),
+        "volumes find --state failed": lambda c: volume_search.search(c, 1, states=["failed"], limit=50),
         "volumes find, by the beginning of an id": lambda c: volume_search.search(c, 1, text="I9", limit=50),
     }
 
@@ -368,7 +374,26 @@ def _fill(connection: psycopg.Connection[tuple[object, ...]]) -> None:
         " SELECT 1, volume_id, 'bdrc', CASE WHEN status = 'done' THEN 'done' ELSE 'failed' END, now()"
         " FROM task_executions"
     )
+    _measure(connection)
     connection.execute("VACUUM ANALYZE")
+
+
+def _measure(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Every result has its figures, and one in fifty is by an older recipe."""
+    connection.execute(
+        "INSERT INTO job_recipes VALUES (1, 'older', '{}', now() - interval '1 day'), (1, 'newer', '{}')"
+    )
+    connection.execute(
+        """
+        UPDATE standing_results SET
+            recipe = CASE WHEN volume_id % 50 = 0 THEN 'older' ELSE 'newer' END,
+            metrics = jsonb_build_object('verdict', volume_id % 3, 'suspicious', volume_id % 41,
+                                         'blank', volume_id % 13, 'lines_a_page', (volume_id % 97) / 7.0,
+                                         'lines', 1800 + volume_id % 977,
+                                         'pages', 300, 'confidence', (volume_id % 1000) / 1000.0)
+        """
+    )
+    connection.execute("VACUUM FULL standing_results")
 
 
 def _block(connection: psycopg.Connection[tuple[object, ...]]) -> None:

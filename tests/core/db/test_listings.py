@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
 from bec_core.db import Database, jobs
-from bec_core.db.reads import failures, statistics, throughput, volume_list
+from bec_core.db.reads import failures, statistics, throughput, volume_list, volume_search
+from bec_core.db.reads.volume_search import Condition
 from bec_core.models import TaskStatus
 
 TASK_STATES = [one.value for one in TaskStatus]
@@ -122,3 +124,116 @@ def test_stretches_of_whole_and_of_broken_seconds(filled: Database, stretch_s: f
         ).fetchone()
     assert len(found) == 60
     assert (sum(one.volumes for one in found), sum(one.failed for one in found)) == row
+
+
+@pytest.fixture
+def measured(filled: Database) -> Database:
+    """The same; most results have figures, volumes have titles of a source, some were done anew since."""
+    with filled.connection() as connection:
+        connection.execute("UPDATE volumes SET bdrc_w_id = 'bench:' || bdrc_w_id WHERE id % 9 = 0")
+        connection.execute(
+            "UPDATE task_executions SET metrics = jsonb_build_object('lines', id % 5)"
+            " || CASE WHEN id % 2 = 0 THEN '{\"blank\": 2.5}' ELSE '{}'::jsonb END"
+            " WHERE status = 'done' AND id % 7 <> 0"
+        )
+        connection.execute(
+            "UPDATE task_executions SET status = 'running' WHERE status = 'done' AND id % 11 = 0"
+        )
+        connection.execute("UPDATE task_executions SET status = 'done' WHERE id % 13 = 0")
+    return filled
+
+
+def _plainly(database: Database) -> list[dict[str, Any]]:
+    """Every volume that the first job has a matter with, as the tables say it, row by row."""
+    with database.reading() as connection:
+        entries = dict(connection.execute("SELECT volume_id, state FROM ledger WHERE job_id = 1").fetchall())
+        results = {
+            row[0]: row[1:]
+            for row in connection.execute(
+                "SELECT volume_id, coalesce(metrics, '{}'), nb_errors FROM standing_results WHERE job_id = 1"
+            )
+        }
+        running = {
+            row[0]
+            for row in connection.execute(
+                "SELECT volume_id FROM task_executions WHERE job_id = 1 AND status = 'running'"
+            )
+        }
+        named = {
+            row[0]: row[1:] for row in connection.execute("SELECT id, bdrc_w_id, bdrc_i_id FROM volumes")
+        }
+    return [
+        {
+            "id": one, "w": named[one][0], "i": named[one][1],
+            "state": "running" if one in running else entries.get(one, "done"),
+            "errors": results[one][1] if one in results else None,
+            **(results[one][0] if one in results else {}),
+        }
+        for one in sorted(entries.keys() | results.keys())
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"states": ["failed"]},
+        {"states": ["running"]},
+        {"states": ["waiting", "running"]},
+        {"states": ["done", "blocked"]},
+        {"text": "W7"},
+        {"text": "I1"},
+        {"text": "W%"},
+        {"text": "I_"},
+        {"works": ["W3", "bench:W4"]},
+        {"text": "I11", "works": ["W2"], "states": ["done", "running"]},
+        {"conditions": [Condition("lines", 1, 3)]},
+        {"conditions": [Condition("lines", 2), Condition("blank", None, 3)], "states": ["done", "waiting"]},
+        {"conditions": [Condition("errors", 1)], "text": "W1"},
+        {"conditions": [Condition("lines", 99)]},
+    ],
+)
+@pytest.mark.parametrize("by", ["id", "lines", "blank", "errors"])
+@pytest.mark.parametrize("descending", [False, True])
+def test_volumes_found(measured: Database, asked: dict[str, Any], by: str, descending: bool) -> None:
+    def fits(one: dict[str, Any]) -> bool:
+        text, works = asked.get("text", ""), asked.get("works", ())
+        named = one["i"].startswith(text) or one["w"].startswith(text) or f":{text}" in one["w"]
+        return (
+            (one["state"] in asked["states"] if "states" in asked else True)
+            and ((bool(text) and named) or one["w"] in works or not (text or works))
+            and all(
+                one.get(bound.figure) is not None
+                and (bound.at_least is None or one[bound.figure] >= bound.at_least)
+                and (bound.at_most is None or one[bound.figure] <= bound.at_most)
+                for bound in asked.get("conditions", ())
+            )
+        )
+
+    def key(one: dict[str, Any]) -> tuple[bool, float, int]:
+        value = one.get(by)
+        return value is None, (-1 if descending else 1) * (value or 0), one["id"]
+
+    expected = sorted((one for one in _plainly(measured) if fits(one)), key=key)
+    number = len(expected)
+    with measured.reading() as connection:
+        for limit, offset in [
+            (1000, 0),
+            (7, 0),
+            (7, 3),
+            (7, number // 2),
+            (7, max(0, number - 5)),
+            (7, number + 3),
+        ]:
+            found, total = volume_search.search(
+                connection, 1, by=by, descending=descending, limit=limit, offset=offset, **asked
+            )
+            assert total == number
+            assert [one.volume_id for one in found] == [one["id"] for one in expected][
+                offset : offset + limit
+            ]
+            states = {one["id"]: one["state"] for one in expected}
+            assert [one.state for one in found] == [states[one.volume_id] for one in found]
+    assert (
+        expected or asked.get("conditions") == [Condition("lines", 99)] or asked.get("text") in ("W%", "I_")
+    )

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 _GATE = 1650811209  # an advisory lock's first number; the second is the id of the job that is read
 
-_DONE = """EXISTS (
-    SELECT FROM task_executions t
-    WHERE (t.job_id, t.volume_id) = ({job}, {volume}) AND t.status = 'done'
-      AND t.s3_etag = coalesce((SELECT last_s3_etag FROM volumes WHERE id = {volume}), t.s3_etag)
-)"""
-"""Whether a job has done a volume, at its latest version as far as the database knows it."""
+_DONE = """(
+    SELECT true FROM volumes v JOIN task_executions t ON (t.job_id, t.volume_id) = ({job}, v.id)
+    WHERE v.id = {volume} AND t.status = 'done' AND (v.last_s3_etag IS NULL OR t.s3_etag = v.last_s3_etag) LIMIT 1
+) IS NOT NULL"""
+"""Whether a job has done a volume, at its latest version as far as the database knows it.
+
+Looked up for each volume in the index of results alone: as an ``EXISTS`` it may become a join with all tasks there are.
+"""
 
 _READY = f"""NOT EXISTS (
     SELECT FROM job_inputs i WHERE i.job_id = l.job_id
@@ -266,11 +268,12 @@ def blocked(connection: Connection, job_id: int) -> tuple[int, int, int]:
     """How many volumes are blocked; how many of those have all missing inputs on their way, how many miss none."""
     row = connection.execute(
         f"""
-        WITH RECURSIVE {_missing()}, stuck AS (
-            SELECT DISTINCT volume_id FROM missing WHERE state IS NULL OR state IN ('failed', 'done'))
-        SELECT count(*), count(*) FILTER (WHERE s.volume_id IS NULL), count(*) FILTER (WHERE {_READY})
-        FROM ledger l LEFT JOIN stuck s ON s.volume_id = l.volume_id
-        WHERE l.job_id = %(job)s AND l.state = 'blocked'
+        WITH RECURSIVE {_missing()}, standing AS (
+            SELECT volume_id, bool_or(state IS NULL OR state IN ('failed', 'done')) AS stuck
+            FROM missing GROUP BY volume_id)
+        SELECT asked.number, asked.number - waited.stuck, asked.number - waited.number
+        FROM (SELECT count(*) AS number FROM ledger WHERE job_id = %(job)s AND state = 'blocked') asked,
+             (SELECT count(*) AS number, count(*) FILTER (WHERE stuck) AS stuck FROM standing) waited
         """.encode(),
         {"job": job_id},
     ).fetchone()
@@ -307,14 +310,16 @@ def blocked_on(connection: Connection, job_id: int) -> list[BlockedOn]:
         WITH RECURSIVE {_missing()}, standing AS (
             SELECT volume_id, name, coalesce(bool_or(state = 'failed'), false) AS failed,
                    bool_or(state IS NULL OR state = 'done') AS not_asked
-            FROM missing GROUP BY volume_id, name)
-        SELECT i.name, j.name,
-               count(*) FILTER (WHERE NOT s.failed AND NOT s.not_asked),
-               count(*) FILTER (WHERE s.failed),
-               count(*) FILTER (WHERE s.not_asked AND NOT s.failed)
-        FROM standing s JOIN job_inputs i ON (i.job_id, i.name) = (%(job)s, s.name)
+            FROM missing GROUP BY volume_id, name
+        ), counted AS (
+            SELECT name, count(*) FILTER (WHERE NOT failed AND NOT not_asked) AS waiting,
+                   count(*) FILTER (WHERE failed) AS failed,
+                   count(*) FILTER (WHERE not_asked AND NOT failed) AS not_asked
+            FROM standing GROUP BY name)
+        SELECT i.name, j.name, c.waiting, c.failed, c.not_asked
+        FROM counted c JOIN job_inputs i ON (i.job_id, i.name) = (%(job)s, c.name)
         LEFT JOIN jobs j ON j.id = i.input_job_id
-        GROUP BY i.name, j.name ORDER BY i.name
+        ORDER BY i.name
         """.encode(),
         {"job": job_id},
     )
