@@ -66,3 +66,26 @@ def mark(folder: Path, page: Page, data: PageData) -> bytes:
     (folder / str(os.getpid())).touch()
     time.sleep(30)
     return b""
+
+
+def leave_mark(folder: Path) -> None:
+    """Leave a file of this process's number."""
+    (folder / str(os.getpid())).touch()
+
+
+def cant_prepare(why: str) -> None:
+    """Fail to prepare, saying so in the log."""
+    logger.info("preparing in vain")
+    raise ValueError(why)
+
+
+def every_other_dies(folder: Path) -> None:
+    """The first process that comes dies, the second lives, and so on; they must not come at the same time."""
+    leave_mark(folder)
+    if len(list(folder.iterdir())) % 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_preparing() -> None:
+    """Die."""
+    os.kill(os.getpid(), signal.SIGKILL)

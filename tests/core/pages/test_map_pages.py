@@ -12,6 +12,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ from bec_core import (
 )
 from bec_core.errors import RuntimeFault, ShutdownRequested, StorageError
 from bec_core.pages.pools import PagePools
+from bec_core.pages.processes import processor_s
 from bec_core.pages.room import Room
 from bec_core.testing.local import LocalTask, write_pages
-from support.page_functions import Seen, see
+from support.page_functions import Seen, cant_prepare, die_preparing, every_other_dies, leave_mark, see
 
 
 @frozen
@@ -585,6 +587,109 @@ def test_signals_to_the_whole_group_are_the_workers_business(task: Callable[...,
 def test_a_function_that_cant_be_sent_is_refused_with_what_can(task: Callable[..., Task]) -> None:
     with pytest.raises(TypeError, match="a module's own function"):
         run(task(count=1), lambda ctx: list(ctx.map_pages(lambda p, d: b"", returns=bytes, processes=1)))
+
+
+def test_each_process_prepares_once_before_its_pages_and_that_is_no_pages_time(
+    task: Callable[..., Task], tmp_path: Path
+) -> None:
+    made = task(*[b"slow"] * 4)
+    (marks := tmp_path / "marks").mkdir()
+    got, outcome = run(
+        made,
+        lambda ctx: list(ctx.map_pages(see, returns=Seen, processes=2, prepare=partial(leave_mark, marks))),
+    )
+    assert outcome.failures == ()
+    assert {path.name for path in marks.iterdir()} == {str(seen.process) for _, seen in got}
+
+
+def test_processes_begin_to_prepare_before_a_page_has_come(task: Callable[..., Task], tmp_path: Path) -> None:
+    made = task(count=2)
+    (marks := tmp_path / "marks").mkdir()
+    may_come = threading.Event()
+    read_page = made.read_page
+
+    def late(page: Page) -> PageData:
+        assert may_come.wait(30), "nobody prepares"
+        return read_page(page)
+
+    made.read_page = late  # type: ignore[method-assign]
+    pages = made.map_pages(see, returns=Seen, processes=2, prepare=partial(leave_mark, marks))
+    first = threading.Thread(target=lambda: list(pages))
+    first.start()
+    ends = time.monotonic() + 20
+    while not list(marks.iterdir()) and time.monotonic() < ends:
+        time.sleep(0.02)
+    prepared = len(list(marks.iterdir()))
+    may_come.set()
+    first.join()
+    made.release()
+    assert prepared >= 1
+
+
+def test_a_process_that_cant_prepare_ends_the_task_and_fails_no_page(task: Callable[..., Task]) -> None:
+    made = task(count=5)
+    with pytest.raises(
+        RuntimeFault, match="no process can be made ready for pages: the model is gone"
+    ) as met:
+        run(
+            made,
+            lambda ctx: list(
+                ctx.map_pages(
+                    see, returns=Seen, processes=2, prepare=partial(cant_prepare, "the model is gone")
+                )
+            ),
+        )
+    assert "cant_prepare" in str(met.value.__cause__.__cause__), "the far end's traceback"
+    assert made.failures == []
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_preparing_ends_the_task_and_says_the_way_out(task: Callable[..., Task]) -> None:
+    made = task(count=5)
+    with pytest.raises(RuntimeFault, match=r"died before it had one, alone too: .*--threads"):
+        run(made, lambda ctx: list(ctx.map_pages(see, returns=Seen, processes=2, prepare=die_preparing)))
+    assert made.failures == []
+
+
+@pytest.mark.slow
+def test_processes_that_live_only_alone_are_given_up(task: Callable[..., Task], tmp_path: Path) -> None:
+    made = task(count=9)
+    (marks := tmp_path / "marks").mkdir()
+    with pytest.raises(RuntimeFault, match=r"died 3 times in a row .* no page was the cause: .*--threads"):
+        run(
+            made,
+            lambda ctx: list(
+                ctx.map_pages(see, returns=Seen, processes=1, prepare=partial(every_other_dies, marks))
+            ),
+        )
+    assert made.failures == []
+    assert sum(made.done.values()) in (2, 3), (
+        "each page before was done alone; one may have waited its turn already"
+    )
+
+
+@pytest.mark.slow
+def test_pages_that_kill_one_process_after_the_other_are_their_own_failures(
+    task: Callable[..., Task],
+) -> None:
+    got, outcome = run(
+        task(*[b"killed"] * 4, b"plain"), lambda ctx: list(ctx.map_pages(see, returns=Seen, processes=1))
+    )
+    assert [seen is not None for _, seen in got] == [False] * 4 + [True]
+    assert {failure.error_type for failure in outcome.failures} == {"ProcessDied"}
+
+
+def test_only_processes_are_prepared(task: Callable[..., Task]) -> None:
+    with pytest.raises(TypeError, match="prepares processes"):
+        run(task(count=1), lambda ctx: list(ctx.map_pages(see, returns=Seen, prepare=die_preparing)))
+
+
+def test_processor_time_of_page_processes_is_counted_while_they_live(task: Callable[..., Task]) -> None:
+    made = task(count=2)
+    before = processor_s()
+    list(made.map_pages(see, returns=Seen, processes=1))
+    assert processor_s() > before
+    made.release()
 
 
 _KILLED = """

@@ -10,7 +10,7 @@ import pytest
 from bec_core.db import Database
 from bec_core.errors import PageError, PagesMayPass, TerminalTaskError, TooManyPageErrors
 from bec_core.models import Page, PageData, PageFailure
-from bec_core.pages.child import run_page, told_error
+from bec_core.pages.child import PageCall, run_page, told_error
 from bec_core.queues import create_queues
 from bec_core.storage import open_store
 from bec_core.testing.checksum_job import ChecksumWorker, Trouble
@@ -67,7 +67,7 @@ def test_a_page_fails_alike_in_a_thread_and_in_a_process_of_its_own() -> None:
     page, data = Page(0, "1.jpg", 1, 1), PageData(b"bad|", "", "uri")
     with pytest.raises(Exception, match="bad on purpose") as raised:
         see(page, data)
-    told = run_page(see, Seen, page, data)
+    told = run_page(PageCall(see, Seen), page, data)
     assert told.error is not None
     far = told_error(pickle.loads(told.error))
     assert traceback_of(far) != traceback_of(raised.value)

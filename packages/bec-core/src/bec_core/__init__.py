@@ -31,6 +31,7 @@ from bec_core.job import (
 )
 from bec_core.job_config import between, option
 from bec_core.logs import in_context
+from bec_core.machine import cores, memory_bytes
 from bec_core.models import Page, PageData, PageFailure, TaskResult, Volume, VolumeRef, Work
 from bec_core.observer import ObserverSetup, ObserverType, Step, TaskFigures, WorkerObserver
 from bec_core.pages.stages import timed
@@ -112,6 +113,7 @@ __all__ = [
     "WorkerObserver",
     "WorkerSetup",
     "between",
+    "cores",
     "csv_cell",
     "error_messages",
     "file_volume",
@@ -123,6 +125,7 @@ __all__ = [
     "keep_row",
     "kept_row",
     "made_of",
+    "memory_bytes",
     "open_catalogue",
     "option",
     "records_of",

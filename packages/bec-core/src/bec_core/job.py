@@ -318,6 +318,7 @@ class TaskContext(Protocol):
         returns: type[R],
         threads: int | None = None,
         processes: int | None = None,
+        prepare: Callable[[], object] | None = None,
         pages: Iterable[Page] | None = None,
     ) -> Iterator[tuple[Page, R | None]]:
         """Each page with what ``function`` makes of it, in the pages' order; None for a page that failed.
@@ -334,6 +335,9 @@ class TaskContext(Protocol):
             threads: at most so many pages at a time; default: the operator's ``--threads``, else one for each core.
             processes: work in so many processes instead, for what keeps Python's lock. ``function`` must be picklable:
                 a module's own function, or a ``functools.partial`` of one.
+            prepare: called once in each process before its first page, while the first ones are fetched: load there
+                what is heavy. Picklable too. What it raises is no page's failure: it ends the task as a fault of the
+                machine, and so does a process that ends in it.
             pages: these instead of all.
 
         Raises:

@@ -1,7 +1,8 @@
 """The far end of a page that is worked on in another process: call the function, tell what came of it.
 
 Light on purpose: a process starts by importing this and the function's module. What it logs is told too, and logged by
-the worker, with job and volume. An exception is told in words and by value: few can be sent as they are.
+the worker, with job and volume. An exception is told in words and by value: few can be sent as they are. A value is
+told as it is, for the worker, and where it is to be kept in bytes too: one process should not do that for all.
 """
 
 from __future__ import annotations
@@ -25,17 +26,49 @@ from bec_core.pages.values import PageValues
 RUN = "run"
 """The stage of whatever a page's function does outside of any ``timed`` block."""
 
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""They go to the whole group of processes; what they mean the worker decides."""
+
 _lines: list[tuple[str, str]] = []
+_prepared: dict[bytes, ToldError | None] = {}
 
 
 @frozen
 class Told:
-    """What came of a page: ``value`` or ``error``; its times; what was logged (level, text)."""
+    """What came of a page, or of preparing for pages.
 
-    value: bytes | None
-    error: bytes | None
-    ms: dict[str, float]
+    Attributes:
+        value: what the function gave, pickled.
+        error: what it raised, or what ``prepare`` did (then ``unready``), pickled.
+        ms: times by stage.
+        lines: what was logged: level, text.
+        kept: the value as the worker keeps it; in words why that can't be made; None if nobody wants it.
+        unready: the process can't work on pages.
+    """
+
+    value: bytes | None = None
+    error: bytes | None = None
+    ms: dict[str, float] = field(factory=dict)
     lines: list[tuple[str, str]] = field(factory=list)
+    kept: bytes | str | None = None
+    unready: bool = False
+
+
+@frozen
+class PageCall:
+    """What is done to pages.
+
+    Attributes:
+        function: see ``map_pages``.
+        returns: what it gives.
+        prepare: a pickled callable, called once in each process before its first page; empty: none.
+        keep: the values are wanted in bytes too.
+    """
+
+    function: Callable[[Page, PageData], Any]
+    returns: type[Any]
+    prepare: bytes = b""
+    keep: bool = False
 
 
 @frozen
@@ -64,8 +97,9 @@ class Elsewhere(Exception):
 
 def start_child() -> None:
     """Prepare a process: it ends with its parent alone, and keeps what it logs for the parent."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # they go to the whole group: the worker decides what they mean
+    for number in GROUP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP_SIGNALS)  # none of them waits any more
     from multiprocessing import parent_process
 
     parent = parent_process()
@@ -84,20 +118,47 @@ def _keep(message: Any) -> None:
     _lines.append((message.record["level"].name, str(message.record["message"])))
 
 
-def run_page(
-    function: Callable[[Page, PageData], Any], returns: type[Any], page: Page, data: PageData
-) -> Told:
+def get_ready(prepare: bytes) -> Told:
+    """Prepare this process, unless that was done; what came of it, whatever that is. What it logs is not told."""
+    if not prepare:
+        return Told()
+    if prepare not in _prepared:
+        try:
+            pickle.loads(prepare)()
+        except BaseException as error:  # noqa: BLE001 - a job may raise anything, sys.exit() included; it is told
+            _prepared[prepare] = _tell(error, RUN)
+        else:
+            _prepared[prepare] = None
+        _lines.clear()
+    met = _prepared[prepare]
+    return Told() if met is None else Told(error=pickle.dumps(met), unready=True)
+
+
+def run_page(call: PageCall, page: Page, data: PageData) -> Told:
     """Call the function; what comes of it, whatever that is."""
-    values, times = PageValues(returns), Times()
+    if (told := get_ready(call.prepare)).unready:
+        return told
+    values, times = PageValues(call.returns), Times()
     _lines.clear()
     value: bytes | None = None
-    told: bytes | None = None
+    error: bytes | None = None
+    kept: bytes | str | None = None
     try:
         with times.current(), times.stage(RUN):
-            value = values.to_bytes(values.check(function(page, data), page.filename))
-    except BaseException as error:  # noqa: BLE001 - a job may raise anything, sys.exit() included; it is told
-        told = pickle.dumps(_tell(error, times.stage_of(error, RUN)))
-    return Told(value, told, times.ms, list(_lines))
+            made = values.check(call.function(page, data), page.filename)
+        value = pickle.dumps(made)
+        if call.keep:
+            kept = _to_keep(values, made)
+    except BaseException as met:  # noqa: BLE001 - as above
+        error = pickle.dumps(_tell(met, times.stage_of(met, RUN)))
+    return Told(value, error, times.ms, list(_lines), kept)
+
+
+def _to_keep(values: PageValues[Any], value: Any) -> bytes | str:
+    try:
+        return values.to_bytes(value)
+    except Exception as error:  # noqa: BLE001 - whatever the class makes of it: the worker says so, the page is done
+        return str(error)
 
 
 def _tell(error: BaseException, stage: str) -> ToldError:

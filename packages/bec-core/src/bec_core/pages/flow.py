@@ -29,6 +29,7 @@ from bec_core.models import Page, PageData
 from bec_core.pages.child import RUN, Elsewhere
 from bec_core.pages.room import Room
 from bec_core.pages.stages import TaskTimes, Times
+from bec_core.pages.values import Made
 
 R = TypeVar("R")
 V = TypeVar("V")
@@ -83,7 +84,7 @@ class Kept(Protocol[V]):
         """That result."""
         ...
 
-    def keep(self, page: Page, etag: str, value: V, ms: Mapping[str, float]) -> None:
+    def keep(self, page: Page, etag: str, made: Made[V], ms: Mapping[str, float]) -> None:
         """Keep a result; ``etag`` is that of the bytes that it was made from."""
         ...
 
@@ -92,7 +93,7 @@ class Kept(Protocol[V]):
 class PageWork(Generic[R]):
     """What is done to each page, by whom, how many at a time, and the room for those that are fetched."""
 
-    call: Callable[[Page, PageData, Times], R]
+    call: Callable[[Page, PageData, Times], Made[R]]
     workers: Executor
     fetchers: Executor
     at_once: int
@@ -251,7 +252,7 @@ class PageFlow(Generic[R]):
         page, times = self._pages[position], Times()
         try:
             self._task.stop.check()
-            value = self._work.call(page, data, times)
+            made = self._work.call(page, data, times)
         except Elsewhere as told:
             failed: tuple[BaseException, str] | None = (told.error, told.stage)
         except BaseException as error:  # noqa: BLE001 - handed on: to the page's record, or to whoever iterates
@@ -265,8 +266,8 @@ class PageFlow(Generic[R]):
             self._failed(position, failed[0], data, failed[1], again)
         else:
             if self._kept is not None:
-                self._kept.keep(page, data.etag, value, {**fetch_ms, **times.ms})
-            self._finish(position, value)
+                self._kept.keep(page, data.etag, made, {**fetch_ms, **times.ms})
+            self._finish(position, made.value)
 
     def _failed(
         self, position: int, error: BaseException, data: PageData | None, stage: str, again: bool

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from bec_core.machine import cores
 from bec_core.models import Page, PageData
-from bec_core.pages.child import RUN
+from bec_core.pages.child import RUN, PageCall
 from bec_core.pages.flow import PageWork
 from bec_core.pages.room import Room
 from bec_core.pages.stages import Times
-from bec_core.pages.values import PageValues
+from bec_core.pages.values import Made, PageValues
 
 if TYPE_CHECKING:
     from bec_core.pages.processes import PageProcesses
@@ -22,11 +23,6 @@ R = TypeVar("R")
 
 _FETCHERS = 16
 """Threads that wait for pages to come: they cost nothing while they wait."""
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class PagePools:
@@ -89,30 +85,47 @@ def work_for(
     *,
     threads: int | None,
     processes: int | None,
+    prepare: Callable[[], object] | None = None,
+    keep: bool = False,
+    pages: int | None = None,
 ) -> PageWork[R]:
     """A job's function as the pools' work.
 
+    Args:
+        pools: who does it.
+        function, threads, processes, prepare: see ``map_pages``.
+        values: of what it returns.
+        keep: its values will be kept.
+        pages: so many will come, as far as is known: processes for them are started at once.
+
     Raises:
-        TypeError: both threads and processes are given, or the function can't be sent to a process.
+        TypeError: both threads and processes are given, ``prepare`` without processes, or what can't be sent to one.
     """
     if processes is None:
+        if prepare is not None:
+            raise TypeError(
+                "map_pages(prepare=…) prepares processes: threads share what the worker has loaded"
+            )
 
-        def in_thread(page: Page, data: PageData, times: Times) -> R:
+        def in_thread(page: Page, data: PageData, times: Times) -> Made[R]:
             with times.current(), times.stage(RUN):
-                return values.check(function(page, data), page.filename)
+                value = values.check(function(page, data), page.filename)
+            return Made(value, partial(values.to_bytes, value))
 
         number = pools.at_once(threads)
         return PageWork(in_thread, pools.threads(number), pools.fetchers(), number, pools.room)
     if threads is not None:
         raise TypeError("map_pages takes threads or processes, not both")
-    from bec_core.pages.processes import check_picklable
+    from bec_core.pages.processes import sendable
 
-    check_picklable(function)
+    sendable(function)
+    call = PageCall(function, values.returns, b"" if prepare is None else sendable(prepare), keep)
     number = pools.at_once(processes)
     elsewhere = pools.processes(number)
+    elsewhere.start(call, number if pages is None else min(number, pages))
 
-    def in_process(page: Page, data: PageData, times: Times) -> R:
-        value: R = elsewhere.call(function, values, page, data, times)
-        return value
+    def in_process(page: Page, data: PageData, times: Times) -> Made[R]:
+        made = elsewhere.call(call, page, data, times)
+        return Made(values.check(made.value, page.filename), made.to_keep)
 
     return PageWork(in_process, pools.threads(number, kind="process"), pools.fetchers(), number, pools.room)

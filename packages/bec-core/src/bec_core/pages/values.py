@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast, get_origin
 
 import attrs
@@ -49,6 +50,14 @@ def _scalar(value: Any) -> Any:
 
 _converter.register_unstructure_hook_func(_is_array, _array_to_text)
 _converter.register_structure_hook_func(_is_array, _text_to_array)
+
+
+@attrs.frozen(eq=False)
+class Made(Generic[R]):
+    """What a page's function returned, and what makes the bytes of it that are kept (which may raise anything)."""
+
+    value: R
+    to_keep: Callable[[], bytes]
 
 
 class PageValues(Generic[R]):

@@ -125,6 +125,8 @@ class LocalTask(RunningTask):
         inputs: the artifacts of its inputs, or what makes them for a folder; an input without any is not done.
         attempt: which attempt this is.
         parts: what an earlier attempt kept of its pages, and where this one keeps them.
+        pools: the threads and processes that work on pages, which several tasks may share; the caller closes them.
+            Default: its own, which end with it.
 
     Raises:
         JobConfigError: the config does not fit the job type.
@@ -140,13 +142,14 @@ class LocalTask(RunningTask):
         inputs: Inputs | InputsOf | None = None,
         attempt: int = 1,
         parts: TaskParts | None = None,
+        pools: PagePools | None = None,
     ) -> None:
         self.job_type = job_type
         self._job_config = dict(config or {})
         self._artifacts = dict(inputs(folder) if callable(inputs) else inputs or {})
         typed, _ = structure_job(self._job_config, job_type)
         volume = _FOLDERS.resolve(VolumeRef("W1TEST", "I0001", folder.resolve().as_uri()))
-        self._own_pools = pools = PagePools()
+        self._own_pools = None if pools else PagePools()
         super().__init__(
             config=typed,
             held=held_by_nobody(volume, attempt=attempt),
@@ -155,7 +158,7 @@ class LocalTask(RunningTask):
             inputs=self._local_input,
             on_page=lambda _: None,
             metrics=job_type.metrics,
-            pools=pools,
+            pools=pools or self._own_pools,
             bound={"job": job_type.name},
             parts=parts,
         )
@@ -171,7 +174,8 @@ class LocalTask(RunningTask):
             return self._run(worker)
         finally:
             self.release()
-            self._own_pools.close()
+            if self._own_pools is not None:
+                self._own_pools.close()
 
     def _run(self, worker: JobWorker) -> LocalOutcome:
         result = worker.run(self)

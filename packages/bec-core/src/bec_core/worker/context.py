@@ -129,13 +129,23 @@ class RunningTask:
         returns: type[R],
         threads: int | None = None,
         processes: int | None = None,
+        prepare: Callable[[], object] | None = None,
         pages: Iterable[Page] | None = None,
     ) -> Iterator[tuple[Page, R | None]]:
         """Each page with what ``function`` makes of it, in order."""
         chosen = self.volume.pages if pages is None else tuple(pages)
         values = self.page_values(returns)
-        work = work_for(self._pools, function, values, threads=threads, processes=processes)
         kept = None if self._parts is None else self._parts_of(self._parts, chosen, values)
+        work = work_for(
+            self._pools,
+            function,
+            values,
+            threads=threads,
+            processes=processes,
+            prepare=prepare,
+            keep=kept is not None,
+            pages=len(chosen) - (0 if kept is None else len(kept)),
+        )
         flow: PageFlow[R] = PageFlow(self, chosen, work, self._times, kept=kept)
         self._kept.callback(flow.end)
         return iter(flow)

@@ -137,5 +137,7 @@ def try_pages(
 
 
 def _processor_s() -> float:
-    children = os.times()
-    return time.process_time() + children.children_user + children.children_system
+    from bec_core.pages.processes import processor_s
+
+    ended = os.times()
+    return time.process_time() + ended.children_user + ended.children_system + processor_s()

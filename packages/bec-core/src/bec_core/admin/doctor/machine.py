@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bec_core.admin.doctor.check import Check, ok, trouble, warning
+from bec_core.machine import cores
 from bec_core.models import Job
 from bec_core.settings import Settings
 
@@ -72,7 +73,7 @@ def device(jobs: Sequence[Job], *, within_s: float) -> Iterator[Check]:
         return
     gpus = ", ".join(f"{name} ({memory / _GIB:.0f} GiB)" for name, memory in found["gpus"])
     if gpus or not wanting:
-        yield ok("device", f"torch {found['version']}, {gpus or f'no GPU, {os.cpu_count()} cores'}")
+        yield ok("device", f"torch {found['version']}, {gpus or f'no GPU, {cores()} cores'}")
         return
     yield warning(
         "device",

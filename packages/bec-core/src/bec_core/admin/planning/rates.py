@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from bec_core.admin.planning.figures import Basis, Figure
 from bec_core.admin.planning.prices import Instance
 from bec_core.admin.ratios import ratio
 from bec_core.errors import SettingsError
+from bec_core.machine import cores
 
 
 @frozen
@@ -34,7 +34,7 @@ class Rate:
 def this_machine(instance: str | None = None) -> Machine:
     """The machine that this process runs on; ``instance``: what the operator says that it is."""
     gpus = sum(1 for one in Path("/dev").glob("nvidia[0-9]*"))
-    return Machine(len(os.sched_getaffinity(0)), gpus, instance)
+    return Machine(cores(), gpus, instance)
 
 
 def machine_of(instance: str | None, known: Sequence[Instance]) -> Machine:

@@ -13,7 +13,7 @@ from loguru import logger
 from bec_core.artifacts import ReadyInput
 from bec_core.errors import BecError, TaskStopped
 from bec_core.models import Page, Volume
-from bec_core.pages.values import PageValues
+from bec_core.pages.values import Made, PageValues
 from bec_core.worker.parts.form import KeptPage, to_bytes
 from bec_core.worker.parts.place import PartsFolder
 from bec_core.worker.parts.shelf import Place, Shelf
@@ -242,12 +242,12 @@ class KeptPages(Generic[R]):
         """The time that it took then, by stage."""
         return self._places[page.index].ms
 
-    def keep(self, page: Page, etag: str, value: R, ms: Mapping[str, float]) -> None:
+    def keep(self, page: Page, etag: str, made: Made[R], ms: Mapping[str, float]) -> None:
         """Keep the result of a page."""
         if self._refused:
             return
         try:
-            data = self._values.to_bytes(value)
+            data = made.to_keep()
         except Exception as error:  # noqa: BLE001 - whatever the class makes of it: nothing of this map is kept
             self._refused = True
             logger.warning("{} can't be kept: the volume can't be resumed: {}", self._returns, error)
