@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
+from attrs import frozen, validators
 
 from bec_core import between, option
 
@@ -32,9 +32,18 @@ class Ldv1Config:
         allowed="auto, torch or openvino",
         results=False,  # in one arithmetic they differ by rounding
     )
+    processes: int | None = option(
+        None,
+        "On a CPU: how many processes work on pages, one page at a time each. null: as many as cores where these are "
+        "more than 8, as far as memory allows; else, and with 0, threads of the worker's own process. --threads "
+        "bounds either.",
+        validator=validators.optional(validators.and_(validators.ge(0), validators.le(256))),
+        allowed="0 to 256, or null",
+        results=False,
+    )
     batch_size: int = option(
         16,
-        "Pages in flight: how many are read, decoded and detected at once.",
+        "Pages in flight where threads work on them: how many are read, decoded and detected at once.",
         results=False,
         **between(1, 256),
     )

@@ -15,8 +15,17 @@ from bec_ldv1.network.line_model import Precision
 
 Wanted = Literal["auto", "fp32", "fp16", "bf16"]
 
-_BY_NAME = {"fp32": Precision.FLOAT32, "fp16": Precision.FLOAT16, "bf16": Precision.BFLOAT16}
+_BY_NAME: dict[Wanted, Precision] = {
+    "fp32": Precision.FLOAT32,
+    "fp16": Precision.FLOAT16,
+    "bf16": Precision.BFLOAT16,
+}
 _NAMES = {precision.value: name for name, precision in _BY_NAME.items()}
+
+
+def wanted_as(precision: Precision) -> Wanted:
+    """What a config says that wants this arithmetic and no other."""
+    return _NAMES[precision.value]
 
 
 def choose_precision(

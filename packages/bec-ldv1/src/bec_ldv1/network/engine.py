@@ -171,10 +171,8 @@ class Engine:
 
     @property
     def in_words(self) -> str:
-        """How the model is run: arithmetic, device, runtime, passes side by side and tiles in each at most."""
-        passes = f"{len(self._passes)} {'pass' if len(self._passes) == 1 else 'passes'}"
-        tiles = f"{self._batch_tiles} {'tile' if self._batch_tiles == 1 else 'tiles'}"
-        return f"{self.model.precision} on {self.model.device} by {self.model.runtime}, {passes} of {tiles}"
+        """How the model is run."""
+        return run_in_words(self.model, passes=len(self._passes), batch_tiles=self._batch_tiles)
 
     def close(self) -> None:
         """Finish what was handed in and stop; with a stuck engine, give up after the stall time."""
@@ -289,6 +287,13 @@ class Engine:
         for tile in left:
             message = f"the model's thread has died: {self._death!r}"
             _fail(tile.page, PageProblem(message, stage="detect", retryable=True))
+
+
+def run_in_words(model: LineModel, *, passes: int, batch_tiles: int) -> str:
+    """How a model is run: arithmetic, device, runtime, passes side by side and tiles in each at most."""
+    side_by_side = f"{passes} {'pass' if passes == 1 else 'passes'}"
+    tiles = f"{batch_tiles} {'tile' if batch_tiles == 1 else 'tiles'}"
+    return f"{model.precision} on {model.device} by {model.runtime}, {side_by_side} of {tiles}"
 
 
 def _fail(page: _Page, problem: PageProblem) -> None:
