@@ -1,13 +1,15 @@
 """How much of a page's processor time its thread holds the interpreter's lock: what bounds threads on many cores.
 
     python bench/interpreter_lock.py [--from FOLDER] [--distinct 12] [--seconds 30]      needs py-spy (pip install)
+    python bench/interpreter_lock.py --job ocrv1 …       of recognition, with its network and decoder
 
-One thread carries pages from bytes to record over and over; the network's answers are remembered, so that only
-our own part runs. Two samplers look at it from outside over the same seconds: one counts all samples, the other those
-in which the thread holds the lock. That other work slows the thread changes neither's share. Prints the share; the
-same of a whole page with its network, which never holds the lock, and how many cores would be full of such pages
-before their threads wait for each other; then the places that hold it longest. To compare, run it in turn with
-``PYTHONPATH`` at another commit's ``packages/bec-ldv1/src``.
+One thread carries pages from bytes to record over and over; the answers of line detection's network are remembered,
+so that only our own part runs. Two samplers look at it from outside over the same seconds: one counts all samples, the
+other those in which the thread holds the lock. That other work slows the thread changes neither's share. Prints the
+share; the same of a whole page with its network, which never holds the lock, and how many cores would be full of such
+pages before their threads wait for each other; then the places that hold it longest. What is left where processes work
+on the pages: `speed.py --processes`. To compare, run it in turn with ``PYTHONPATH`` at another commit's
+``packages/bec-ldv1/src``.
 """
 
 from __future__ import annotations
@@ -20,16 +22,31 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+from measuring.bounds import LINE_DETECTION, PageJob, Remembered
 
 RATE = 250
 CANNOT = 2
 SHOWN = 12
 _WORK = "_whole_page"
-_PLACE = re.compile(r"(\w+) \(\S*?bec_ldv1/(\S+?\.py)\b")
+_PLACE = re.compile(r"(\w+) \(\S*?(bec_\w+/\S+?\.py)\b")
 
 
-def over_and_over(folder: Path) -> None:
+@contextmanager
+def line_detection(_: Sequence[Path]) -> Iterator[tuple[Any, Any]]:
+    """How a page is detected, and the engine that does."""
+    from bec_ldv1.network.setup import start_engine
+
+    with start_engine() as engine:
+        yield LINE_DETECTION, engine
+
+
+def over_and_over(folder: Path, job_name: str) -> None:
     """Carry the folder's pages from bytes to record until standard input ends.
 
     When it begins it prints what a page takes of the network and of the rest, seconds of processor time.
@@ -38,31 +55,43 @@ def over_and_over(folder: Path) -> None:
 
     import cv2
     from loguru import logger
-    from measuring.bounds import Remembered, _whole_page
-
-    from bec_ldv1.network.setup import start_engine
+    from measuring.recognition import recognition
 
     logger.remove()
     pages = sorted(folder.iterdir())
-    with start_engine() as engine:
+    with {"ldv1": line_detection, "ocrv1": recognition}[job_name](pages) as (job, engine):
         cv2.setNumThreads(1)
-        remembered = Remembered(engine)
+        carry, network_s = partial(_whole_page, engine=engine, job=job), 0.0
+        if job_name == "ldv1":
+            remembered = Remembered(engine, job.asks)
+            carry = partial(_remembered_page, engine=remembered, job=job)
+            for page in pages:
+                carry(page)
+            began = time.process_time()
+            for question in remembered.asked.values():
+                remembered.ask(question)
+            network_s = time.process_time() - began
         for page in pages:
-            _whole_page(page, remembered)
-        began = time.process_time()
-        for question in remembered.asked.values():
-            engine.infer(question)
-        network_s = time.process_time() - began
+            carry(page)
         began = time.thread_time()
         for page in pages:
-            _whole_page(page, remembered)
+            carry(page)
         rest_s = time.thread_time() - began
         ended = threading.Event()
         threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
         print(network_s / len(pages), rest_s / len(pages), flush=True)
         while not ended.is_set():
             for page in pages:
-                _whole_page(page, remembered)
+                carry(page)
+
+
+def _whole_page(page: Path, engine: Any, job: PageJob) -> Any:
+    return job.page(page, engine)
+
+
+def _remembered_page(page: Path, engine: Remembered, job: PageJob) -> Any:
+    with engine.asking(page.name):
+        return _whole_page(page, engine, job)
 
 
 def samples(out: Path) -> Counter[str]:
@@ -85,12 +114,13 @@ def main() -> None:
     parser.add_argument(
         "--from", dest="source", type=Path, help="a folder of real pages, in place of drawn ones"
     )
+    parser.add_argument("--job", choices=("ldv1", "ocrv1"), default="ldv1")
     parser.add_argument("--distinct", type=int, default=12)
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        over_and_over(options.work)
+        over_and_over(options.work, options.job)
         return
     sampler = shutil.which("py-spy")
     if sampler is None:
@@ -105,7 +135,7 @@ def main() -> None:
         distinct = distinct_pages(drawn, options.source, options.distinct)
         make_volume(place / "pages", distinct, len(distinct))
         with subprocess.Popen(
-            [sys.executable, __file__, "--work", place / "pages"],
+            [sys.executable, __file__, "--work", place / "pages", "--job", options.job],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         ) as child:

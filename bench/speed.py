@@ -3,6 +3,7 @@
     python bench/speed.py [--pages 60] [--distinct 12] [--from FOLDER] [--json FILE]
     python bench/speed.py --job ocrv1 …                  of recognition, over the lines that ldv1 found before
     python bench/speed.py --against REV [--pairs 5]      pair by pair against another commit: ratios only
+    python bench/speed.py --processes [N …] [--pairs 3]  pages in threads (0) against N processes (default: one a core)
     python bench/speed.py --gpu [--model FILE]           the bounds on a GPU, half precision, batch by batch
 
 The volume is drawn (pechas, portraits, wide bilevel scans; or FOLDER's pages are taken) and repeated up to the number
@@ -10,7 +11,8 @@ of pages. Bounds: the network's forward pass alone over what the pages ask of it
 decode, prepare, outlines, lines, record, Parquet), each on all cores. Both want the same cores, so the most that can be
 had on a processor is both in turn, 1 / (1/network + 1/rest); what the run takes beyond both in processor time ("by
 CPU-s") shows on a busy machine, too. Times by stage are processor time of one thread. Compare
-figures of one call only, or use --against: what other work the machine does is in all of them.
+figures of one call only, or use --against: what other work the machine does is in all of them. With --processes all
+are started first, so what starts cost is in no figure.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from measuring.command import JOBS, Run, environment_of, run
 from measuring.machine import cores, describe, load
 from measuring.pages import distinct_pages, make_volume
 from measuring.recognition import recognition_bounds
+from measuring.ways import in_words, measure_ways
 
 ROOT = Path(__file__).resolve().parents[1]
 NO_GPU = 2
@@ -50,7 +53,10 @@ def main() -> None:
         "--from", dest="source", type=Path, help="a folder of real pages, in place of drawn ones"
     )
     parser.add_argument("--against", metavar="REV", help="a commit to compare with")
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=5, help="so many rounds, with --against or --processes")
+    parser.add_argument(
+        "--processes", type=int, nargs="*", metavar="N", help="compare threads with so many processes"
+    )
     parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--model", type=Path, help="with --gpu: a checkpoint; default: the model in the box")
     parser.add_argument("--json", type=Path, help="write the figures there, too (for bench/fleet_paper.py)")
@@ -72,7 +78,10 @@ def main() -> None:
         of_what = f"from {options.source.name}" if options.source else "drawn"
         print(f"{pages} pages, {len(distinct)} of them different, {of_what}")
         print(describe(), flush=True)
-        if options.gpu:
+        if options.processes is not None:
+            numbers = [0, *(options.processes or [cores()])]
+            processes(numbers, volume, options.pairs)
+        elif options.gpu:
             print(f"card               {gpu.card()}")
             gpu.report(distinct, pages, options.model, volume, environment_of(ROOT))
         elif options.against:
@@ -134,6 +143,21 @@ def _print(network_is: str, unit: str, bounds: Bounds, start: Run, whole: Run, c
     for name, seconds in {"network": network.cpu_s, **bounds.stages}.items():
         print(f"{name:27}{1000 * seconds:8.1f} CPU-ms a page {seconds / total:5.0%}")
     print(f"load after         {load():8.1f}")
+
+
+def processes(numbers: Sequence[int], volume: Path, rounds: int) -> None:
+    """Run this tree by each number of processes in turn and print what a page takes."""
+    ways = measure_ways(numbers, volume, environment_of(ROOT), rounds)
+    print()
+    for way in ways:
+        print(in_words(way))
+    for way in ways[1:]:
+        share = way.own_s / way.cpu_s
+        print(
+            f"{way.processes} processes: {way.pages_per_s / ways[0].pages_per_s:.2f} times the pages/s of threads; "
+            f"the worker's own process would be full with {1 / max(share, 1e-9):.0f} cores"
+        )
+    print(f"load after {load():.1f}")
 
 
 def compare(revision: str, volume: Path, pairs: int, job: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,9 @@ class _Context:
         yield
 
 
-def recognition_bounds(distinct: Sequence[Path], pages: int, threads: int) -> tuple[str, Bounds]:
-    """The engine's name and its bounds, over the lines that the model in the box finds on these pages."""
+@contextmanager
+def recognition(distinct: Sequence[Path]) -> Iterator[tuple[PageJob, BoxRecogniser]]:
+    """How a page is read and the engine that does, over the lines that the model in the box finds on these pages."""
     lines = _lines_of(distinct)
     context: Any = _Context()
 
@@ -51,12 +52,14 @@ def recognition_bounds(distinct: Sequence[Path], pages: int, threads: int) -> tu
             table.add(text)
         table.finish()
 
-    engine = BoxRecogniser.load()
-    try:
-        found = bounds_of(PageJob("read", page, write, len, _PLACES), engine, distinct, pages, threads)
-    finally:
-        engine.close()
-    return f"{engine.name} in {engine.arithmetic}", found
+    with closing(BoxRecogniser.load()) as engine:
+        yield PageJob("read", page, write, len, _PLACES), engine
+
+
+def recognition_bounds(distinct: Sequence[Path], pages: int, threads: int) -> tuple[str, Bounds]:
+    """The engine's name and its bounds."""
+    with recognition(distinct) as (job, engine):
+        return f"{engine.name} in {engine.arithmetic}", bounds_of(job, engine, distinct, pages, threads)
 
 
 def _lines_of(paths: Sequence[Path]) -> dict[str, PageLines]:
