@@ -711,6 +711,52 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+_SIGNALLED = """
+import multiprocessing, os, signal, sys, threading
+sys.path[:0] = {path!r}
+from pathlib import Path
+from bec_core.pages.pools import PagePools, work_for
+from bec_core.pages.stages import Times
+from bec_core.pages.values import PageValues
+from bec_core import Page, PageData
+from support.page_functions import Seen, see
+
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, lambda *_: None)
+pools = PagePools()
+work = work_for(pools, see, PageValues(Seen), threads=None, processes=1)
+data = PageData(b"plain", "", "")
+page = threading.Thread(target=lambda: print(work.call(Page(0, "1.jpg"), data, Times()).value.name))
+page.start()
+while not multiprocessing.active_children():
+    pass
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    os.killpg(0, number)
+page.join()
+pools.close()
+"""
+
+
+def _program(path: Path, text: str) -> Path:
+    """A program whose processes can import it: its text runs in the main one alone."""
+    lines = text.format(path=[str(path.parent), *sys.path]).splitlines()
+    path.write_text("if __name__ == '__main__':\n" + "".join(f"    {line}\n" for line in lines))
+    return path
+
+
+def test_signals_to_the_whole_group_meet_no_process_before_it_ignores_them(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, _program(tmp_path / "program.py", _SIGNALLED)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        start_new_session=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "1.jpg\n"), done.stderr
+    assert "died" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.slow
 def test_processes_end_with_their_worker_however_it_ends(task: Callable[..., Task], tmp_path: Path) -> None:
     made = task(count=4)
@@ -720,11 +766,7 @@ def test_processes_end_with_their_worker_however_it_ends(task: Callable[..., Tas
         "from attrs import frozen\nfrom bec_core import JobType\n\n@frozen\nclass NoConfig:\n    pass\n\n"
         "JOB = JobType(name='pages', config=NoConfig, worker='n:n', version='1', summary='x')\n"
     )
-    program = tmp_path / "program.py"
-    program.write_text(
-        "if __name__ == '__main__':\n"
-        + "".join(f"    {line}\n" for line in _KILLED.format(path=[str(tmp_path), *sys.path]).splitlines())
-    )
+    program = _program(tmp_path / "program.py", _KILLED)
     ended = subprocess.run([sys.executable, program, marks, tmp_path / "pages"], timeout=60, check=False)
     assert ended.returncode == -9
     assert made is not None

@@ -159,6 +159,8 @@ class PageProcesses:
 
 
 def _pool(number: int) -> ProcessPoolExecutor:
+    with _signals_held():  # Python's helper for processes ignores but SIGHUP, which stays held for it
+        resource_tracker.ensure_running()
     return ProcessPoolExecutor(
         number, mp_context=multiprocessing.get_context("spawn"), initializer=start_child
     )
@@ -166,7 +168,6 @@ def _pool(number: int) -> ProcessPoolExecutor:
 
 def _submit(pool: ProcessPoolExecutor, function: Callable[..., Told], *arguments: Any) -> Future[Told]:
     """Hand it to the pool, which may start a process for it."""
-    resource_tracker.ensure_running()  # else the first process starts it, and its start lets signals through
     with _signals_held():
         return pool.submit(function, *arguments)
 
