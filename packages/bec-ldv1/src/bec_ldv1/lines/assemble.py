@@ -37,7 +37,6 @@ from bec_ldv1.lines.signs import lines_and_signs, reach_over
 from bec_ldv1.lines.tail import Row, tails
 from bec_ldv1.lines.values import Line, LineSettings
 
-_START = 12  # stations that tell at which height a line starts
 _LEAST_HEIGHT = 0.6  # bodies of ink in a short line: specks are lower
 _GAP = 3.0  # bodies from which on white in a line is a wide gap …
 _LITTLE = 1e-6  # … with less than this share of columns that have ink
@@ -136,7 +135,7 @@ def linked(
 
 
 def _extent(draft: Draft, left: float, right: float) -> Extent:
-    return Extent(left, right, median(draft.middle[:_START]), draft.body)
+    return Extent(left, right, draft.start, draft.body)
 
 
 def level(draft: Draft, course: Course, width: int) -> float:
@@ -193,7 +192,7 @@ def _with_tails(
     """The lines with the last syllables that are some, and how many others there are."""
     columns = np.searchsorted(barriers, [(t.draft.first + t.draft.last + 1) / 2 * STATION for t in lines])
     rows = [
-        Row(*t.ends, _extent(t.draft, *t.ends).y, t.draft.body, int(column))
+        Row(*t.ends, t.draft.start, t.draft.body, int(column))
         for t, column in zip(lines, columns, strict=True)
     ]
     found = [tail for tail in tails(rows, probability, ink) if not any(tail.meets(t.draft) for t in lines)]

@@ -17,9 +17,10 @@ Doubles = NDArray[np.float64]
 
 _SLOPE_SPAN = 8  # stations over which a local slope is measured
 _STEEPEST = 0.2
+_START = 12  # stations that tell at which height a line starts
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)  # what is worked out once is then an attribute as others
 class Draft:
     """A line in the making: one value per station from ``first`` on, gaps filled; in pixels of the plane.
 
@@ -31,15 +32,17 @@ class Draft:
     bottom: Doubles
     mass: Doubles
     found: NDArray[np.bool_]
-    body: float = attrs.field(init=False)  # the median height of the found stations (else of all), in pixels
 
-    @body.default
-    def _median_height(self) -> float:
+    @cached_property
+    def body(self) -> float:
+        """The median height of the found stations (else of all), in pixels."""
         heights = self.bottom - self.top
-        heights = np.sort(heights[self.found] if self.found.any() else heights)
+        if self.found.any():
+            heights = heights[self.found]
+        heights.sort()
         return float(heights[heights.size // 2]) if heights.size else 0.0
 
-    @property
+    @cached_property
     def last(self) -> int:
         """The last station's number."""
         return self.first + self.top.size - 1
@@ -60,17 +63,24 @@ class Draft:
         return median(self.middle)
 
     @cached_property
+    def start(self) -> float:
+        """The y at which the line starts: the median of the first stations' `middle`."""
+        return median(self.middle[:_START])
+
+    @cached_property
     def reach(self) -> tuple[float, float]:
         """The least and the greatest of `middle`: as far apart as can be where there is no station."""
         return float(self.middle.min(initial=np.inf)), float(self.middle.max(initial=-np.inf))
 
-    @property
+    @cached_property
     def length(self) -> float:
         """Extent in x, in pixels."""
         return float(self.top.size * STATION)
 
     def cut(self, start: int, stop: int) -> Draft:
         """The stations ``start`` to ``stop`` (exclusive), counted from the draft's first."""
+        if start == 0 and stop >= self.top.size:
+            return self
         part = slice(start, stop)
         return Draft(self.first + start, self.top[part], self.bottom[part], self.mass[part], self.found[part])
 
@@ -137,6 +147,8 @@ def draft_of(fragment: Fragment) -> Draft:
 
 def join(pieces: Sequence[Draft]) -> Draft:
     """One draft over all pieces; where two overlap the band holds both, gaps are bridged by straight lines."""
+    if len(pieces) == 1:
+        return pieces[0]
     first, last = min(p.first for p in pieces), max(p.last for p in pieces)
     size = last - first + 1
     top, bottom, mass = np.zeros(size), np.zeros(size), np.zeros(size)
