@@ -27,9 +27,28 @@ def uprights(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> NDArray[np.uint
     body = median([d.body for d in drafts]) / HALF
     block = (max(float(d.bottom.max()) for d in drafts) - min(float(d.top.min()) for d in drafts)) / HALF
     height = max(9, round(_LEAST_HEIGHT * body), round(_BLOCK_SHARE * block))
-    leaning = cv2.dilate(ink, np.ones((1, 3), np.uint8))
-    standing = cv2.morphologyEx(leaning, cv2.MORPH_OPEN, np.ones((height, 1), np.uint8))
-    return np.asarray(standing, dtype=np.uint8)
+    leaning = np.asarray(cv2.dilate(ink, np.ones((1, 3), np.uint8)), np.uint8)
+    standing = np.zeros_like(leaning)
+    high = np.flatnonzero(_can_stand(leaning, height))
+    if high.size:  # on most pages none is
+        upright = cv2.morphologyEx(leaning[:, high], cv2.MORPH_OPEN, np.ones((height, 1), np.uint8))
+        standing[:, high] = upright.reshape(-1, high.size)
+    return standing
+
+
+def _can_stand(ink: NDArray[np.uint8], height: int) -> NDArray[np.bool_]:
+    """For each column whether it can hold an upright so high: whether it has as much ink at all.
+
+    At the plane's edges, where an upright may go on beyond, about half of it is enough.
+    """
+    start, stop = ink[: height - height // 2], ink[-(height // 2) - 1 :]
+    enough = _counts(ink) >= height
+    return np.asarray(enough | (_counts(start) == len(start)) | (_counts(stop) == len(stop)), dtype=np.bool_)
+
+
+def _counts(ink: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """How many pixels of each column are ink."""
+    return np.asarray(cv2.reduce(ink, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0], np.int32)
 
 
 def within_frame(draft: Draft, standing: NDArray[np.uint8]) -> Draft:
