@@ -8,9 +8,19 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from bec_ldv1.lines.band import (
+    BandInk,
+    ink_ends,
+    ink_height,
+    ink_reach,
+    ink_spread,
+    one_below_the_other,
+    running_mean,
+    straightened_ink,
+)
 from bec_ldv1.lines.block import without_labels
 from bec_ldv1.lines.columns import barriers_of, gutters, reading_order
-from bec_ldv1.lines.drafts import Course, Draft, draft_of
+from bec_ldv1.lines.drafts import Course, Doubles, Draft, draft_of
 from bec_ldv1.lines.extension import extended
 from bec_ldv1.lines.fragments import ROW, STATION, find_fragments, reduce_map
 from bec_ldv1.lines.frames import uprights, within_frame
@@ -18,26 +28,14 @@ from bec_ldv1.lines.gutters import parted, white_gutters
 from bec_ldv1.lines.linking import joined_alone, link
 from bec_ldv1.lines.ranks import median, percentile
 from bec_ldv1.lines.scraps import pitch_of, usual_body, without_crowding, without_ink_twins
-from bec_ldv1.lines.shape import (
-    HALF,
-    half_ink,
-    ink_ends,
-    ink_height,
-    ink_reach,
-    ink_spread,
-    outline,
-    regions,
-    running_mean,
-    smoothed,
-    straightened_ink,
-    without_rules,
-)
+from bec_ldv1.lines.shape import HALF, half_ink, outline, regions, smoothed, without_rules
 from bec_ldv1.lines.short import Extent, long_enough
 from bec_ldv1.lines.signs import lines_and_signs, reach_over
 from bec_ldv1.lines.tail import Row, tails
 from bec_ldv1.lines.values import Line, LineSettings
 
 _LEAST_HEIGHT = 0.6  # bodies of ink in a short line: specks are lower
+_AROUND = 3.0  # how far around its centre a line's ink is looked at, in bodies
 _GAP = 3.0  # bodies from which on white in a line is a wide gap …
 _LITTLE = 1e-6  # … with less than this share of columns that have ink
 _BODY_OF_PITCH = 0.5  # a band's usual height, in distances between lines
@@ -92,7 +90,7 @@ def assemble_page(
     clean = without_rules(half, median([d.body for d in drafts]))
     drafts, signs = lines_and_signs(without_ink_twins(drafts, clean), clean)
     drafts = extended(drafts, course, barriers, pitch_of(drafts), clean)
-    kept = [t for d in drafts if (t := _trim(d, clean, settings)) is not None]
+    kept = _trimmed(drafts, clean, settings)
     kept = _without_faint(_without_short(kept, settings), settings)
     kept, unread = _with_tails(kept, barriers, probability, clean)
     spans = np.array([t.ends for t in kept], np.float64).reshape(-1, 2)
@@ -204,29 +202,66 @@ def _with_tails(
     return [*lines, *new], len(found) - len(new)
 
 
-def _trim(draft: Draft, ink: NDArray[np.uint8], settings: LineSettings) -> _Trimmed | None:
-    """The draft cut to its ink; None when it is no line of text."""
-    band = straightened_ink(draft, ink)
-    columns = band.share(-0.5, 0.5)
-    ends = ink_ends(columns, band.body)
-    if ends is None:
+@attrs.frozen(eq=False)
+class _Cut:
+    """A draft cut to its ink, not yet smoothed; the rest as in `_Trimmed`."""
+
+    draft: Draft
+    band: BandInk
+    ends: tuple[float, float]
+    confidence: float
+    density: float
+
+
+def _trimmed(drafts: Sequence[Draft], ink: NDArray[np.uint8], settings: LineSettings) -> list[_Trimmed]:
+    """The drafts cut to their ink and smoothed, those that are lines of text."""
+    if not drafts:
+        return []
+    bands = straightened_ink(drafts, ink, [_AROUND] * len(drafts))
+    shares = one_below_the_other([band.share(-0.5, 0.5) for band in bands])
+    words = running_mean((shares > 0).astype(np.float64), [_GAP * band.body for band in bands]) > _LITTLE
+    cuts = [
+        cut
+        for draft, band, share, in_words, ends in zip(
+            drafts, bands, shares, words, ink_ends(shares, bands), strict=True
+        )
+        if ends is not None and (cut := _cut(draft, band, share, in_words, ends)) is not None
+    ]
+    cuts = [cut for cut in cuts if _is_text(cut, settings)]
+    return [
+        _Trimmed(draft, cut.ends, ink_reach(cut.band), cut.confidence, cut.density, ink_height(cut.band))
+        for draft, cut in zip(smoothed([cut.draft for cut in cuts]), cuts, strict=True)
+    ]
+
+
+def _cut(
+    draft: Draft, band: BandInk, share: Doubles, in_words: NDArray[np.bool_], ends: tuple[int, int]
+) -> _Cut | None:
+    """The draft between its two ``ends``, columns of its band; None when the network found nothing there.
+
+    ``share`` is the share of ink in each column, ``in_words`` tells the columns outside of wide gaps.
+    """
+    start, stop = ends
+    written = np.repeat(draft.found, STATION // HALF)[start:stop] & in_words[start:stop]
+    inked = share[start:stop][written]  # wide gaps say nothing about the writing
+    if not inked.size:
         return None
-    in_words = running_mean((columns > 0).astype(np.float64), _GAP * band.body) > _LITTLE
-    written = (np.repeat(draft.found, STATION // HALF)[: columns.size] & in_words)[ends[0] : ends[1]]
-    if not written.any():
-        return None
-    density = float(columns[ends[0] : ends[1]][written].mean())  # wide gaps say nothing about the writing
-    left = draft.first * STATION + ends[0] * HALF
-    right = draft.first * STATION + ends[1] * HALF
-    draft = draft.cut(ends[0] * HALF // STATION, min(draft.top.size, -(-ends[1] * HALF // STATION)))
-    area = (draft.bottom - draft.top)[draft.found].sum() / ROW
-    confidence = float(min(1.0, draft.mass.sum() / max(area, 1e-6)))
-    if (
-        not settings.min_ink <= density <= settings.max_ink
-        or ink_spread(band) < settings.min_spread
-        or confidence < settings.min_probability
-    ):
-        return None
-    return _Trimmed(
-        smoothed(draft), (float(left), float(right)), ink_reach(band), confidence, density, ink_height(band)
+    left = draft.first * STATION
+    cut = draft.cut(start * HALF // STATION, min(draft.top.size, -(-stop * HALF // STATION)))
+    area = float(np.add.reduce((cut.bottom - cut.top)[cut.found])) / ROW
+    return _Cut(
+        cut,
+        band,
+        (float(left + start * HALF), float(left + stop * HALF)),
+        min(1.0, float(np.add.reduce(cut.mass)) / max(area, 1e-6)),
+        float(np.add.reduce(inked)) / inked.size,
+    )
+
+
+def _is_text(cut: _Cut, settings: LineSettings) -> bool:
+    """Whether a line is neither faint nor a picture nor a rule, and the network is sure of it."""
+    return (
+        settings.min_ink <= cut.density <= settings.max_ink
+        and ink_spread(cut.band) >= settings.min_spread
+        and cut.confidence >= settings.min_probability
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TypeVar
 
 import attrs
 import numpy as np
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 
 from bec_ldv1.lines.fragments import ROW, STATION, Fragment
 from bec_ldv1.lines.ranks import median
-from bec_ldv1.lines.smoothing import smooth
 
 Doubles = NDArray[np.float64]
+_Place = TypeVar("_Place", float, Doubles)
 
 _SLOPE_SPAN = 8  # stations over which a local slope is measured
 _STEEPEST = 0.2
@@ -53,11 +54,6 @@ class Draft:
         return (self.top + self.bottom) / 2
 
     @cached_property
-    def smooth_middle(self) -> Doubles:
-        """`middle`, smoothed."""
-        return smooth(self.middle)
-
-    @cached_property
     def level(self) -> float:
         """The median of `middle`."""
         return median(self.middle)
@@ -71,6 +67,11 @@ class Draft:
     def reach(self) -> tuple[float, float]:
         """The least and the greatest of `middle`: as far apart as can be where there is no station."""
         return float(self.middle.min(initial=np.inf)), float(self.middle.max(initial=-np.inf))
+
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """The least of ``top`` and the greatest of ``bottom``."""
+        return float(self.top.min()), float(self.bottom.max())
 
     @cached_property
     def length(self) -> float:
@@ -91,7 +92,7 @@ class Course:
     def __init__(self, fragments: Sequence[Fragment], shape: tuple[int, int]) -> None:
         self._height, self._width = shape
         x, y, slope = _local_slopes(fragments)
-        self._weights = np.zeros(4)
+        self._weights = [0.0, 0.0, 0.0, 0.0]
         if slope.size == 0:
             return
         middle = median(slope)
@@ -101,7 +102,7 @@ class Course:
             terms = self._terms(x[near], y[near])
             # The ridge keeps the bends at zero unless the page insists on them.
             ridge = np.diag([1e-6, 0.02, 0.02, 0.02]) * near.sum()
-            self._weights = np.linalg.solve(terms.T @ terms + ridge, terms.T @ slope[near])
+            self._weights = np.linalg.solve(terms.T @ terms + ridge, terms.T @ slope[near]).tolist()
 
     def _terms(self, x: Doubles, y: Doubles) -> Doubles:
         across, down = 2 * x / self._width - 1, 2 * y / self._height - 1
@@ -109,10 +110,17 @@ class Course:
 
     def slope(self, x: Doubles, y: Doubles) -> Doubles:
         """dy/dx at the places (x, y), in pixels of the plane."""
-        level, across_weight, down_weight, bend = self._weights.tolist()
+        return np.minimum(np.maximum(self._fitted(x, y), -_STEEPEST), _STEEPEST)
+
+    def slope_at(self, x: float, y: float) -> float:
+        """`slope` at one place."""
+        return min(max(self._fitted(x, y), -_STEEPEST), _STEEPEST)
+
+    def _fitted(self, x: _Place, y: _Place) -> _Place:
+        """The slope at a place, or at places, without its bounds."""
+        level, across_weight, down_weight, bend = self._weights
         across, down = 2 * x / self._width - 1, 2 * y / self._height - 1
-        slope = level + (across_weight + bend * across) * across + down_weight * down
-        return np.minimum(np.maximum(slope, -_STEEPEST), _STEEPEST)
+        return level + (across_weight + bend * across) * across + down_weight * down
 
 
 def _local_slopes(fragments: Sequence[Fragment]) -> tuple[Doubles, Doubles, Doubles]:

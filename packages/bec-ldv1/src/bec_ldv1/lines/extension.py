@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bec_ldv1.lines.band import BandInk, running_mean, straightened_ink, without_guides
 from bec_ldv1.lines.drafts import Course, Doubles, Draft
 from bec_ldv1.lines.fragments import STATION
 from bec_ldv1.lines.ranks import median
-from bec_ldv1.lines.shape import HALF, BandInk, running_mean, straightened_ink, without_guides
+from bec_ldv1.lines.shape import HALF
 
 _FEWEST = 3  # lines that make a block, beyond which nothing is extended
 _GAP = 4.5  # widest gap that is crossed, in bodies
@@ -19,6 +20,7 @@ _CONTRAST = 1.2  # least ink in the band, over the ink half way to the next line
 _WHOLE_CONTRAST = 1.6  # … and of all that is added together …
 _OF_OWN = 0.3  # … or that share of the line's own contrast, where letters reach into each other's lines
 _STRIP = 0.15  # half the height of what counts as half way, in bodies
+_OWN = (-0.5, 0.5)  # where a line's own ink is, in bodies
 _WIDE = 3.0  # bodies over which the ink between the lines is looked at
 
 
@@ -36,54 +38,85 @@ def extended(
     """
     if pitch is None:
         return list(drafts)
-    columns = np.searchsorted(barriers, [(d.first + d.last + 1) / 2 * STATION for d in drafts])
-    firsts, lasts = np.array([d.first for d in drafts]), np.array([d.last for d in drafts])
-    result = []
-    for draft, column in zip(drafts, columns, strict=True):
-        beside = columns == column
-        if beside.sum() < _FEWEST:
-            result.append(draft)
-            continue
-        left, right = int(np.sort(firsts[beside])[1]), int(np.sort(lasts[beside])[-2])
-        others = [d for d in drafts if d is not draft]
-        longer = _extend(draft, right - draft.last, 1, course, pitch, others, ink)
-        result.append(_extend(longer, draft.first - left, -1, course, pitch, others, ink))
-    return result
+    columns = np.searchsorted(barriers, [(d.first + d.last + 1) / 2 * STATION for d in drafts]).tolist()
+    blocks = {
+        column: _block([d for d, c in zip(drafts, columns, strict=True) if c == column]) for column in columns
+    }
+    longer = list(drafts)
+    for direction in (1, -1):
+        tails = []
+        for index, (draft, column) in enumerate(zip(longer, columns, strict=True)):
+            block = blocks[column]
+            if block is not None:
+                room = block[1] - draft.last if direction > 0 else draft.first - block[0]
+                others = [d for d in drafts if d is not drafts[index]]
+                tail = _tail(draft, room, direction, course, others)
+                if tail is not None:
+                    tails.append((index, tail))
+        for index, part in _inked(tails, longer, direction, pitch, ink):
+            longer[index] = _joined(longer[index], part, direction)
+    return longer
 
 
-def _extend(
-    draft: Draft,
-    room: int,
-    direction: int,
-    course: Course,
-    pitch: float,
-    others: Sequence[Draft],
-    ink: NDArray[np.uint8],
-) -> Draft:
-    """Add up to ``room`` stations on the right (``direction`` 1) or left (-1)."""
+def _block(drafts: Sequence[Draft]) -> tuple[int, int] | None:
+    """The first and the last station of a column of text; None where it has too few lines to tell."""
+    if len(drafts) < _FEWEST:
+        return None
+    return sorted(d.first for d in drafts)[1], sorted(d.last for d in drafts)[-2]
+
+
+def _tail(draft: Draft, room: int, direction: int, course: Course, others: Sequence[Draft]) -> Draft | None:
+    """Up to ``room`` stations on the right (``direction`` 1) or left (-1), as far as no other line is in the way."""
     if room < 1 or room * STATION < draft.body:  # less than a letter
-        return draft
+        return None
     tail = _continuation(draft, room, direction, course)
     free = _free_stations(tail, others, direction)
-    tail = tail.cut(0, free) if direction > 0 else tail.cut(room - free, room)
-    if tail.top.size == 0:
-        return draft
-    half_pitch = pitch / draft.body / 2
-    own = straightened_ink(draft, ink, around=half_pitch + _STRIP)
-    typical, between = float(own.share(-0.5, 0.5).mean()), max(s.mean() for s in _between(own, half_pitch))
-    if not typical:
-        return draft
+    return _from_line(tail, free, direction) if free else None
+
+
+def _from_line(tail: Draft, stations: int, direction: int) -> Draft:
+    """So many stations of a tail, those next to its line."""
+    size = tail.top.size
+    return tail.cut(0, stations) if direction > 0 else tail.cut(size - stations, size)
+
+
+def _inked(
+    tails: Sequence[tuple[int, Draft]],
+    drafts: Sequence[Draft],
+    direction: int,
+    pitch: float,
+    ink: NDArray[np.uint8],
+) -> Iterator[tuple[int, Draft]]:
+    """What of the tails (each with its draft's index) is written; those without are left out."""
+    half_pitches = [pitch / drafts[index].body / 2 for index, _ in tails]
+    around = [half_pitch + _STRIP for half_pitch in half_pitches]
+    bands = straightened_ink([tail for _, tail in tails], ink, around)
+    own_bands = straightened_ink([drafts[index] for index, _ in tails], ink, around)
+    for (index, tail), band, own, half_pitch in zip(tails, bands, own_bands, half_pitches, strict=True):
+        reach = _written(band, own, half_pitch, direction)
+        if reach:
+            yield index, _from_line(tail, min(-(-reach * HALF // STATION), tail.top.size), direction)
+
+
+def _written(band: BandInk, own: BandInk, half_pitch: float, direction: int) -> int:
+    """Columns (half-size) of a tail's ``band``, from the end of its line on, over which the line's letters go on.
+
+    ``own`` is the line's own ink.
+    """
+    typical = float(own.share(*_OWN).mean())
+    if not typical or not band.share(*_OWN).any():
+        return 0
+    between = max(side.mean() for side in _between(own, half_pitch))
     contrast = min(_WHOLE_CONTRAST, _OF_OWN * typical / between) if between else _WHOLE_CONTRAST
-    band = without_guides(straightened_ink(tail, ink, around=half_pitch + _STRIP))
-    columns, above, below = band.share(-0.5, 0.5), *_between(band, half_pitch)
+    band = without_guides(band)
+    columns, above, below = band.share(*_OWN), *_between(band, half_pitch)
     if direction < 0:
         columns, above, below = columns[::-1], above[::-1], below[::-1]
-    reach = _ink_run(columns, (above, below), draft.body / HALF, typical, contrast)
-    stations = -(-reach * HALF // STATION)
-    if stations == 0:
-        return draft
-    stations = min(stations, tail.top.size)
-    part = tail.cut(0, stations) if direction > 0 else tail.cut(tail.top.size - stations, tail.top.size)
+    return _ink_run(columns, (above, below), own.body, typical, contrast)
+
+
+def _joined(draft: Draft, part: Draft, direction: int) -> Draft:
+    """The draft with stations beside it, on the right (``direction`` 1) or left (-1)."""
     pieces = (draft, part) if direction > 0 else (part, draft)
     return Draft(
         pieces[0].first,
@@ -99,9 +132,8 @@ def _continuation(draft: Draft, room: int, direction: int, course: Course) -> Dr
     last = draft.last + room if direction > 0 else draft.first - room
     middles = []
     while station != last:
-        step = np.clip(last - station, -1, 1)
-        x = (station + step / 2 + 0.5) * STATION
-        y += float(course.slope(np.array([x]), np.array([y]))[0]) * step * STATION
+        step = min(max(last - station, -1), 1)
+        y += course.slope_at((station + step / 2 + 0.5) * STATION, y) * step * STATION
         station += step
         middles.append(y)
     middle = np.array(middles[-room:] if direction > 0 else middles[-room:][::-1])
@@ -113,9 +145,11 @@ def _continuation(draft: Draft, room: int, direction: int, course: Course) -> Dr
 def _free_stations(tail: Draft, others: Sequence[Draft], direction: int) -> int:
     """How many stations, counted from the line's end, no other line's band is in the way of."""
     blocked = np.zeros(tail.top.size, bool)
+    top, bottom = tail.span
     for other in others:
         first, last = max(tail.first, other.first), min(tail.last, other.last)
-        if first > last:
+        highest, lowest = other.span
+        if first > last or top >= lowest or bottom <= highest:
             continue
         mine = slice(first - tail.first, last - tail.first + 1)
         theirs = slice(first - other.first, last - other.first + 1)
@@ -134,11 +168,13 @@ def _ink_run(
     columns: Doubles, between: tuple[Doubles, Doubles], body: float, typical: float, contrast: float
 ) -> int:
     """Columns (half-size), from the line's end on, over which letters go on without too wide a gap."""
-    near = running_mean(columns, 2 * body)
-    apart = np.maximum(*(running_mean(side, _WIDE * body) for side in between))
+    sides = np.array([columns, *between])
+    near, above, below = running_mean(sides, [2 * body, _WIDE * body, _WIDE * body])
+    apart = np.maximum(above, below)
     solid = (columns > 0) & (near > _FAINTEST * typical) & (near > _CONTRAST * apart)
     # Here and there a picture has less ink between the lines than in them, on the whole it has not.
-    whole = np.cumsum(columns) > contrast * np.maximum(*(np.cumsum(side) for side in between))
+    own, *theirs = np.cumsum(sides, axis=1)
+    whole = own > contrast * np.maximum(*theirs)
     reach = last = 0
     for place in np.flatnonzero(solid).tolist():
         if place - last > _GAP * body:

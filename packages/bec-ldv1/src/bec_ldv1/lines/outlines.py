@@ -41,7 +41,7 @@ def join_outlines(
         return []
     course, barriers = Course(fragments, shape), gutters(fragments, shape)
     drafts = linked([draft_of(f) for f in fragments], course, barriers, shape[1], settings)
-    drafts = [smoothed(draft) for draft in without_labels(drafts, barriers, settings)]
+    drafts = smoothed(without_labels(drafts, barriers, settings))
     ends = [(float(d.first * STATION), float((d.last + 1) * STATION)) for d in drafts]
     levels = np.array([level(draft, course, shape[1]) for draft in drafts], np.float64)
     order = reading_order(np.array(ends, np.float64).reshape(-1, 2), levels, barriers)

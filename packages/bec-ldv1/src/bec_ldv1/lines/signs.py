@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bec_ldv1.lines.band import straightened_ink
 from bec_ldv1.lines.drafts import Draft
 from bec_ldv1.lines.ranks import median
 from bec_ldv1.lines.scraps import nearness, pitch_of, usual_body
-from bec_ldv1.lines.shape import straightened_ink
 
 _LOWER = 0.8  # signs' bands are lower than this share of their line's
 _SPARSE = 0.7  # share of the columns with ink; letters have it in more …
@@ -51,11 +51,11 @@ def _is_right_below(line: Draft, draft: Draft, pitch: float | None) -> bool:
 
 
 def _is_sparse(draft: Draft, lines: Sequence[Draft], ink: NDArray[np.uint8]) -> bool:
-    covered = _covered(draft, ink)
-    return covered < _SPARSE and covered < _OF_LINE * max(_covered(line, ink) for line in lines)
+    covered, *theirs = _covered([draft, *lines], ink)
+    return covered < _SPARSE and covered < _OF_LINE * max(theirs)
 
 
-def _covered(draft: Draft, ink: NDArray[np.uint8]) -> float:
-    """Share of the columns of a band that have ink."""
-    columns = straightened_ink(draft, ink, around=0.5).rows.any(axis=0)
-    return float(columns.mean()) if columns.size else 0.0
+def _covered(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> list[float]:
+    """Share of the columns of each draft's band that have ink."""
+    bands = straightened_ink(drafts, ink, [0.5] * len(drafts))
+    return [float(band.columns.any(axis=1).mean()) for band in bands]
