@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bec_ldv1.lines import LineSettings, Points, assemble_lines, map_line
+from bec_ldv1.lines import LineSettings, Points, assemble_lines, map_lines
 from bec_ldv1.lines.smoothing import _middle_of_five
 from support.drawn_maps import Canvas, Curve, extent, middles
 
@@ -242,10 +242,10 @@ def test_mapping_a_line_there_and_back() -> None:
     def back(points: Points) -> Points:
         return (points - np.array([10, -5], np.float32)) / np.float32(2)
 
-    mapped = map_line(line, there)
+    (mapped,) = map_lines([line], there)
     assert mapped.confidence == line.confidence
     np.testing.assert_allclose(mapped.baseline[:, 0], line.baseline[:, 0] * 2 + 10)
-    np.testing.assert_allclose(map_line(mapped, back).polygon, line.polygon, atol=1e-4)
+    np.testing.assert_allclose(map_lines([mapped], back)[0].polygon, line.polygon, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [3, 4, 8, 9, 40])

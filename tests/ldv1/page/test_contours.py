@@ -52,7 +52,7 @@ def test_bool_masks_work_too() -> None:
 
 
 def test_scaling_rounds_once() -> None:
-    (scaled,) = rounded([scale_points(np.array([[3, 5], [10, 7]]), (2.55, 1.5))])
+    scaled = rounded(scale_points(np.array([[3, 5], [10, 7]]), (2.55, 1.5)))
     assert scaled.tolist() == [[8, 8], [26, 10]]
     assert scaled.dtype == np.int32
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bec_ldv1.artifacts.frames import Rectified, rectification
-from bec_ldv1.lines import Line, Points, join_outlines, map_line
+from bec_ldv1.lines import Line, Points, join_outlines, map_lines
 from bec_ldv1.page.contours import Contour
 from bec_ldv1.page.decode import PageImage
 from bec_ldv1.page.orientation import to_stored, to_upright
@@ -44,7 +44,8 @@ def lines_of_pieces(contours: Sequence[Contour], page: Rectified, image: PageIma
     def stored(points: Points) -> Points:
         return done.to_page(to_stored(points / scale, *upright)).astype(np.float32)
 
-    return [map_line(map_line(line, _dense), stored) for line in found]
+    dense = [Line(_dense(line.polygon), _dense(line.baseline), line.confidence) for line in found]
+    return map_lines(dense, stored)
 
 
 def _dense(points: Points) -> Points:

@@ -2,7 +2,7 @@
 
 from bec_ldv1.lines.assemble import Assembled, assemble_lines, assemble_page
 from bec_ldv1.lines.outlines import join_outlines
-from bec_ldv1.lines.values import Line, LineSettings, Points, map_line
+from bec_ldv1.lines.values import Line, LineSettings, Points, map_lines
 
 __all__ = [
     "Assembled",
@@ -12,5 +12,5 @@ __all__ = [
     "assemble_lines",
     "assemble_page",
     "join_outlines",
-    "map_line",
+    "map_lines",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,14 @@ def without_crowding(drafts: Sequence[Draft], pitch: float | None = None) -> lis
     When the page's ``pitch`` (the distance between its lines, in pixels) is known, short pieces go that lie
     between two lines: notes are not lines of the text.
     """
+    return _without_beaten(drafts, lambda draft, other: _crowds(draft, other, pitch))
+
+
+def _without_beaten(drafts: Sequence[Draft], beaten: Callable[[Draft, Draft], bool]) -> list[Draft]:
+    """The drafts, heaviest first, without those that are ``beaten`` by a heavier one that stays."""
     kept: list[Draft] = []
-    for draft in sorted(drafts, key=lambda d: -d.mass.sum()):
-        if not any(_crowds(draft, other, pitch) for other in kept):
+    for draft in sorted(drafts, key=lambda d: -float(np.add.reduce(d.mass))):
+        if not any(beaten(draft, other) for other in kept):
             kept.append(draft)
     return kept
 
@@ -51,11 +56,7 @@ def without_ink_twins(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> list[D
     """
     pitch = pitch_of(drafts) if len(drafts) >= _SEVERAL else None
     farthest = np.inf if pitch is None else _NOTE_DISTANCE * pitch
-    kept: list[Draft] = []
-    for draft in sorted(drafts, key=lambda d: -d.mass.sum()):
-        if not any(_is_twin(draft, other, farthest, ink) for other in kept):
-            kept.append(draft)
-    return kept
+    return _without_beaten(drafts, lambda draft, other: _is_twin(draft, other, farthest, ink))
 
 
 def _is_twin(draft: Draft, other: Draft, farthest: float, ink: NDArray[np.uint8]) -> bool:

@@ -67,20 +67,36 @@ def regions(
         top[i, d.first : d.last + 1] = d.top
         bottom[i, d.first : d.last + 1] = d.bottom
     middles = (top + bottom) / 2
-    result = []
-    for i, (d, reach) in enumerate(zip(drafts, reaches, strict=True)):
-        part = slice(d.first, d.last + 1)
-        own = middles[i, part]
-        with np.errstate(invalid="ignore"):
-            above = np.where(middles[:, part] < own, bottom[:, part], -np.inf)
-            below = np.where(middles[:, part] > own, top[:, part], np.inf)
-        room = np.inf if pitch is None else max(pitch - d.body, _LEAST_REACH * d.body)
-        gap_above = np.clip(top[i, part] - above.max(axis=0), 0, room)
-        gap_below = np.clip(below.min(axis=0) - bottom[i, part], 0, room)
-        upper = top[i, part] - np.minimum(gap_above / 2, max(reach[0], _LEAST_REACH) * d.body)
-        lower = bottom[i, part] + np.minimum(gap_below / 2, max(reach[1], _LEAST_REACH) * d.body)
-        result.append((np.clip(upper, 0, height), np.clip(lower, 0, height)))
-    return result
+    body = np.array([d.body for d in drafts]).reshape(-1, 1)
+    reach = np.maximum(np.array(reaches, np.float64).reshape(-1, 2), _LEAST_REACH) * body
+    room = np.inf if pitch is None else np.maximum(pitch - body, _LEAST_REACH * body)
+    gap_above = _within(top - _greatest_before(middles, bottom), room)
+    gap_below = _within(-_greatest_before(-middles, -top) - bottom, room)
+    upper = _within(top - np.minimum(gap_above / 2, reach[:, :1]), height)
+    lower = _within(bottom + np.minimum(gap_below / 2, reach[:, 1:]), height)
+    parts = [slice(d.first, d.last + 1) for d in drafts]
+    return [(upper[i, part], lower[i, part]) for i, part in enumerate(parts)]
+
+
+def _greatest_before(places: Doubles, values: Doubles) -> Doubles:
+    """For each value (lines × stations) the greatest of its station's whose place is less; -inf where none is.
+
+    Where a place is not a number, there is none, and the result means nothing.
+    """
+    order, station = np.argsort(places, axis=0), np.arange(places.shape[1])
+    ranked = places[order, station]
+    greatest = np.full((len(places) + 1, places.shape[1]), -np.inf)
+    np.maximum.accumulate(values[order, station], axis=0, out=greatest[1:])
+    rank = np.arange(len(places))[:, None]
+    rank = np.where(ranked == np.roll(ranked, 1, axis=0), 0, rank)  # of several at one place the first one's
+    before = np.empty_like(values)
+    before[order, station] = greatest[np.maximum.accumulate(rank, axis=0), station]
+    return before
+
+
+def _within(values: Doubles, most: Doubles | float) -> Doubles:
+    """The values, but not less than 0, nor more than ``most``."""
+    return np.minimum(np.maximum(values, 0), most)
 
 
 def outline(
@@ -88,21 +104,19 @@ def outline(
 ) -> Line:
     """The finished line between the x of its two ``ends``."""
     centres = (np.arange(draft.first, draft.last + 1) + 0.5) * STATION
-    inner = centres[(centres > ends[0]) & (centres < ends[1])]
-    x = np.concatenate([[ends[0]], inner, [ends[1]]])
-    top = np.interp(x, centres, region[0])
-    bottom = np.interp(x, centres, region[1])
-    middle = np.interp(x, centres, draft.middle)
-    upper = _simplified(np.stack([x, top], axis=1))
-    lower = _simplified(np.stack([x, bottom], axis=1))
-    return Line(
-        polygon=np.concatenate([upper, lower[::-1]]),
-        baseline=_simplified(np.stack([x, middle], axis=1)),
-        confidence=confidence,
-    )
+    first = int(np.count_nonzero(centres <= ends[0]))
+    last = max(first, int(np.count_nonzero(centres < ends[1])))
+    points = np.empty((3, 2 + last - first, 2), np.float32)
+    points[:, 0, 0], points[:, -1, 0] = ends
+    points[:, 1:-1, 0] = centres[first:last]
+    for curve, y in zip(points, (*region, draft.middle), strict=True):
+        curve[0, 1], curve[-1, 1] = np.interp(ends, centres, y)
+        curve[1:-1, 1] = y[first:last]
+    upper, lower, baseline = (_simplified(curve) for curve in points)
+    return Line(np.concatenate([upper, lower[::-1]]), baseline, confidence)
 
 
-def _simplified(points: Doubles) -> Points:
+def _simplified(points: Points) -> Points:
     """The open curve with fewer points, nowhere more than half a pixel off."""
-    curve = cv2.approxPolyDP(points.astype(np.float32).reshape(-1, 1, 2), 0.5, closed=False)
+    curve = cv2.approxPolyDP(points, 0.5, closed=False)
     return np.asarray(curve, dtype=np.float32).reshape(-1, 2)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
+
+from bec_ldv1.mapping import mapped
 
 Points = NDArray[np.float32]
 """N×2 points (x, y)."""
@@ -20,7 +22,7 @@ class Line:
     left corner. ``baseline``: float32 M×2, left to right, through the middle of the letters' bodies (Tibetan
     letters hang from a head line and have no common foot, so the middle is the line that always meets ink).
     ``confidence``: the mean probability inside the band that the network found, 0 to 1. Coordinates are
-    (x, y) in pixels of the plane that the line was found on, until ``map_line`` takes it elsewhere.
+    (x, y) in pixels of the plane that the line was found on, until ``map_lines`` takes it elsewhere.
     """
 
     polygon: Points
@@ -28,13 +30,13 @@ class Line:
     confidence: float
 
 
-def map_line(line: Line, map_points: Callable[[Points], Points]) -> Line:
-    """The line with every point sent through ``map_points`` (float32 N×2 to N×2, row by row)."""
-    return attrs.evolve(
-        line,
-        polygon=np.asarray(map_points(line.polygon), dtype=np.float32),
-        baseline=np.asarray(map_points(line.baseline), dtype=np.float32),
-    )
+def map_lines(lines: Sequence[Line], map_points: Callable[[Points], Points]) -> list[Line]:
+    """The lines with every point sent through ``map_points`` (float32 N×2 to N×2, row by row), all at once."""
+    curves = mapped([curve for line in lines for curve in (line.polygon, line.baseline)], map_points)
+    return [
+        Line(*parts)
+        for parts in zip(curves[::2], curves[1::2], (line.confidence for line in lines), strict=True)
+    ]
 
 
 @attrs.frozen

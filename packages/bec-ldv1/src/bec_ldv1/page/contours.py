@@ -1,6 +1,6 @@
 """Line masks to outlines: numerics 6, and the boxes of the records."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import attrs
 import cv2
@@ -64,9 +64,9 @@ def scale_points(points: npt.NDArray[np.number], scale: tuple[float, float]) -> 
     return np.asarray(np.multiply(points, np.asarray(scale)), dtype=np.float64)
 
 
-def rounded(points: Iterable[Points]) -> list[Contour]:
-    """Outlines at whole pixels, rounded half to even."""
-    return [np.rint(outline).astype(np.int32) for outline in points]
+def rounded(points: Points) -> Contour:
+    """Points at whole pixels, rounded half to even."""
+    return np.rint(points).astype(np.int32)
 
 
 def bounding_boxes(contours: Sequence[Contour]) -> npt.NDArray[np.int32]:

@@ -41,18 +41,17 @@ def measure(contour: Contour) -> Bow:
     """
     left, top, width, height = cv2.boundingRect(contour)
     filled = np.zeros((height, width), dtype=np.uint8)
-    cv2.drawContours(filled, [contour - np.array((left, top), dtype=np.int32)], 0, 1, thickness=cv2.FILLED)
+    cv2.drawContours(filled, [contour], 0, 1, thickness=cv2.FILLED, offset=(-left, -top))
     quarter, half = width // 4, width // 2
-    starts = (0, quarter - SLICE_WIDTH, half, half + quarter, width - SLICE_WIDTH)
     centres, heights = [], []
-    for start in starts:
+    for start in (0, quarter - SLICE_WIDTH, half, half + quarter, width - SLICE_WIDTH):
         first, last = max(0, start), min(width, start + SLICE_WIDTH)
         last = max(last, first + 1)
-        rows = np.flatnonzero(filled[:, first:last].any(axis=1))
-        centres.append((left + (first + last - 1) / 2, top + (rows[0] + rows[-1]) / 2))
-        heights.append(rows[-1] - rows[0] + 1)
-    points = np.array(centres, dtype=np.float64)
-    return Bow(points, float(np.ptp(points[:, 1])), float(np.mean(heights)))
+        _, highest, _, rows = cv2.boundingRect(filled[:, first:last])
+        centres.append((left + (first + last - 1) / 2, top + (highest + highest + rows - 1) / 2))
+        heights.append(rows)
+    y = [centre[1] for centre in centres]
+    return Bow(np.array(centres, dtype=np.float64), max(y) - min(y), sum(heights) / len(heights))
 
 
 def control_points(contours: Sequence[Contour], width: int, height: int) -> ControlPoints | None:

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from bec_ldv1.mapping import mapped
 from bec_ldv1.page.contours import Contour, Points, Postprocess, rounded, scale_points
 from bec_ldv1.page.curvature import control_points
 from bec_ldv1.page.decode import PageFrame, Plane, decode
@@ -122,5 +123,5 @@ def measure(
     The outlines are in the pixels of a window of the page as it was seen.
     """
     level = attrs.evolve(seen, angle=seen.angle + (skew_angle(outlines, steepest) or 0.0))
-    turned = rounded(level.to_rotated(seen.to_page(window.to_page(outline))) for outline in outlines)
+    turned = mapped(outlines, lambda points: rounded(level.to_rotated(seen.to_page(window.to_page(points)))))
     return level, control_points(turned, level.width, level.height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bec_ldv1.mapping import mapped
 from bec_ldv1.page.contours import bounding_boxes, rounded
 from bec_ldv1.page.detect import Detection
 from bec_ldv1.page.orientation import stored_angle
@@ -22,7 +23,7 @@ def page_record(img_file_name: str, source_etag: str, seen: Detection) -> PageRe
         PageProblem: a coordinate doesn't fit the records' columns.
     """
     geometry = seen.geometry
-    contours = rounded(geometry.to_record(outline) for outline in seen.outlines)
+    contours = mapped(seen.outlines, lambda points: rounded(geometry.to_record(points)))
     angle = stored_angle(geometry.recorded.angle, geometry.page.orientation)
     original, curve = geometry.at_original_size, seen.curve
     points = None if curve is None else ControlPoints(original(curve.inputs), original(curve.outputs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bec_ldv1.lines import LineSettings, Points, assemble_page, map_line
+from bec_ldv1.lines import LineSettings, Points, assemble_page, map_lines
 from bec_ldv1.page.detect import Detection
 from bec_ldv1.page.flags import Flag
 from bec_ldv1.page.orientation import turned
@@ -49,7 +49,7 @@ def page_details(detection: Detection) -> PageDetails:
         width=width,
         height=height,
         ink_share=ink_share,
-        lines=tuple(map_line(line, to_source) for line in found),
+        lines=tuple(map_lines(found, to_source)),
         flags=frozenset(flags),
         quarter_turns=detection.quarter_turns,
         orientation=turned(page.orientation, -detection.quarter_turns),
