@@ -138,10 +138,10 @@ def _extent(draft: Draft, left: float, right: float) -> Extent:
 
 def level(draft: Draft, course: Course, width: int) -> float:
     """The y at which the line, carried on along the page's course, crosses the middle of the plane."""
-    x = np.array([(draft.first + draft.last + 1) / 2 * STATION])
-    y = np.array([float(draft.middle.mean())])
+    x = (draft.first + draft.last + 1) / 2 * STATION
+    y = float(draft.middle.mean())
     away = width / 2 - x
-    return float((y + course.slope(x + away / 2, y) * away)[0])
+    return y + course.slope_at(x + away / 2, y) * away
 
 
 @attrs.frozen(eq=False)

@@ -72,20 +72,23 @@ def straightened_ink(
     upended = np.asarray(
         cv2.copyMakeBorder(cv2.transpose(ink), 0, 0, white, white, cv2.BORDER_CONSTANT, value=0), np.uint8
     )
+    levels = _levels(drafts, -most - 1, height + most, white - most)
     looks = np.lib.stride_tricks.sliding_window_view(upended, 2 * most + 1, axis=1)
     x = np.arange(width)
     bands = []
-    for draft, reach, level in zip(drafts, reaches, _levels(drafts), strict=True):
+    for draft, reach, level in zip(drafts, reaches, levels, strict=True):
         left = draft.first * STATION // HALF
         across = x[left : left + level.size]
         seen = looks[:, :, most - reach : most + reach + 1]
-        y = np.minimum(np.maximum(level[: across.size], -most - 1), height + most).astype(np.intp)
-        bands.append(BandInk(seen[across, y + (white - most)], draft.body / HALF))
+        bands.append(BandInk(seen[across, level[: across.size]], draft.body / HALF))
     return bands
 
 
-def _levels(drafts: Sequence[Draft]) -> list[Doubles]:
-    """For each draft the row of the half-size plane in which its smooth course is, per half-size column."""
+def _levels(drafts: Sequence[Draft], least: int, most: int, offset: int) -> list[NDArray[np.intp]]:
+    """For each draft the row of the half-size plane in which its smooth course is, per half-size column.
+
+    Rows beyond ``least`` and ``most`` count as these; then ``offset`` is added.
+    """
     if not drafts:
         return []
     sizes = np.array([draft.top.size for draft in drafts])
@@ -94,7 +97,8 @@ def _levels(drafts: Sequence[Draft]) -> list[Doubles]:
     laid = EndToEnd.of(sizes, np.ones_like(sizes))
     step = STATION // HALF
     centres = (np.arange(laid.nearest.size) + 0.5) * step
-    levels = np.rint(np.interp(np.arange(laid.nearest.size * step), centres, middles[laid.nearest]))
+    course = np.rint(np.interp(np.arange(laid.nearest.size * step), centres, middles[laid.nearest]))
+    levels = np.minimum(np.maximum(course, least), most).astype(np.intp) + offset
     return [
         levels[start * step : (start + size) * step]
         for start, size in zip(laid.starts, sizes.tolist(), strict=True)

@@ -124,21 +124,21 @@ class Course:
 
 
 def _local_slopes(fragments: Sequence[Fragment]) -> tuple[Doubles, Doubles, Doubles]:
-    xs: list[Doubles] = []
-    ys: list[Doubles] = []
-    slopes: list[Doubles] = []
-    for f in fragments:
-        if f.top.size <= _SLOPE_SPAN:
-            continue
-        middle = (f.top.astype(np.float64) + f.bottom) / 2 * ROW
-        rise = (middle[_SLOPE_SPAN:] - middle[:-_SLOPE_SPAN]) / (_SLOPE_SPAN * STATION)
-        stations = f.first + np.arange(rise.size) + _SLOPE_SPAN / 2
-        xs.append(((stations + 0.5) * STATION).astype(np.float64))
-        ys.append((middle[_SLOPE_SPAN:] + middle[:-_SLOPE_SPAN]) / 2)
-        slopes.append(rise)
-    if not slopes:
+    """Where each stretch of ``_SLOPE_SPAN`` stations of a fragment has its middle (x, y), and its slope."""
+    long = [f for f in fragments if f.top.size > _SLOPE_SPAN]
+    if not long:
         return np.zeros(0), np.zeros(0), np.zeros(0)
-    return np.concatenate(xs), np.concatenate(ys), np.concatenate(slopes)
+    top, bottom = np.concatenate([f.top for f in long]), np.concatenate([f.bottom for f in long])
+    sizes = np.array([f.top.size for f in long])
+    starts = np.cumsum(sizes) - sizes
+    # Fragments lie end to end: no stretch begins where its fragment ends before it.
+    begins = np.arange(top.size - _SLOPE_SPAN)
+    begins = begins[begins + _SLOPE_SPAN < np.repeat(starts + sizes, sizes)[: begins.size]]
+    middle = (top.astype(np.float64) + bottom) / 2 * ROW
+    left, right = middle[begins], middle[begins + _SLOPE_SPAN]
+    station = begins + np.repeat([f.first for f in long] - starts, sizes - _SLOPE_SPAN)
+    x = (station + (_SLOPE_SPAN / 2 + 0.5)) * STATION
+    return x, (right + left) / 2, (right - left) / (_SLOPE_SPAN * STATION)
 
 
 def draft_of(fragment: Fragment) -> Draft:

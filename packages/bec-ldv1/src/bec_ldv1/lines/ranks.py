@@ -13,14 +13,16 @@ import numpy.typing as npt
 
 def median(values: npt.ArrayLike) -> float:
     """The median of at least one number."""
-    ranked = np.sort(values)
+    ranked = np.array(values)
+    ranked.sort()
     half = ranked.size // 2
     return float(ranked[half] if ranked.size % 2 else (ranked[half - 1] + ranked[half]) / 2)
 
 
 def percentile(values: npt.ArrayLike, percent: float) -> float:
     """The value below which so many percent of at least one number lie, linear between two of them."""
-    ranked = np.sort(np.asarray(values, np.float64))
+    ranked = np.array(values, np.float64)
+    ranked.sort()
     place = (ranked.size - 1) * (percent / 100)
     below = math.floor(place)
     share = place - below

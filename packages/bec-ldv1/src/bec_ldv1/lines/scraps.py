@@ -28,16 +28,28 @@ def without_crowding(drafts: Sequence[Draft], pitch: float | None = None) -> lis
     When the page's ``pitch`` (the distance between its lines, in pixels) is known, short pieces go that lie
     between two lines: notes are not lines of the text.
     """
-    return _without_beaten(drafts, lambda draft, other: _crowds(draft, other, pitch))
+    far = max(_TOO_NEAR * max((d.body for d in drafts), default=0.0), _NOTE_DISTANCE * (pitch or 0.0))
+    return _without_beaten(drafts, far, lambda draft, other: _crowds(draft, other, pitch))
 
 
-def _without_beaten(drafts: Sequence[Draft], beaten: Callable[[Draft, Draft], bool]) -> list[Draft]:
-    """The drafts, heaviest first, without those that are ``beaten`` by a heavier one that stays."""
-    kept: list[Draft] = []
-    for draft in sorted(drafts, key=lambda d: -float(np.add.reduce(d.mass))):
-        if not any(beaten(draft, other) for other in kept):
-            kept.append(draft)
-    return kept
+def _without_beaten(
+    drafts: Sequence[Draft], far: float, beaten: Callable[[Draft, Draft], bool]
+) -> list[Draft]:
+    """The drafts, heaviest first, without those that are ``beaten`` by a heavier one that stays.
+
+    None is by one whose centre is ``far`` pixels or more away everywhere.
+    """
+    ranked = sorted(drafts, key=lambda d: -float(np.add.reduce(d.mass)))
+    reach = np.array([d.reach for d in ranked]).reshape(-1, 2)
+    apart = reach[:, None, 0] - reach[None, :, 1]
+    near = np.tril(np.maximum(apart, apart.T) < far, -1)
+    rivals: list[list[int]] = [[] for _ in ranked]
+    for index, heavier in np.argwhere(near).tolist():
+        rivals[index].append(heavier)
+    stays: list[bool] = []
+    for draft, own in zip(ranked, rivals, strict=True):
+        stays.append(not any(stays[other] and beaten(draft, ranked[other]) for other in own))
+    return [draft for draft, kept in zip(ranked, stays, strict=True) if kept]
 
 
 def _crowds(draft: Draft, other: Draft, pitch: float | None) -> bool:
@@ -56,7 +68,8 @@ def without_ink_twins(drafts: Sequence[Draft], ink: NDArray[np.uint8]) -> list[D
     """
     pitch = pitch_of(drafts) if len(drafts) >= _SEVERAL else None
     farthest = np.inf if pitch is None else _NOTE_DISTANCE * pitch
-    return _without_beaten(drafts, lambda draft, other: _is_twin(draft, other, farthest, ink))
+    far = min(_NEAR * max((d.body for d in drafts), default=0.0), farthest)
+    return _without_beaten(drafts, far, lambda draft, other: _is_twin(draft, other, farthest, ink))
 
 
 def _is_twin(draft: Draft, other: Draft, farthest: float, ink: NDArray[np.uint8]) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +16,7 @@ _INDENT = 1.0  # bodies by which it may start elsewhere
 _SAME_ROW = 0.5  # distances between lines, within which nothing else may stand
 
 
-@attrs.frozen
-class Extent:
+class Extent(NamedTuple):
     """Where a piece stands, in pixels: its ends in x, the height at which it starts, its body."""
 
     left: float
@@ -37,7 +36,7 @@ def long_enough(pieces: Sequence[Extent], least: Sequence[float], pitch: float |
     That is a ``pitch`` (the distance between the page's lines) below a long line that starts above it, with letters of
     the same height, and nothing else beside it under that line.
     """
-    table = np.array([attrs.astuple(piece) for piece in pieces], np.float64).reshape(-1, 4)
+    table = np.array(pieces, np.float64).reshape(-1, 4)
     long = table[:, 1] - table[:, 0] >= np.asarray(least)
     if pitch is None or long.all() or long.sum() < _FEWEST:
         return [bool(answer) for answer in long]

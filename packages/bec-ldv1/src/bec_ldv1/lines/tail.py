@@ -8,6 +8,7 @@ worth a person's eyes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import attrs
 import cv2
@@ -94,8 +95,7 @@ class Tail:
         return level and first < self.right and last > self.left
 
 
-@attrs.frozen
-class Row:
+class Row(NamedTuple):
     """Where a line begins and ends, in pixels: its ends in x, the height at which it starts, its body, its column."""
 
     left: float
@@ -107,7 +107,7 @@ class Row:
 
 def tails(rows: Sequence[Row], probability: NDArray[np.float32], ink: NDArray[np.uint8]) -> list[Tail]:
     """What stands below the last line of each block of ``rows``; ``ink`` is the half-size plane (1 is ink)."""
-    table = np.array([attrs.astuple(row) for row in rows], np.float64).reshape(-1, 5)
+    table = np.array(rows, np.float64).reshape(-1, 5)
     found = (_below(table, index, pitch, edge, probability, ink) for index, pitch, edge in _ends(table))
     return [tail for tail in found if tail is not None]
 
