@@ -16,7 +16,6 @@ import argparse
 from pathlib import Path
 
 import nncf
-import numpy as np
 import openvino
 import torch
 
@@ -44,14 +43,14 @@ def main() -> None:
         if path.suffix in {".jpg", ".png", ".tif"}
     ]
     tiles = [tile for plane in planes for tile in cut(plane, model.step) if tile.min() < PAPER]
-    example = torch.zeros(1, model.channels, TILE, TILE)
-    floats = openvino.convert_model(model.network, example_input=example, input=[-1, model.channels, -1, -1])
+    example = torch.zeros(1, model.inputs, TILE // model.cell, TILE // model.cell)
+    floats = openvino.convert_model(model.network, example_input=example, input=[-1, model.inputs, -1, -1])
     last = [op.get_friendly_name() for op in floats.get_ordered_ops() if op.get_type_name() == "Convolution"][
         -1
     ]
     quantised = nncf.quantize(
         floats,
-        nncf.Dataset(tiles, lambda tile: tile[None, None].astype(np.float32) / np.float32(PAPER)),
+        nncf.Dataset(tiles, lambda tile: model.shown(tile[None]).contiguous().numpy()),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(tiles),
         ignored_scope=nncf.IgnoredScope(names=[last]),

@@ -26,7 +26,7 @@ from bec_ldv1.network.checkpoint import BOX_FORMAT, BOX_VERSION
 from bec_ldv1.page.scale import TILE
 from linepages.cache import CHUNK, Crops, render_crops
 from linepages.curve import draw_curve
-from linepages.learn import batches_of, evaluate, loss_of
+from linepages.learn import batches_of, evaluate, loss_of, shown
 from linepages.page import PREPARATION
 from linepages.prune import pruned
 from linepages.teacher import Teacher
@@ -216,7 +216,7 @@ class Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             with torch.autocast("cpu", torch.bfloat16):
-                logits = self.model.coarse(planes.contiguous(memory_format=torch.channels_last))
+                logits = self.model(shown(planes))
             loss = loss_of(logits.float(), target, weight)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

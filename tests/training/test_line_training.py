@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "training"))
 from bec_ldv1.network.box import BoxNet
 from linepages.cache import Crops
 from linepages.ink import LINE, PAPER, Gray
-from linepages.learn import Wanted, batch_of, batches_of, evaluate, groups_of
+from linepages.learn import Wanted, batch_of, batches_of, evaluate, groups_of, shown
 from linepages.prune import pruned
 from linepages.teacher import Teacher
 from train import SHARD, parse, save, shards, started
@@ -97,7 +97,7 @@ def test_held_out_crops_are_judged_at_their_own_sizes() -> None:
     seen: list[tuple[int, ...]] = []
     model.stem.register_forward_hook(lambda module, inputs, output: seen.append(tuple(inputs[0].shape)))
     loss, score = evaluate(model, crops_of([(512, 512)] * 3 + [(100, 512)]), 2, 32)
-    assert sorted(seen) == [(1, 1, 128, 512), (1, 1, 512, 512), (2, 1, 512, 512)]
+    assert sorted(seen) == [(1, 16, 32, 128), (1, 16, 128, 128), (2, 16, 128, 128)]
     assert loss > 0
     assert 0 <= score <= 1
     assert model.training
@@ -116,7 +116,7 @@ def test_channels_that_say_nothing_are_the_first_to_go() -> None:
     narrow = BoxNet((8, 16, 16, 24), BLOCKS).eval()
     wide = BoxNet((12, 20, 16, 24), BLOCKS).eval()
     silent(wide, narrow)
-    planes = (torch.rand(1, 1, 64, 96) > 0.2).float()
+    planes = shown((torch.rand(1, 1, 64, 96) > 0.2).float())
     result = pruned(wide, BoxNet((8, 16, 16, 24), BLOCKS)).eval()
     with torch.no_grad():
         torch.testing.assert_close(wide(planes), narrow(planes), rtol=1e-4, atol=1e-4)

@@ -83,6 +83,11 @@ def batch_of(
     return planes, target, weight
 
 
+def shown(planes: torch.Tensor) -> torch.Tensor:
+    """Planes `(N, 1, H, W)` as the network is shown them: their cells' pixels as channels, last in memory."""
+    return functional.pixel_unshuffle(planes, CELL).contiguous(memory_format=torch.channels_last)
+
+
 def _corner(
     held: NDArray[np.uint16], size: tuple[int, int], step: int, rng: np.random.Generator
 ) -> tuple[int, ...]:
@@ -160,7 +165,7 @@ def evaluate(model: BoxNet, crops: Crops, batch: int, step: int) -> tuple[float,
             wanted = Wanted(alike[first : first + batch], (int(size[0]), int(size[1])), step)
             planes, target, weight = batch_of(crops, wanted, None)
             with torch.autocast("cpu", torch.bfloat16):
-                logits = model.coarse(planes.contiguous(memory_format=torch.channels_last)).float()
+                logits = model(shown(planes)).float()
             total += float(loss_of(logits, target, weight)) * len(wanted.indices)
             line, asked = (logits > 0) & (weight > 0), (target > 0.5) & (weight > 0)
             hit += float((line & asked).sum())

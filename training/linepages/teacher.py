@@ -11,6 +11,7 @@ import torch
 from bec_ldv1.network.checkpoint import read_model
 from linepages.cache import Crops
 from linepages.ink import Gray
+from linepages.learn import shown
 
 TILES = 8
 """Tiles a pass."""
@@ -39,7 +40,7 @@ class Teacher:
             ink = np.unpackbits(crops.ink[first : first + TILES], axis=-1)
             planes = (1 - torch.from_numpy(ink).to(torch.bfloat16)).unsqueeze(1)
             with torch.autocast("cpu", torch.bfloat16):
-                logits = self._network.coarse(planes.contiguous(memory_format=torch.channels_last))
+                logits = self._network(shown(planes))
             parts.append((torch.sigmoid(logits.float())[:, 0] * 255).round().to(torch.uint8).numpy())
         taught = np.concatenate(parts)
         partial = path.with_suffix(".partial")

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from bec_ldv1.lines import LineSettings, assemble_lines
-from bec_ldv1.network.box import STRIDE, BoxNet
+from bec_ldv1.network.box import CELL, STRIDE, BoxNet
 from bec_ldv1.network.checkpoint import load_model
 from bec_ldv1.page.binarize import binarize
 from bec_ldv1.page.decode import decode
@@ -20,20 +20,22 @@ from support.places import SAMPLES
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
+def cells(planes: torch.Tensor) -> torch.Tensor:
+    return functional.pixel_unshuffle(planes, CELL)
+
+
 @pytest.mark.parametrize("size", [(32, 32), (64, 160), (512, 512)])
-def test_one_logit_per_pixel_for_every_multiple_of_the_stride(size: tuple[int, int]) -> None:
+def test_one_logit_per_cell_for_every_multiple_of_the_stride(size: tuple[int, int]) -> None:
     model = BoxNet().eval()
     with torch.no_grad():
-        logits = model(torch.rand(2, 1, *size))
-        assert logits.shape == (2, 1, *size)
-        assert logits.dtype == torch.float32
-        coarse = model.coarse(torch.ones(1, 1, *size))
-    assert coarse.shape == (1, 1, size[0] // 4, size[1] // 4)
+        logits = model(cells(torch.rand(2, 1, *size)))
+    assert logits.shape == (2, 1, size[0] // CELL, size[1] // CELL)
+    assert logits.dtype == torch.float32
 
 
 def test_a_size_off_the_stride_is_refused_with_the_numbers() -> None:
-    with pytest.raises(ValueError, match=f"multiples of {STRIDE}, got 512×500"):
-        BoxNet()(torch.ones(1, 1, 512, 500))
+    with pytest.raises(ValueError, match=f"multiples of {STRIDE} pixels, got 512×500"):
+        BoxNet()(cells(torch.ones(1, 1, 512, 500)))
 
 
 def test_an_even_reach_is_refused() -> None:
@@ -49,7 +51,7 @@ def test_it_stays_compact() -> None:
 def test_pages_of_a_batch_do_not_touch_each_other() -> None:
     torch.manual_seed(1)
     model = BoxNet().eval()
-    pages = (torch.rand(3, 1, 64, 96) > 0.2).float()
+    pages = cells((torch.rand(3, 1, 64, 96) > 0.2).float())
     with torch.no_grad():
         together, alone = model(pages), model(pages[1:2])
     torch.testing.assert_close(together[1:2], alone, rtol=1e-4, atol=1e-4)
@@ -62,22 +64,22 @@ def test_ink_far_along_the_row_matters_and_the_map_follows_a_shift() -> None:
     marked = plain.clone()
     marked[..., 60:68, 480:500] = 0
     with torch.no_grad():
-        change = (model(marked) - model(plain)).abs()[0, 0]
-    assert change[:, 200:280].max() > 0, "ink 200 pixels away must reach the answer"
+        change = (model(cells(marked)) - model(cells(plain))).abs()[0, 0]
+    assert change[:, 200 // CELL : 280 // CELL].max() > 0, "ink 200 pixels away must reach the answer"
 
 
 def test_it_learns_bands_of_ink() -> None:
     torch.manual_seed(3)
     model = BoxNet(widths=(8, 8, 8, 8), blocks=(0, 1, 0, 0))
     pages = torch.ones(4, 1, 64, 64)
-    goal = torch.zeros(4, 1, 64, 64)
+    goal = torch.zeros(4, 1, 64 // CELL, 64 // CELL)
     for index, top in enumerate((4, 16, 28, 40)):
         pages[index, :, top : top + 12] = (torch.rand(12, 64) > 0.5).float()
-        goal[index, :, top : top + 12] = 1
+        goal[index, :, top // CELL : top // CELL + 3] = 1
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     losses = []
     for _ in range(30):
-        loss = functional.binary_cross_entropy_with_logits(model(pages), goal)
+        loss = functional.binary_cross_entropy_with_logits(model(cells(pages)), goal)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

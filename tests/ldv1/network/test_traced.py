@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from bec_ldv1.network.box import STRIDE
 from bec_ldv1.network.checkpoint import load_model
@@ -32,6 +33,23 @@ def test_the_graph_says_what_the_network_says_for_any_number_of_tiles_of_any_siz
         np.testing.assert_allclose(graph.probabilities(tiles), model.probabilities(tiles), atol=0.02)
 
 
+@pytest.mark.parametrize("size", [(512, 512), (288, 512), (32, 96)])
+def test_a_network_of_cells_is_shown_what_pixel_unshuffle_gives_and_its_answers_are_enlarged(size):
+    model, rng = box(), np.random.default_rng(6)
+    tiles = rng.integers(0, 256, (2, *size), np.uint8)
+    planes = torch.from_numpy(tiles).unsqueeze(1).to(model.precision.dtype) / 255
+    cells = functional.pixel_unshuffle(planes, model.cell)
+    shown = model.shown(tiles)
+    torch.testing.assert_close(shown, cells, rtol=0, atol=0)
+    assert shown.is_contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        logits = model.network(shown).float()
+    whole = functional.interpolate(logits, scale_factor=4.0, mode="bilinear", align_corners=False)
+    np.testing.assert_array_equal(model.probabilities(tiles), torch.sigmoid(whole)[:, 0].numpy())
+    apart = tiles[:, :, ::-1][:, :, ::-1]  # strides of its own
+    np.testing.assert_array_equal(model.probabilities(apart), model.probabilities(tiles))
+
+
 @pytest.mark.parametrize("make", [box, deeplab])
 def test_it_is_traced_by_one_tile_and_without_a_module_for_each_part(make, monkeypatch):
     model, seen, parts = make(), [], []
@@ -44,5 +62,5 @@ def test_it_is_traced_by_one_tile_and_without_a_module_for_each_part(make, monke
 
     monkeypatch.setattr(torch.jit, "trace", watched)
     traced(model)
-    assert seen == [(1, model.channels, 512, 512)]
+    assert seen == [(1, model.inputs, 512 // model.cell, 512 // model.cell)]
     assert parts == [0]

@@ -1,20 +1,25 @@
 """The compact line-segmentation network that ships with the job, in plain torch.
 
 A text line is long and low, so what decides whether ink belongs to one is far to its left and right: the
-network sees the page at 1/4 of its resolution at once and has a path down to 1/32, where depthwise rows of 15
-cells span a whole tile. Shape after U-Net (Ronneberger et al., 2015, https://arxiv.org/abs/1505.04597).
+network sees the page at 1/4 of its resolution at once, its pixels by cells as channels, and has a path down to 1/32,
+where depthwise rows of 15 cells span a whole tile. Shape after U-Net (Ronneberger et al., 2015,
+https://arxiv.org/abs/1505.04597).
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from itertools import pairwise
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+CELL = 4
+"""The network is shown cells of so many pixels a side as channels, and answers once for each."""
+
 STRIDE = 32
-"""Height and width of an input must be multiples of this."""
+"""Height and width of what it is shown must be multiples of so many pixels."""
 
 
 class _ConvNormAct(nn.Sequential):
@@ -40,7 +45,8 @@ class _ResidualBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return `relu(x + f(x))`, shape unchanged."""
-        return functional.relu(x + self.second(self.first(x)))
+        result: torch.Tensor = self.second(self.first(x))
+        return result.add_(x).relu_()
 
 
 class _RowBlock(nn.Module):
@@ -78,7 +84,8 @@ class BoxNet(nn.Module):
         super().__init__()
         if reach % 2 == 0:
             raise ValueError(f"reach must be odd, got {reach}")
-        self.stem = nn.Sequential(nn.PixelUnshuffle(4), _ConvNormAct(16, widths[0]))
+        # "1" as in the files of weights: a layer of no weights stood before it
+        self.stem = nn.Sequential(OrderedDict([("1", _ConvNormAct(CELL * CELL, widths[0]))]))
         self.encoders = nn.ModuleList(
             nn.Sequential(
                 *(_ResidualBlock(width) for _ in range(count)),
@@ -92,25 +99,24 @@ class BoxNet(nn.Module):
         self.decoders = nn.ModuleList(_ResidualBlock(width) for width in widths[:-1])
         self.head = nn.Conv2d(widths[0], 1, 1)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return line logits.
+    def forward(self, cells: torch.Tensor) -> torch.Tensor:
+        """Return line logits, one for each cell.
 
         Args:
-            x: `(N, 1, H, W)` in [0, 1], 1 = white paper; H and W multiples of `STRIDE`.
+            cells: `(N, CELL², H, W)` in [0, 1], 1 = white paper: the pixels of each cell, row by row, as
+                `torch.nn.functional.pixel_unshuffle` orders them; H and W multiples of `STRIDE / CELL`.
 
         Returns:
-            Logits `(N, 1, H, W)`; the probability of "line" is their sigmoid. Computed at 1/4 of the
-            resolution and enlarged bilinearly.
-        """
-        return functional.interpolate(self.coarse(x), scale_factor=4.0, mode="bilinear", align_corners=False)
+            Logits `(N, 1, H, W)`; the probability of "line" is their sigmoid.
 
-    def coarse(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits `(N, 1, H / 4, W / 4)` that `forward` enlarges: what training compares."""
-        height, width = x.shape[-2:]
+        Raises:
+            ValueError: H or W is no such multiple.
+        """
+        height, width = (CELL * size for size in cells.shape[-2:])
         if height % STRIDE or width % STRIDE:
-            raise ValueError(f"height and width must be multiples of {STRIDE}, got {height}×{width}")
+            raise ValueError(f"height and width must be multiples of {STRIDE} pixels, got {height}×{width}")
         # Ink as 1, so that zero padding inside the network means paper.
-        x = self.stem(1.0 - x)
+        x = self.stem(1.0 - cells)
         skips: list[torch.Tensor] = []
         for level, encoder in enumerate(self.encoders):
             x = encoder(x)
@@ -121,6 +127,6 @@ class BoxNet(nn.Module):
         for level in reversed(range(len(skips))):
             x = self.laterals[level](x)
             x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = self.decoders[level](x + skips[level])
+            x = self.decoders[level](x.add_(skips[level]))
         logits: torch.Tensor = self.head(x)
         return logits

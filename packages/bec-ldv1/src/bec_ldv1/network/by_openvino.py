@@ -65,9 +65,10 @@ class _Compiled(nn.Module):
             "INFERENCE_NUM_THREADS": passes,
             "ENABLE_CPU_PINNING": False,  # the cores are shared with what decodes pages
         }
-        shapes = {"whole": [1, model.channels, TILE, TILE]}
+        self._side = TILE // model.cell
+        shapes = {"whole": [1, model.inputs, self._side, self._side]}
         if model.step < TILE:
-            shapes["other"] = [1, model.channels, -1, -1]
+            shapes["other"] = [1, model.inputs, -1, -1]
         core = openvino.Core()
         self._programs: dict[str, Any] = {}
         for name, shape in shapes.items():
@@ -77,12 +78,12 @@ class _Compiled(nn.Module):
         self._own = threading.local()
 
     def forward(self, tiles: torch.Tensor) -> torch.Tensor:
-        """The logits n × 1 × h × w in float32 of n × channels × h × w."""
+        """The logits n × 1 × h × w in float32 of n × inputs × h × w."""
         planes = tiles.float().contiguous()
         return torch.cat([self._one(planes[n : n + 1]) for n in range(len(planes))])
 
     def _one(self, tile: torch.Tensor) -> torch.Tensor:
-        name = "whole" if tile.shape[-2:] == (TILE, TILE) else "other"
+        name = "whole" if tile.shape[-2:] == (self._side, self._side) else "other"
         if not hasattr(self._own, name):
             setattr(self._own, name, self._programs[name].create_infer_request())
         (logits,) = getattr(self._own, name).infer({0: tile.numpy()}, share_inputs=True).values()

@@ -15,7 +15,7 @@ from torch import nn
 
 from bec_ldv1.errors import CheckpointError
 from bec_ldv1.network.arithmetic import choose_precision
-from bec_ldv1.network.box import STRIDE, BoxNet
+from bec_ldv1.network.box import CELL, STRIDE, BoxNet
 from bec_ldv1.network.deeplab import DeepLabV3Plus
 from bec_ldv1.network.line_model import LineModel, Precision, place
 from bec_ldv1.page.contours import Postprocess
@@ -98,6 +98,7 @@ def _load(path: Path, name: str) -> Checkpoint:
         precision=Precision.FLOAT32,
         preparation=settings.preparation,
         step=settings.step,
+        cell=CELL if is_box else 1,
     )
     return Checkpoint(model, is_box)
 
