@@ -26,6 +26,7 @@ from bec_ldv1.record.make import page_record
 from bec_ldv1.record.records import PageRecord, to_parquet
 
 _SAMPLE_S = 0.002
+_SAMPLED_S = 1.0
 Places = tuple[tuple[str, str], ...]
 
 _LINE_DETECTION: Places = (
@@ -184,9 +185,10 @@ def _decoded_size(path: Path) -> int:
 
 
 def _by_stage(engine: Remembered, distinct: Sequence[Path], job: PageJob) -> dict[str, float]:
-    """Processor time a page by stage, seconds: the stack is looked at every 2 ms of processor time.
+    """Processor time a page by stage, seconds: the stack is looked at every 2 ms of processor time, for a second.
 
-    All time since the look before counts where the thread is found, so that a long call in C counts whole.
+    All time since the look before counts where the thread is found, so that a long call in C counts whole. A machine
+    may look less often than asked: in a single page it could miss a short stage.
     """
     spent: Counter[str] = Counter()
     last = time.thread_time()
@@ -200,16 +202,19 @@ def _by_stage(engine: Remembered, distinct: Sequence[Path], job: PageJob) -> dic
     before = signal.signal(signal.SIGPROF, look)
     signal.setitimer(signal.ITIMER_PROF, _SAMPLE_S, _SAMPLE_S)
     try:
-        last = time.thread_time()
-        records = [_whole_page(path, engine, job) for path in distinct]
-        look(0, None)
+        began = last = time.thread_time()
+        rounds = 0
+        while last - began < _SAMPLED_S:
+            records = [_whole_page(path, engine, job) for path in distinct]
+            look(0, None)
+            rounds += 1
         written = time.thread_time()
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
     job.write(records)
-    spent["Parquet"] = time.thread_time() - written
-    return {name: seconds / len(distinct) for name, seconds in spent.most_common()}
+    spent["Parquet"] = rounds * (time.thread_time() - written)
+    return {name: seconds / rounds / len(distinct) for name, seconds in spent.most_common()}
 
 
 def _stage(frame: FrameType | None, places: Places) -> str:
