@@ -381,7 +381,8 @@ def _fill(connection: psycopg.Connection[tuple[object, ...]]) -> None:
 def _measure(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     """Every result has its figures, and one in fifty is by an older recipe."""
     connection.execute(
-        "INSERT INTO job_recipes VALUES (1, 'older', '{}', now() - interval '1 day'), (1, 'newer', '{}')"
+        "INSERT INTO job_recipes (job_id, recipe, contents, declared_at)"
+        " VALUES (1, 'older', '{}', now() - interval '1 day'), (1, 'newer', '{}', now())"
     )
     connection.execute(
         """

@@ -53,6 +53,7 @@ def main() -> None:
         "--from", dest="source", type=Path, help="a folder of real pages, in place of drawn ones"
     )
     parser.add_argument("--against", metavar="REV", help="a commit to compare with")
+    parser.add_argument("--config-text", default="", metavar="JSON", help="with --against: the job's config")
     parser.add_argument("--pairs", type=int, default=5, help="so many rounds, with --against or --processes")
     parser.add_argument(
         "--processes", type=int, nargs="*", metavar="N", help="compare threads with so many processes"
@@ -62,6 +63,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures there, too (for bench/fleet_paper.py)")
     options = parser.parse_args()
     logger.remove()
+    if options.config_text and not options.against:
+        parser.error("--config-text is for the runs of --against")
     if options.gpu and options.job != "ldv1":
         parser.error("--gpu measures line detection")
     if options.gpu and gpu.card() is None:
@@ -85,7 +88,7 @@ def main() -> None:
             print(f"card               {gpu.card()}")
             gpu.report(distinct, pages, options.model, volume, environment_of(ROOT))
         elif options.against:
-            compare(options.against, volume, options.pairs, options.job)
+            compare(options.against, volume, options.pairs, options.job, options.config_text)
         else:
             alone(options.job, volume, distinct, of_what, place, options.json)
 
@@ -160,10 +163,10 @@ def processes(numbers: Sequence[int], volume: Path, rounds: int) -> None:
     print(f"load after {load():.1f}")
 
 
-def compare(revision: str, volume: Path, pairs: int, job: str) -> None:
+def compare(revision: str, volume: Path, pairs: int, job: str, config: str) -> None:
     """Run both trees in turn and print how they compare."""
     with checked_out(ROOT, revision) as other:
-        found = ratios(in_pairs(ROOT, other, volume, pairs, job))
+        found = ratios(in_pairs(ROOT, other, volume, pairs, job, config))
     print(f"this tree over {revision}, {pairs} pairs in turn:  median (lowest to highest)")
     for name, (middle, lowest, highest) in found.items():
         print(f"{name:32}{middle:7.3f}  ({lowest:.3f} to {highest:.3f})")

@@ -42,14 +42,16 @@ def _git(repository: Path, *what: str) -> None:
         raise SystemExit(f"git {what[0]} {what[1]} failed: {done.stderr.strip()!a}")
 
 
-def in_pairs(here: Path, there: Path, volume: Path, pairs: int, job: str = "ldv1") -> list[tuple[Run, Run]]:
+def in_pairs(
+    here: Path, there: Path, volume: Path, pairs: int, job: str = "ldv1", config: str = ""
+) -> list[tuple[Run, Run]]:
     """So many pairs of runs, of this tree and of that one, each pair in the other order than the one before."""
     trees = here, there
     environments = [environment_of(tree) for tree in trees]
     found = []
     for number in range(pairs):
         order = (0, 1) if number % 2 == 0 else (1, 0)
-        runs = {side: run(volume, environments[side], job) for side in order}
+        runs = {side: run(volume, environments[side], job, config) for side in order}
         found.append((runs[0], runs[1]))
     return found
 

@@ -110,15 +110,15 @@ def test_what_a_job_reads_is_made_before_it_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of recognition only its own time counts, not that of the line detection before it."""
-    ran: list[str] = []
+    ran: list[tuple[str, tuple[str, ...]]] = []
 
-    def one(chain: str, *_: object) -> Run:
-        ran.append(chain)
+    def one(chain: str, volume: object, place: object, environment: object, options: tuple[str, ...]) -> Run:
+        ran.append((chain, options))
         return Run(float(len(ran)), 1.0, 1.0, 1.0)
 
     monkeypatch.setattr(command, "_run", one)
-    assert command.run(tmp_path, {}, "ocrv1").pages_per_s == 2.0
-    assert ran == ["ldv1", "ldv1,ocrv1"]
+    assert command.run(tmp_path, {}, "ocrv1", '{"decoder": "greedy"}').pages_per_s == 2.0
+    assert ran == [("ldv1", ()), ("ldv1,ocrv1", ("--config-text", 'ocrv1={"decoder": "greedy"}'))]
 
 
 def test_ratios_are_of_pairs() -> None:
