@@ -43,6 +43,7 @@ def test_the_catalogs_compare_what_a_forgotten_column_index_or_default_changes(n
             assert_same(new(NEWEST), new(NEWEST, change))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upto", [m.version for m in carried()])
 def test_every_version_upgrades_to_the_newest(new, upto):
     """Each step by the code that carried just the migrations up to it, phase by phase, with the production's rows."""
@@ -101,6 +102,7 @@ def test_the_production_database_gets_the_newest_version_and_keeps_its_rows(new,
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upto", [m.version for m in carried()])
 def test_schema_sql_on_an_older_version_does_what_goes_before_and_claims_no_more(new, upto):
     connection = new(PRODUCTION)

@@ -128,6 +128,7 @@ def test_one_that_sees_something_else_than_torch_takes_no_part(
         on_cpu(checkpoint(), Precision.FLOAT32, wanted="openvino")
 
 
+@pytest.mark.slow
 @needs_openvino
 @pytest.mark.parametrize("make", [box, deeplab])
 def test_it_says_what_torch_says_of_any_number_of_tiles_of_any_size(make) -> None:
@@ -170,6 +171,7 @@ def test_passes_side_by_side_do_not_mix_their_tiles() -> None:
             np.testing.assert_array_equal(answer, alone[number])
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_the_sample_pages_have_the_same_lines_by_both() -> None:
     counts: dict[str, list[int]] = {name: [] for name in TRUTH}
@@ -180,6 +182,7 @@ def test_the_sample_pages_have_the_same_lines_by_both() -> None:
     assert counts == {name: [len(row["lines"])] * 2 for name, row in TRUTH.items()}
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_importing_it_tells_nobody(tmp_path) -> None:
     script = (
