@@ -28,7 +28,9 @@ TYPES = {"ldv1": "ldv1", "ocr": "ocrv1", "ocreval": "ocreval"}
 FIRST, SECOND, THIRD = "I0001", "I0002", "I0003"
 PAGES = {FIRST: ("0002", "0003"), SECOND: ("0003", "0004"), THIRD: ("0002", "0004", "0005")}
 """The volumes, of pecha leaves of the sample."""
-PATIENCE_S = 300.0
+PATIENCE_S = 240.0
+LEASE_S = 45
+"""A message that the killed worker had asked for, or had at hand and not claimed, is hidden for so long."""
 
 
 class Stack:
@@ -90,7 +92,7 @@ class Stack:
         """Start a worker of a job, which stays until it is told to go."""
         command = [
             sys.executable, "-m", "bec_cli", "worker", "--job-name", job, "--stay", "--poll-wait", "1",
-            "--threads", "1", *(self.truth if job == "ocreval" else ()),
+            "--threads", "1", "--visibility-timeout", str(LEASE_S), *(self.truth if job == "ocreval" else ()),
         ]  # fmt: skip
         with self.log(job).open("ab") as log:
             self.workers[job] = subprocess.Popen(
