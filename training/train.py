@@ -32,7 +32,6 @@ from linepages.prune import pruned
 from linepages.teacher import Teacher
 
 ROOT = Path(__file__).resolve().parent
-BLOCKS = [0, 2, 2, 0]
 REACH = 15
 POSTPROCESS = {"threshold": 0.5, "min_area_fraction": 0.0003, "min_height_px": 6}
 HELD_OUT_SEED = 1_000_000_000
@@ -65,6 +64,7 @@ class Options:
     held_out: int
     keep: float
     widths: list[int]
+    blocks: list[int]
     step: int
     epochs: int
     teacher: Path | None
@@ -73,7 +73,7 @@ class Options:
     @property
     def architecture(self) -> dict[str, Any]:
         """What `BoxNet` is made by."""
-        return {"widths": self.widths, "blocks": BLOCKS, "reach": REACH}
+        return {"widths": self.widths, "blocks": self.blocks, "reach": REACH}
 
     @property
     def shards(self) -> int:
@@ -103,6 +103,9 @@ def parse() -> Options:
         help="channels at 1/4, 1/8, 1/16 and 1/32 of the page",
     )
     parser.add_argument(
+        "--blocks", type=numbers, default=[0, 2, 2, 0], help="residual blocks at each of these"
+    )
+    parser.add_argument(
         "--step",
         type=int,
         default=STRIDE,
@@ -111,7 +114,7 @@ def parse() -> Options:
     parser.add_argument(
         "--start",
         type=Path,
-        help="begin with the weights of this file instead of new ones: the channels that count most, if it is wider",
+        help="begin with the weights of this file instead of new: the channels that count most and the first blocks",
     )
     parser.add_argument("--teacher", type=Path, help="weights of a network whose answers are goals, too")
     parser.add_argument(

@@ -123,6 +123,19 @@ def test_channels_that_say_nothing_are_the_first_to_go() -> None:
         torch.testing.assert_close(result(planes), narrow(planes), rtol=1e-4, atol=1e-4)
 
 
+def test_of_more_blocks_the_first_are_kept() -> None:
+    torch.manual_seed(1)
+    wide = BoxNet((8, 16, 16, 24), (0, 2, 1, 0)).eval()
+    spare = wide.encoders[1][1].second[1]
+    torch.nn.init.zeros_(spare.weight)
+    torch.nn.init.zeros_(spare.bias)
+    narrow = pruned(wide, BoxNet((8, 16, 16, 24), BLOCKS)).eval()
+    assert [len(encoder) for encoder in narrow.encoders] == [0, 2, 2, 1]
+    planes = shown((torch.rand(1, 1, 64, 96) > 0.2).float())
+    with torch.no_grad():
+        torch.testing.assert_close(narrow(planes), wide(planes))
+
+
 def silent(wide: BoxNet, narrow: BoxNet) -> None:
     """Give a wide network a narrow one's weights in its last channels; the others stay nearly silent."""
     state = wide.state_dict()

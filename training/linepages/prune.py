@@ -1,4 +1,4 @@
-"""A narrower network out of a wider one: each level keeps the channels that count most.
+"""A narrower network out of a wider one: each level keeps the channels that count most, and its first blocks.
 
 Structured pruning by the norms of the weights that write and read a channel (after Li et al. 2017,
 https://arxiv.org/abs/1608.08710), batch norm folded in. What a level's blocks add to is one group of channels, chosen
@@ -7,6 +7,7 @@ once for all that write or read it; a residual block's inner channels are a grou
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import defaultdict
 
@@ -39,8 +40,9 @@ def pruned(wide: BoxNet, narrow: BoxNet) -> BoxNet:
     """Give ``narrow`` the weights of the channels of ``wide`` that count most; returns it.
 
     Raises:
-        ValueError: their blocks differ, or ``narrow`` is wider somewhere.
+        ValueError: ``narrow`` has other blocks or more of them, or is wider somewhere.
     """
+    wide = _with_its_blocks(wide, narrow)
     modules = dict(wide.named_modules())
     convolutions = {name: module for name, module in modules.items() if isinstance(module, nn.Conv2d)}
     if convolutions.keys() != {n for n, module in narrow.named_modules() if isinstance(module, nn.Conv2d)}:
@@ -64,6 +66,18 @@ def pruned(wide: BoxNet, narrow: BoxNet) -> BoxNet:
                 state[key] = state[key][kept[writes]]
     narrow.load_state_dict(state)
     return narrow
+
+
+def _with_its_blocks(wide: BoxNet, narrow: BoxNet) -> BoxNet:
+    """``wide`` with as many blocks at each level as ``narrow``: the last residual ones go, the row stays."""
+    result = copy.deepcopy(wide)
+    for level, (theirs, wanted) in enumerate(zip(wide.encoders, narrow.encoders, strict=True)):
+        assert isinstance(theirs, nn.Sequential)
+        assert isinstance(wanted, nn.Sequential)
+        rows = 1 if level else 0
+        kept = [*list(theirs)[: len(wanted) - rows], *list(theirs)[len(theirs) - rows :]]
+        result.encoders[level] = nn.Sequential(*copy.deepcopy(kept))
+    return result
 
 
 def _norm_after(name: str) -> str:
