@@ -93,7 +93,7 @@ class LineModel:
         """
         with torch.inference_mode():
             logits = self.network(self.shown(tiles)).float()
-            if not torch.isfinite(logits.sum()):  # a tenth of the time of asking each of them
+            if not torch.isfinite(logits.sum()):  # quicker than asking each
                 raise BadOutput(f"the model {self.name} gave values that are not numbers")
             if self.cell > 1:
                 logits = functional.interpolate(
